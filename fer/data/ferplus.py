@@ -1,0 +1,166 @@
+"""FER+: FER2013 with the votes of ten people per image (Barsoum et al. 2016, arXiv:1608.01041)."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from ..labels import EMOTIONS
+from .samples import Samples
+
+# Columns of the votes, in the order of the official files; the last two are no emotions.
+VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
+_TO_CANONICAL = [VOTES.index(name) for name in EMOTIONS]
+_FOLDERS = {"train": "FER2013Train", "val": "FER2013Valid", "test": "FER2013Test"}
+_USAGES = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
+_SHARDS = {"train": "train-*.parquet", "val": "val*-*.parquet", "test": "test-*.parquet"}
+
+
+def majority_targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The official `majority` rule: the emotion that holds more than half of the votes, single votes ignored.
+
+    Args:
+        votes: [N,10] in the order of VOTES.
+
+    Returns:
+        one-hot targets [N,8] in canonical order, and which images the rule keeps [N].
+    """
+    votes = np.where(votes <= 1, 0, votes)
+    top = votes.argmax(1)
+    keep = (votes.max(1) > 0.5 * votes.sum(1)) & (top < 8)
+    return np.eye(len(VOTES))[top][:, _TO_CANONICAL].astype(np.float32), keep
+
+
+def probability_targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The official `probability` rule: the distribution over the (at most three) strongest emotions.
+
+    Classes are taken from the strongest down, equal ones together, until they hold three quarters of the votes (single
+    votes ignored). The image is dropped where unknown or NF leads, or where what was taken holds no more than half of
+    the votes or is more than three classes.
+
+    Args:
+        votes: [N,10] in the order of VOTES.
+
+    Returns:
+        targets [N,8] in canonical order, rows summing to 1 where kept, and which images the rule keeps [N].
+    """
+    targets = np.zeros((len(votes), 8), np.float32)
+    keep = np.zeros(len(votes), bool)
+    for i, row in enumerate(np.where(votes <= 1, 0, votes)):
+        taken = _strongest(row)[_TO_CANONICAL]
+        if taken.sum() > 0:
+            keep[i] = True
+            targets[i] = taken / taken.sum()
+    return targets, keep
+
+
+def _strongest(votes: np.ndarray) -> np.ndarray:
+    """The votes [10] that the probability rule takes; all zero where it drops the image."""
+    taken = np.zeros(10)
+    count, total = 0, votes.sum()
+    no_emotion = False
+    while taken.sum() < 0.75 * total and count < 3 and not no_emotion:
+        top = np.where(taken > 0, 0, votes).max()
+        for i in np.flatnonzero((votes == top) & (taken == 0)):
+            no_emotion = i >= 8  # unknown or NF: end here, and count it only if nothing came before
+            if no_emotion and taken.any():
+                break
+            taken[i] = top
+            count += 1
+            if no_emotion:
+                break
+    if taken.sum() <= 0.5 * total or count > 3 or taken.argmax() >= 8:
+        return np.zeros(10)
+    return taken
+
+
+RULES = {"majority": majority_targets, "probability": probability_targets}
+
+
+def load_ferplus(root: str | Path, split: str, rule: str = "majority") -> Samples:
+    """Load one split of FER+ from whichever of its layouts lies in `root`.
+
+    - `label.csv` beside PNGs, in `root`, `root/FER2013Train` or `root/data/FER2013Train` (`Valid`, `Test`);
+    - `fer2013.csv` and `fer2013new.csv`, joined by row;
+    - Parquet shards `train-*.parquet`, `valid-*.parquet`, `test-*.parquet`: `image` {bytes, path} and the ten votes.
+
+    Args:
+        split: train, val or test.
+        rule: majority (one-hot) or probability (vote distribution), as FER+ defines them.
+
+    Raises:
+        ValueError: unknown rule or split, or no known layout; the message lists what was looked for and found.
+    """
+    root = Path(root)
+    if rule not in RULES:
+        raise ValueError(f"unknown FER+ rule {rule!r}; choose one of {', '.join(RULES)}")
+    if split not in _FOLDERS:
+        raise ValueError(f"unknown split {split!r}; choose one of {', '.join(_FOLDERS)}")
+    if not root.is_dir():
+        raise ValueError(f"{root}: no such folder; --data must name the folder that holds FER+")
+    for layout, load in _LAYOUTS.items():
+        if found := load(root, split):
+            images, votes, names = found
+            targets, keep = RULES[rule](votes)
+            return Samples(images, targets, names, EMOTIONS, layout, rule).subset(keep)
+    raise ValueError(_describe_missing(root, split))
+
+
+def _describe_missing(root: Path, split: str) -> str:
+    found = sorted(p.name for p in root.iterdir())
+    listing = ", ".join(found[:10]) + (" ..." if len(found) > 10 else "") if found else "nothing"
+    return (
+        f"{root}: no FER+ {split} split. Looked for {_SHARDS[split]}; {_FOLDERS[split]}/label.csv (also under data/); "
+        f"label.csv; fer2013.csv with fer2013new.csv. Found: {listing}. See the README on how to lay out FER+."
+    )
+
+
+def _load_folder(root: Path, split: str):
+    name = _FOLDERS[split]
+    folders = [root / name, root / "data" / name] + ([root] if root.name == name else [])
+    folder = next((f for f in folders if (f / "label.csv").is_file()), None)
+    if folder is None:
+        return None
+    with open(folder / "label.csv", newline="") as file:
+        rows = [row for row in csv.reader(file) if row]
+    bad = next((i for i, row in enumerate(rows) if len(row) != 12), None)
+    if bad is not None:
+        raise ValueError(f"{folder / 'label.csv'}, line {bad + 1}: expected name, box and ten votes, got {rows[bad]}")
+    return [folder / r[0] for r in rows], np.array([[int(v) for v in r[2:]] for r in rows]), [r[0] for r in rows]
+
+
+def _load_csv(root: Path, split: str):
+    pixels_file, votes_file = root / "fer2013.csv", root / "fer2013new.csv"
+    if not (pixels_file.is_file() and votes_file.is_file()):
+        return None
+    images, votes, names = [], [], []
+    with open(pixels_file, newline="") as a, open(votes_file, newline="") as b:
+        pixel_rows, vote_rows = list(csv.DictReader(a)), list(csv.DictReader(b))
+    if len(pixel_rows) != len(vote_rows):
+        raise ValueError(
+            f"{root}: fer2013.csv has {len(pixel_rows)} rows and fer2013new.csv {len(vote_rows)}; they are joined row by row "
+            "and must be the complete, unsorted originals"
+        )
+    for pixel_row, vote_row in zip(pixel_rows, vote_rows):
+        if vote_row["Usage"] == _USAGES[split] and vote_row["Image name"]:  # no name: not a face
+            images.append(np.array(pixel_row["pixels"].split(), np.uint8).reshape(48, 48))
+            votes.append([int(vote_row[v]) for v in VOTES])
+            names.append(vote_row["Image name"])
+    return images, np.array(votes, int).reshape(-1, 10), names
+
+
+def _load_parquet(root: Path, split: str):
+    shards = sorted(root.glob(_SHARDS[split]))
+    if not shards:
+        return None
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(shards, columns=["image", *VOTES])
+    images = table["image"].to_pylist()
+    votes = np.stack([table[v].to_numpy() for v in VOTES], axis=1)
+    return [image["bytes"] for image in images], votes, [image["path"] for image in images]
+
+
+_LAYOUTS = {"parquet": _load_parquet, "label.csv": _load_folder, "fer2013.csv": _load_csv}

@@ -1,0 +1,61 @@
+"""Training augmentations, by albumentations; the only module that imports it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer version
+
+import albumentations as A  # noqa: E402
+import cv2  # noqa: E402
+
+
+def _faces() -> list[A.BasicTransform]:
+    """Small movements, light and lost detail: what a face in the wild does to a crop."""
+    return [
+        A.HorizontalFlip(p=0.5),
+        A.Affine(
+            scale=(0.88, 1.15),
+            translate_percent=(-0.07, 0.07),
+            rotate=(-15, 15),
+            shear=(-5, 5),
+            border_mode=cv2.BORDER_REPLICATE,
+            p=0.9,
+        ),
+        A.RandomBrightnessContrast(0.2, 0.25, p=0.6),
+        A.OneOf([A.GaussianBlur(blur_limit=(3, 5)), A.Downscale(scale_range=(0.35, 0.7)), A.GaussNoise((0.02, 0.06))], p=0.15),
+        A.CoarseDropout(num_holes_range=(1, 1), hole_height_range=(0.12, 0.4), hole_width_range=(0.12, 0.4), fill=128, p=0.4),
+    ]
+
+
+def _paper() -> list[A.BasicTransform]:
+    """As the authors train on RAF-DB: flip; rotate 20 or shift by a pad of 32 in 224 at p 0.2; erase 0.02-0.25."""
+    shift = A.Affine(translate_percent=(-1 / 7, 1 / 7), border_mode=cv2.BORDER_CONSTANT, p=1)
+    return [
+        A.HorizontalFlip(p=0.5),
+        A.OneOf([A.Rotate(20, border_mode=cv2.BORDER_CONSTANT, p=1), shift], p=0.2),
+        A.Erasing(scale=(0.02, 0.25), p=0.5),
+    ]
+
+
+AUGMENTATIONS: dict[str, Callable[[], list[A.BasicTransform]]] = {"faces": _faces, "paper": _paper, "none": list}
+
+
+class Augmentation:
+    """Augment uint8 [S,S,1 or 3]; what happens depends on `seed` alone, not on workers or order.
+
+    Args:
+        name: a key of AUGMENTATIONS.
+    """
+
+    def __init__(self, name: str):
+        if name not in AUGMENTATIONS:
+            raise ValueError(f"unknown augmentation {name!r}; choose one of {', '.join(AUGMENTATIONS)}")
+        self.compose = A.Compose(AUGMENTATIONS[name]())
+
+    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
+        self.compose.set_random_seed(seed)
+        return self.compose(image=image)["image"]

@@ -1,0 +1,65 @@
+"""Figures of merit of a classifier, from its probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch.utils.data import DataLoader
+import torch
+from torch import nn
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, loader: DataLoader, device: str = "cpu", amp: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """The model's logits [N,C] and the targets [N,C] over `loader`, both float32."""
+    model.eval()
+    preprocessing = loader.dataset.preprocessing
+    logits, targets = [], []
+    for images, target in loader:
+        with torch.autocast(device, torch.bfloat16, enabled=amp):
+            output = model(preprocessing.normalize(images.to(device)))
+        logits.append(output.logits.float().cpu())
+        targets.append(target)
+    return torch.cat(logits).numpy(), torch.cat(targets).numpy()
+
+
+def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
+    """Share of rows whose largest logit is the largest target; both [N,C]. NaN for N = 0."""
+    return float((logits.argmax(1) == targets.argmax(1)).mean()) if len(logits) else float("nan")
+
+
+def confusion_matrix(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Counts [C,C]: rows are true classes, columns predicted ones."""
+    matrix = np.zeros((targets.shape[1],) * 2, int)
+    np.add.at(matrix, (targets.argmax(1), logits.argmax(1)), 1)
+    return matrix
+
+
+def summarize(logits: np.ndarray, targets: np.ndarray, classes: tuple[str, ...]) -> dict:
+    """Accuracy, balanced accuracy (mean recall), macro-F1, n, negative log-likelihood and a table per class.
+
+    Classes without an image have recall None and are left out of the means.
+    """
+    matrix = confusion_matrix(logits, targets)
+    true, predicted, hits = matrix.sum(1), matrix.sum(0), matrix.diagonal()
+    present = true > 0
+    recall = hits / np.maximum(true, 1)
+    precision = hits / np.maximum(predicted, 1)
+    f1 = 2 * hits / np.maximum(true + predicted, 1)
+    log_probs = torch.log_softmax(torch.from_numpy(logits), 1).numpy()
+    return {
+        "accuracy": accuracy(logits, targets),
+        "balanced_accuracy": float(recall[present].mean()),
+        "macro_f1": float(f1[present].mean()),
+        "negative_log_likelihood": float(-(targets * log_probs).sum(1).mean()),
+        "n": len(logits),
+        "per_class": {
+            name: {
+                "n": int(true[c]),
+                "recall": float(recall[c]) if present[c] else None,
+                "precision": float(precision[c]) if predicted[c] else None,
+                "f1": float(f1[c]) if present[c] else None,
+            }
+            for c, name in enumerate(classes)
+        },
+        "confusion_matrix": matrix.tolist(),
+    }

@@ -1,0 +1,52 @@
+"""Evaluation as files: metrics.json and pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+
+def plot_confusion(matrix: np.ndarray, classes: tuple[str, ...], path: Path, title: str) -> None:
+    """Draw counts [C,C] (rows true, columns predicted) with the share of each row."""
+    from matplotlib.figure import Figure
+
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    figure = Figure(figsize=(1.5 + 0.85 * len(classes), 1.5 + 0.75 * len(classes)), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(matrix.shape):
+        ink = "white" if share[row, column] > 0.5 else "black"
+        text = f"{matrix[row, column]}\n{share[row, column]:.0%}" if matrix[row, column] else "0"
+        axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    figure.savefig(path, dpi=120)
+
+
+def format_summary(metrics: dict) -> str:
+    """The figures of `summarize` as text: the headline, then a line per class."""
+    lines = [
+        f"{metrics['dataset']} {metrics['split']}, rule {metrics['rule']}, n = {metrics['n']}",
+        f"  accuracy            {metrics['accuracy']:7.2%}",
+        f"  balanced accuracy   {metrics['balanced_accuracy']:7.2%}",
+        f"  macro F1            {metrics['macro_f1']:7.2%}",
+    ]
+    if metrics.get("accuracy_without_duplicates") is not None:
+        n = metrics["n_without_duplicates"]
+        lines.insert(2, f"  without duplicates  {metrics['accuracy_without_duplicates']:7.2%}  (n = {n})")
+    lines.append(f"  {'class':<12}{'n':>6}{'recall':>9}{'precision':>11}{'F1':>9}")
+    for name, row in metrics["per_class"].items():
+        cells = [f"{'-' if row[key] is None else format(row[key], '.2%')}" for key in ("recall", "precision", "f1")]
+        lines.append(f"  {name:<12}{row['n']:>6}{cells[0]:>9}{cells[1]:>11}{cells[2]:>9}")
+    return "\n".join(lines)
+
+
+def write_report(out: Path, metrics: dict, classes: tuple[str, ...]) -> None:
+    """Write metrics.json and confusion.png into the folder `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    title = f"{metrics['dataset']} {metrics['split']} ({metrics['rule']}, n = {metrics['n']}): {metrics['accuracy']:.2%}"
+    plot_confusion(np.array(metrics["confusion_matrix"]), classes, out / "confusion.png", title)

@@ -1,0 +1,74 @@
+"""The one crop rule: where a face lies in the network's input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from .detectors import Detection, Detector
+
+
+def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The rotation, scale and shift [2,3] that bring points `source` [M,2] closest to `target` [M,2] (least squares)."""
+    x, y = source.T
+    one, zero = np.ones_like(x), np.zeros_like(x)
+    rows = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])  # [2M,4]
+    a, b, tx, ty = np.linalg.lstsq(rows, target.T.ravel(), rcond=None)[0]
+    return np.array([[a, -b, tx], [b, a, ty]])
+
+
+def crop_transform(face: Detection, template: np.ndarray) -> np.ndarray:
+    """The transform [2,3] from image pixels to the unit square of the crop.
+
+    With landmarks: the similarity transform to `template` [5,2] (fractions of the crop's side). Without: the upright
+    square around the middle of the box, as long as its longer side.
+    """
+    if face.landmarks is not None and len(template):
+        return similarity_transform(np.asarray(face.landmarks, float), np.asarray(template, float))
+    box = np.asarray(face.box, float)
+    side = max((box[2:] - box[:2]).max(), 1.0)
+    left, top = (box[:2] + box[2:] - side) / 2
+    return np.array([[1 / side, 0, -left / side], [0, 1 / side, -top / side]])
+
+
+def crop_face(image: np.ndarray, face: Detection, template: np.ndarray, size: int) -> np.ndarray:
+    """Cut `face` out of `image`, RGB uint8 [H,W,3] -> [size,size,3]; what lies outside the image repeats its border.
+
+    A face larger than the crop is cut at a multiple of `size` and averaged, so that no detail is skipped.
+    """
+    transform = crop_transform(face, template)
+    pixels = size * np.sqrt(abs(np.linalg.det(transform[:, :2])))  # crop pixels per image pixel
+    factor = int(np.clip(round(1 / max(pixels, 1e-6)), 1, 32))
+    fine = transform * (size * factor)
+    fine[:, 2] += 0.5 * (fine[:, 0] + fine[:, 1]) - 0.5  # from pixel corners to OpenCV's pixel centres
+    side = (size * factor, size * factor)
+    crop = cv2.warpAffine(image, fine, side, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return crop if factor == 1 else cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def measure_template(crops: Iterable[np.ndarray], detector: Detector) -> tuple[np.ndarray, float]:
+    """Where the landmarks lie in a dataset's crops, so that inference can put them at the same place.
+
+    Args:
+        crops: RGB uint8 [H,W,3] each, square.
+        detector: one that gives landmarks.
+
+    Returns:
+        the median landmarks [5,2] as fractions of the side, made symmetric (training mirrors its crops), and the share
+        of crops in which a face was found.
+
+    Raises:
+        ValueError: no face in any crop.
+    """
+    found, total = [], 0
+    for crop in crops:
+        total += 1
+        if faces := detector(cv2.resize(crop, (112, 112), interpolation=cv2.INTER_CUBIC)):
+            found.append(faces[0].landmarks / 112)
+    if not found:
+        raise ValueError(f"no face was found in {total} crops; the template cannot be measured")
+    template = np.median(found, axis=0)
+    mirrored = template[[1, 0, 2, 4, 3]] * (-1, 1) + (1, 0)
+    return (template + mirrored) / 2, len(found) / total

@@ -1,0 +1,76 @@
+"""Reading and writing image files. Inside the package an image is RGB uint8 [H,W,3]."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 200_000_000  # a larger header is taken for a decompression bomb
+
+ImageSource = str | os.PathLike | bytes | np.ndarray
+
+
+def read_image(source: ImageSource) -> np.ndarray:
+    """Read an image file (a path or its bytes), or take an array, as RGB uint8 [H,W,3].
+
+    EXIF orientation is applied; gray, palette, 16-bit, floating-point and CMYK images are converted; transparent
+    pixels become white. Of an animated or multi-page file the first frame is read.
+
+    Raises:
+        ValueError: the file is missing, empty, not an image, damaged or larger than MAX_PIXELS; or the array is not
+            uint8 [H,W], [H,W,1], [H,W,3] or [H,W,4].
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    name = "image" if isinstance(source, bytes) else str(source)
+    try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        if not data:
+            raise ValueError(f"{name}: the file is empty")
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"{name}: {image.width}x{image.height} pixels, more than the limit of {MAX_PIXELS}")
+            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+    except UnidentifiedImageError:
+        raise ValueError(f"{name}: not an image file") from None
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{name}: {error}") from None
+    except FileNotFoundError:
+        raise ValueError(f"{name}: no such file") from None
+    except (OSError, SyntaxError, EOFError, IndexError) as error:  # what Pillow's decoders raise on damaged data
+        raise ValueError(f"{name}: cannot be read ({error})") from None
+
+
+def _from_array(array: np.ndarray) -> np.ndarray:
+    shape = array.shape
+    if array.dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))) or 0 in shape:
+        raise ValueError(f"expected an RGB image, uint8 [H,W,3]; got {array.dtype} {list(shape)}")
+    if len(shape) == 3 and shape[2] == 1:
+        array = array[..., 0]
+    return np.asarray(_to_rgb(Image.fromarray(array)))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_to_8bit(np.asarray(image, dtype=np.float64))).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_8bit(values: np.ndarray) -> np.ndarray:
+    """Gray values of unknown depth: 0..1, 0..255 or 0..65535, whichever their maximum fits."""
+    top = next((limit for limit in (1, 255, 65535) if values.max() <= limit), values.max())
+    return np.clip(values / top * 255, 0, 255).round().astype(np.uint8)
+
+
+def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
+    """Write RGB uint8 [H,W,3] in the format that the suffix of `path` names; its folder is made."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path, quality=92)

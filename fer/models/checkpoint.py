@@ -1,0 +1,114 @@
+"""A checkpoint knows all that inference needs: safetensors, with its description as JSON in the metadata."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ..preprocessing import Preprocessing
+from .backbone import create_backbone
+from .dan import DAN
+
+FORMAT_VERSION = 1
+
+
+@dataclass
+class Description:
+    """What a checkpoint says of itself."""
+
+    backbone: str
+    num_heads: int
+    classes: tuple[str, ...]  # names in the order of the logits
+    preprocessing: Preprocessing
+    template: list[list[float]]  # where the five landmarks lie in a crop, as fractions of its side [5,2]
+    temperature: float = 1.0  # the logits are divided by it before the softmax
+    unsure_below: float = 0.5  # a confidence under it is called unsure
+    dataset: str = ""
+    recipe: dict = field(default_factory=dict)  # the merged training configuration
+    metrics: dict = field(default_factory=dict)  # with their protocol
+    licence: str = ""
+    format_version: int = FORMAT_VERSION
+
+    def build(self) -> DAN:
+        """The described network with random weights."""
+        return DAN(create_backbone(self.backbone), len(self.classes), self.num_heads)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Description:
+        values = json.loads(text)
+        if values["format_version"] > FORMAT_VERSION:
+            raise ValueError(f"checkpoint format {values['format_version']} is newer than this package reads ({FORMAT_VERSION})")
+        values["classes"] = tuple(values["classes"])
+        values["preprocessing"] = Preprocessing(**values["preprocessing"])
+        return cls(**values)
+
+
+def write_atomically(path: str | os.PathLike, write: Callable[[Path], None]) -> None:
+    """Call `write` with a temporary name beside `path`, flush, then replace `path`: no reader sees half a file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp{os.getpid()}")
+    try:
+        write(temporary)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_checkpoint(path: str | os.PathLike, model: DAN, description: Description) -> None:
+    """Write the weights of `model` and their description to `path` (safetensors), atomically."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    metadata = {"fer": description.to_json()}
+    write_atomically(path, lambda temporary: save_file(state, temporary, metadata))
+
+
+def read_description(path: str | os.PathLike) -> Description:
+    """The description of the checkpoint at `path`, without loading its weights.
+
+    Raises:
+        ValueError: no such file, not safetensors, or not written by this package.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: no such checkpoint file")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a readable safetensors file ({error}); the download may be incomplete") from None
+    if "fer" not in metadata:
+        raise ValueError(f"{path}: a safetensors file without this package's description; expected a checkpoint of `fer train`")
+    return Description.from_json(metadata["fer"])
+
+
+def load_checkpoint(path: str | os.PathLike) -> tuple[DAN, Description]:
+    """The network of the checkpoint at `path`, in eval mode on the CPU, and its description.
+
+    Raises:
+        ValueError: see `read_description`; or the weights do not fit the description.
+    """
+    description = read_description(path)
+    model = description.build()
+    with safe_open(path, "pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{path}: the weights do not fit their description: {error}") from None
+    return model.eval(), description
+
+
+def load_weights_only(path: str | os.PathLike) -> dict:
+    """Read a training state; nothing but tensors and plain values is unpickled."""
+    return torch.load(path, map_location="cpu", weights_only=True)

@@ -1,0 +1,54 @@
+"""DAN, "Distract Your Attention" (Wen et al. 2021, arXiv:2109.07270)."""
+
+from __future__ import annotations
+
+import copy
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .attention import CrossAttentionHeads
+
+
+class DANOutput(NamedTuple):
+    """What a DAN computes; the losses and the attention pictures need more than the logits."""
+
+    logits: Tensor  # [N,C]
+    features: Tensor  # [N,D,h,w], of the backbone
+    heads: Tensor  # [N,K,D], log-softmax over K where K > 1
+    attention: Tensor  # [N,K,h,w], where each head looks
+
+
+class DAN(nn.Module):
+    """Backbone (FCN in the paper), cross-attention heads (MAN) and attention fusion (AFN).
+
+    Args:
+        backbone: a module with `features(x) -> [N,D,h,w]` and `num_features` D.
+        num_classes: C.
+        num_heads: K, 4 in the paper.
+    """
+
+    def __init__(self, backbone: nn.Module, num_classes: int, num_heads: int = 4):
+        super().__init__()
+        self.backbone = backbone
+        self.attention = CrossAttentionHeads(backbone.num_features, num_heads)
+        self.classifier = nn.Linear(backbone.num_features, num_classes)
+        self.norm = nn.BatchNorm1d(num_classes)
+
+    def forward(self, x: Tensor) -> DANOutput:
+        """x [N,3,H,W], normalised -> DANOutput."""
+        features = self.backbone.features(x)
+        heads, attention = self.attention(features)
+        if heads.shape[1] > 1:
+            heads = torch.log_softmax(heads, dim=1)  # fusion: the heads compete for each dimension
+        logits = self.norm(self.classifier(heads.sum(1)))
+        return DANOutput(logits, features, heads, attention)
+
+    def fold(self) -> DAN:
+        """A copy for inference, with the batch normalisations folded into the convolutions; the same outputs, faster."""
+        folded = copy.deepcopy(self).eval().requires_grad_(False)
+        for module in list(folded.modules()):
+            if module is not folded and hasattr(module, "fold"):
+                module.fold()
+        return folded

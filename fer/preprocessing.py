@@ -1,0 +1,60 @@
+"""What happens to a crop before the network, in training and at inference alike."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+_INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How crops become the network's input; a checkpoint stores it.
+
+    A crop is first brought to `crop_size` (the resolution of the training images, so that a sharp photo is no sharper
+    than what the network has learnt), then enlarged to `input_size`.
+    """
+
+    crop_size: int = 48  # pixels of the stored training crops
+    input_size: int = 112  # pixels of the network's input
+    gray: bool = True  # the network has seen gray images only
+    mean: float = 127.5
+    std: float = 128.0
+    interpolation: str = "cubic"  # from crop_size to input_size
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in _INTERPOLATIONS:
+            raise ValueError(f"interpolation must be one of {list(_INTERPOLATIONS)}, not {self.interpolation!r}")
+        if min(self.crop_size, self.input_size) < 16:
+            raise ValueError(f"crop_size and input_size must be at least 16, not {self.crop_size}, {self.input_size}")
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    def prepare(self, crop: np.ndarray) -> np.ndarray:
+        """A crop, uint8 [H,W,3] or gray [H,W], -> uint8 [input_size,input_size,1 or 3]."""
+        if self.gray and crop.ndim == 3:
+            crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+        elif not self.gray and crop.ndim == 2:
+            crop = cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB)
+        if max(crop.shape[:2]) > self.crop_size:
+            crop = cv2.resize(crop, (self.crop_size, self.crop_size), interpolation=cv2.INTER_AREA)
+        size = (self.input_size, self.input_size)
+        crop = cv2.resize(crop, size, interpolation=_INTERPOLATIONS[self.interpolation])
+        return crop[..., None] if crop.ndim == 2 else crop  # [S,S,1 or 3]
+
+    def normalize(self, batch: Tensor) -> Tensor:
+        """uint8 [N,S,S,1 or 3] -> float32 [N,3,S,S], zero mean and unit scale."""
+        x = (batch.float() - self.mean) / self.std
+        return x.permute(0, 3, 1, 2).expand(-1, 3, -1, -1)  # [N,3,S,S]
+
+    def __call__(self, crops: list[np.ndarray]) -> Tensor:
+        """Crops -> float32 [N,3,S,S]; an empty list gives [0,3,S,S]."""
+        if not crops:
+            return torch.empty(0, 3, self.input_size, self.input_size)
+        return self.normalize(torch.from_numpy(np.stack([self.prepare(crop) for crop in crops])))

@@ -1,0 +1,126 @@
+"""The training configuration: typed fields, filled by a recipe file, overridden by flags."""
+
+from __future__ import annotations
+
+import argparse
+import typing
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+
+import yaml
+
+from ..resources import resource_folder
+
+RECIPES = resource_folder("recipes")
+
+
+def _option(default, help: str, **metadata):
+    metadata["help"] = help
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass
+class TrainConfig:
+    """Everything that decides a training run. A recipe (YAML) holds some of these fields; flags override it."""
+
+    # data
+    dataset: str = _option("ferplus", "name of the dataset")
+    data: str = _option("", "folder of the dataset")
+    train_rule: str = _option("probability", "which training images are kept, and their targets (FER+)")
+    val_rule: str = _option("majority", "which validation images are kept")
+    drop_duplicates: bool = _option(False, "drop training images that occur in validation or repeat a training image")
+    crop_size: int = _option(48, "pixels of the stored crops")
+    input_size: int = _option(112, "pixels of the network's input")
+    gray: bool = _option(True, "train on gray images")
+    template: list[float] = _option([], "landmarks in a crop, as ten fractions x y of its side, for inference")
+    augmentation: str = _option("faces", "augmentation by name: faces, paper, none")
+    # network
+    backbone: str = _option("mobilefacenet", "mobilefacenet or a name from timm.list_models()")
+    backbone_weights: str = _option("", "initial weights: a safetensors file, timm, or empty for random")
+    num_heads: int = _option(4, "attention heads")
+    affinity: float = _option(1.0, "weight of the affinity loss")
+    partition: float = _option(1.0, "weight of the partition loss")
+    # optimisation
+    epochs: int = _option(40, "epochs")
+    batch_size: int = _option(64, "images per step")
+    optimizer: str = _option("adamw", "adamw or sgd", choices=("adamw", "sgd"))
+    lr: float = _option(1e-3, "peak learning rate of everything behind the backbone")
+    backbone_lr: float = _option(4e-4, "peak learning rate of the backbone")
+    weight_decay: float = _option(0.05, "weight decay of matrices and kernels")
+    warmup_epochs: float = _option(0.5, "epochs of linear warm-up before the cosine")
+    freeze: list[str] = _option([], "modules kept fixed at first, e.g. backbone.stem")
+    freeze_epochs: int = _option(0, "epochs for which they stay fixed")
+    ema: float = _option(0.999, "decay of the averaged weights that are validated and saved; 0 is none")
+    clip: float = _option(5.0, "largest norm of the gradient; 0 does not clip")
+    # machine
+    seed: int = _option(0, "seed of weights, order and augmentation")
+    device: str = _option("auto", "auto, cpu, cuda or mps")
+    amp: bool = _option(True, "bfloat16 autocast")
+    compile: bool = _option(False, "torch.compile: slow start, faster steps")
+    workers: int = _option(1, "processes that load images; 0 loads in the training process")
+    # run
+    out: str = _option("", "folder of the run")
+    resume: bool = _option(False, "go on from the last checkpoint in --out")
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "num_heads", "input_size", "crop_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
+        if self.freeze_epochs and not self.freeze:
+            raise ValueError("--freeze-epochs needs --freeze: name the modules to keep fixed")
+        if len(self.template) not in (0, 10):
+            raise ValueError(f"--template takes ten fractions (five x, y pairs), not {len(self.template)}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"--ema is a decay in [0, 1), not {self.ema}")
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(asdict(self), sort_keys=False)
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe, by its name in `recipes/` or by a path."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml"))) or "none"
+        raise ValueError(f"no recipe {name!r}; known recipes: {known}; or give the path of a YAML file")
+    return path
+
+
+def load_recipe(name: str) -> dict:
+    """The fields that a recipe sets.
+
+    Raises:
+        ValueError: no such recipe, or a field that TrainConfig does not have.
+    """
+    path = find_recipe(name)
+    values = yaml.safe_load(path.read_text()) or {}
+    known = {f.name for f in fields(TrainConfig)}
+    if unknown := sorted(set(values) - known):
+        raise ValueError(f"{path}: unknown field {', '.join(unknown)}; known fields: {', '.join(sorted(known))}")
+    return values
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """A flag for each field of TrainConfig; a flag that is not given leaves no trace."""
+    parser.add_argument("--recipe", help="name in recipes/ or path of a YAML file")
+    types = typing.get_type_hints(TrainConfig)
+    for f in fields(TrainConfig):
+        default = f.default if f.default is not MISSING else f.default_factory()
+        options = {"help": f"{f.metadata['help']} (default: {default})", "default": argparse.SUPPRESS}
+        kind = types[f.name]
+        if kind is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        elif typing.get_origin(kind) is list:
+            options |= {"nargs": "*", "type": typing.get_args(kind)[0]}
+        else:
+            options |= {"type": kind, "choices": f.metadata.get("choices")}
+        parser.add_argument(f"--{f.name.replace('_', '-')}", **options)
+
+
+def config_from_arguments(arguments: argparse.Namespace) -> TrainConfig:
+    """Recipe, then flags."""
+    flags = {f.name: getattr(arguments, f.name) for f in fields(TrainConfig) if hasattr(arguments, f.name)}
+    recipe = load_recipe(arguments.recipe) if arguments.recipe else {}
+    return TrainConfig(**(recipe | flags))
