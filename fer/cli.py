@@ -1,76 +1,83 @@
-"""The command `fer`: predict, train, evaluate, measure-template."""
+"""The command `fer`."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE = 0, 1, 2
+from .errors import FerError
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif", ".ppm", ".pgm", ".avif"}
+EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0 all read, 1 some files failed, 2 usage."""
+    """Run a command; returns the exit status: 0 all files read, 1 some failed, 2 usage, 130 interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    arguments = _parse(argv)
-    from .faces import DetectorUnavailable
-
+    arguments = _parse(sys.argv[1:] if argv is None else argv)
     try:
         return arguments.run(arguments)
-    except (ValueError, DetectorUnavailable) as error:
-        print(f"fer {arguments.command}: {error}", file=sys.stderr)
-        return EXIT_USAGE
     except KeyboardInterrupt:
         print(f"fer {arguments.command}: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our table has seen enough
-        sys.stderr.close()
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever reads our table has seen enough
+        sys.stdout = None
         return EXIT_OK
+    except ModuleNotFoundError as error:
+        print(f"fer {arguments.command}: needs the package {error.name}: pip install 'dan-fer[train]'", file=sys.stderr)
+        return EXIT_USAGE
+    except (ValueError, OSError, FerError) as error:
+        print(f"fer {arguments.command}: {error}", file=sys.stderr)
+        return EXIT_USAGE
 
 
-def _parse(argv: list[str] | None) -> argparse.Namespace:
-    argv = sys.argv[1:] if argv is None else argv
+def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fer", description="Facial expression recognition with DAN.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, (add, run, help) in _COMMANDS.items():
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (add_arguments, run, help) in _COMMANDS.items():
         sub = commands.add_parser(name, help=help, description=help)
-        if name in argv[:1] or name != "train":  # the training flags need PyYAML: build them when they are asked for
-            add(sub)
+        add_arguments(sub)
         sub.set_defaults(run=run)
     return parser.parse_args(argv)
 
 
+# predict
+
+
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="images, or folders of images")
-    parser.add_argument("--out", metavar="FILE", help="write rows to a .csv or .jsonl file")
+    parser.add_argument("--out", metavar="FILE", help="write the rows to a .csv or .jsonl file instead of a table")
     parser.add_argument("--annotate", metavar="DIR", help="write annotated copies of the images there")
     parser.add_argument("--recursive", action="store_true", help="look into the folders inside folders too")
-    _add_recognizer(parser)
+    _add_weights(parser)
+    _add_detector(parser)
 
 
-def _add_recognizer(parser: argparse.ArgumentParser) -> None:
-    from .faces import DETECTORS
-    from .inference.recognizer import DEFAULT_WEIGHTS
+def _add_weights(parser: argparse.ArgumentParser) -> None:
+    from .models.checkpoint import DEFAULT_WEIGHTS
 
-    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name of shipped weights or a file (default: %(default)s)")
-    parser.add_argument("--detector", default="auto", choices=DETECTORS, help="face detector; none: images are crops")
-    parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="shipped weights or a file (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--batch-size", type=int, default=64, help="crops in one pass (default: %(default)s)")
 
 
-def _predict(arguments: argparse.Namespace) -> int:
-    from .inference.recognizer import EmotionRecognizer
-    from .inference.sinks import Sink, to_rows
+def _add_detector(parser: argparse.ArgumentParser) -> None:
+    from .faces import DETECTORS
 
-    paths = list(find_images(arguments.paths, arguments.recursive))
-    if not paths:
-        raise ValueError(f"no image in {', '.join(arguments.paths)}; --recursive looks into inner folders too")
+    parser.add_argument("--detector", default="auto", choices=DETECTORS, help="face detector; none: images are crops")
+    parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from .draw import draw_faces
+    from .images import find_images, write_image
+    from .inference.recognizer import EmotionRecognizer
+    from .inference.sinks import open_sink, to_rows
+
+    paths = find_images(arguments.paths, arguments.recursive)
     recognizer = EmotionRecognizer.from_pretrained(
         arguments.weights,
         detector=arguments.detector,
@@ -78,17 +85,146 @@ def _predict(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         batch_size=arguments.batch_size,
     )
-    sinks = [TableSink()] if not arguments.out else []
-    annotated = _annotation_paths(paths, arguments.annotate) if arguments.annotate else {}
-    failed = faces = 0
-    with Sink(arguments.out, recognizer.classes) if arguments.out else TableSink() as sink:
+    faces = failed = 0
+    with open_sink(arguments.out, recognizer.classes) as sink:
         results = recognizer.predict_paths(paths, keep_images=bool(arguments.annotate))
-        for result in _progress(results, len(paths), quiet=bool(sinks)):
-            failed += bool(result.error)
+        for result in tqdm(results, total=len(paths), unit="image", disable=not arguments.out):
             faces += len(result.faces)
+            failed += bool(result.error)
             for row in to_rows(result):
                 sink.write(row)
-            if result.path in annotated and result.image is not None:
-                _write_annotated(annotated[result.path], result)
+            if arguments.annotate and result.image is not None:
+                write_image(Path(arguments.annotate) / paths[Path(result.path)], draw_faces(result.image, result.faces))
     print(f"{len(paths)} images, {faces} faces, {failed} could not be read", file=sys.stderr)
     return EXIT_SOME_FAILED if failed else EXIT_OK
+
+
+# train
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    from .training.config import add_arguments
+
+    add_arguments(parser)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from .training.config import config_from_arguments
+
+    config = config_from_arguments(arguments)
+    from .training.loop import fit
+
+    metrics = fit(config)
+    print(
+        f"best epoch {metrics['epoch']}: validation accuracy {metrics['accuracy']:.2%} "
+        f"(rule {metrics['rule']}, n = {metrics['n']}), {metrics['accuracy_without_duplicates']:.2%} "
+        f"without duplicates (n = {metrics['n_without_duplicates']})"
+    )
+    print(f"checkpoint: {Path(config.out) / 'best.safetensors'}")
+    return EXIT_OK
+
+
+# evaluate
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    from .data import DATASETS
+
+    parser.add_argument("--dataset", required=True, choices=DATASETS, help="name of the dataset")
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder of the dataset")
+    parser.add_argument("--split", default="test", help="train, val or test (default: test)")
+    parser.add_argument("--rule", default="majority", help="which images are kept (default: majority)")
+    parser.add_argument(
+        "--duplicates-of",
+        metavar="DIR",
+        help="the copy of the dataset whose train split is compared with (default: --data, where it holds one)",
+    )
+    parser.add_argument("--flip", action="store_true", help="average the logits with those of the mirrored image")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for metrics.json and confusion.png")
+    _add_weights(parser)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from .evaluation.evaluate import evaluate_checkpoint
+    from .evaluation.report import format_summary, write_report
+
+    metrics = evaluate_checkpoint(
+        arguments.weights,
+        arguments.dataset,
+        arguments.data,
+        arguments.split,
+        arguments.rule,
+        duplicates_of_dir=arguments.duplicates_of,
+        flip=arguments.flip,
+        device=arguments.device,
+        batch_size=arguments.batch_size,
+    )
+    write_report(Path(arguments.out), metrics)
+    print(format_summary(metrics))
+    print(f"written: {Path(arguments.out) / 'metrics.json'}, {Path(arguments.out) / 'confusion.png'}")
+    return EXIT_OK
+
+
+# measure-template
+
+
+def _add_measure_template(parser: argparse.ArgumentParser) -> None:
+    from .data import DATASETS
+
+    parser.add_argument("dataset", choices=DATASETS, help="name of the dataset")
+    parser.add_argument("data", metavar="DIR", help="folder of the dataset")
+    parser.add_argument("--rule", default="majority", help="which images are kept (default: majority)")
+    parser.add_argument("--limit", type=int, help="measure this many images, drawn at random")
+    parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")
+
+
+def _measure_template(arguments: argparse.Namespace) -> int:
+    import numpy as np
+    from tqdm import tqdm
+
+    from .data import load_samples
+    from .faces import create_detector, measure_template
+
+    samples = load_samples(arguments.dataset, arguments.data, "train", arguments.rule)
+    order = np.random.default_rng(0).permutation(len(samples))[: arguments.limit]
+    detector = create_detector("yunet", arguments.detector_weights)
+    template, found = measure_template((samples.read(i) for i in tqdm(order, unit="image")), detector)
+    print(f"template: {np.round(template, 4).ravel().tolist()}")
+    print(f"faces found in {found:.1%} of {len(order)} images")
+    return EXIT_OK
+
+
+# benchmark
+
+
+def _add_benchmark(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--photo", metavar="FILE", help="also time detection and recognition of this photo")
+    parser.add_argument("--seconds", type=float, default=5, help="time spent on each figure (default: %(default)s)")
+    _add_weights(parser)
+    _add_detector(parser)
+
+
+def _benchmark(arguments: argparse.Namespace) -> int:
+    from .benchmark import benchmark
+    from .faces import create_detector
+    from .models.checkpoint import find_checkpoint
+
+    weights = find_checkpoint(arguments.weights)
+    detector = create_detector(arguments.detector if arguments.photo else "none", arguments.detector_weights)
+    for line in benchmark(
+        weights, detector, arguments.device, arguments.batch_size, arguments.seconds, arguments.photo
+    ):
+        print(line, flush=True)
+    return EXIT_OK
+
+
+_COMMANDS = {
+    "predict": (_add_predict, _predict, "recognise the emotions of the faces in images and folders"),
+    "train": (_add_train, _train, "train a DAN: recipe and flags -> a run folder with the best checkpoint"),
+    "evaluate": (_add_evaluate, _evaluate, "measure a checkpoint on a labelled split"),
+    "measure-template": (_add_measure_template, _measure_template, "where landmarks lie in a dataset's crops"),
+    "benchmark": (_add_benchmark, _benchmark, "parameters, multiplications and speed on this machine"),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

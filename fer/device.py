@@ -11,7 +11,9 @@ def choose_device(name: str = "auto") -> str:
     Raises:
         ValueError: an unknown device, or one that is not there.
     """
-    available = [d for d, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if there]
+    available = [
+        d for d, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if there
+    ]
     available.append("cpu")
     if name == "auto":
         return available[0]

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 200_000_000  # a larger header is taken for a decompression bomb
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".avif"}
+)
 
 ImageSource = str | os.PathLike | bytes | np.ndarray
 
@@ -74,3 +79,41 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path, quality=92)
+
+
+def find_images(paths: Iterable[str | os.PathLike], recursive: bool = False) -> dict[Path, Path]:
+    """The image files that `paths` name, in order, each once -> where its copy would lie in an output folder.
+
+    A file is taken whatever its name, also when it does not exist: reading it says what is wrong. Of a folder those
+    files are taken, by name, whose suffix is that of an image; `recursive` enters the folders inside.
+
+    Raises:
+        ValueError: no image at all.
+    """
+    found: dict[Path, Path] = {}
+    paths = [Path(path) for path in paths]
+    for path in paths:
+        if path.is_dir():
+            pattern = "**/*" if recursive else "*"
+            inside = sorted(p for p in path.glob(pattern) if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+            found |= {p: p.relative_to(path) for p in inside if p not in found}
+        else:
+            found.setdefault(path, Path(path.name))
+    if not found:
+        raise ValueError(f"no image in {', '.join(map(str, paths))}; --recursive looks into inner folders too")
+    return _without_clashes(found)
+
+
+def _without_clashes(copies: dict[Path, Path]) -> dict[Path, Path]:
+    """Give each copy a name of its own, in a format that can be written."""
+    taken: set[Path] = set()
+    for path, copy in copies.items():
+        if copy.suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp"):
+            copy = copy.with_name(f"{copy.name}.jpg")
+        name, number = copy, 1
+        while name in taken:
+            number += 1
+            name = copy.with_name(f"{copy.stem}_{number}{copy.suffix}")
+        taken.add(name)
+        copies[path] = name
+    return copies

@@ -24,6 +24,14 @@ class Samples:
     layout: str  # which layout of the dataset was found
     rule: str  # which images were kept, and what their targets mean
 
+    def __post_init__(self) -> None:
+        n, c = len(self.images), len(self.classes)
+        if self.targets.shape != (n, c) or len(self.names) != n:
+            shape = list(self.targets.shape)
+            raise ValueError(
+                f"{n} images and {c} classes need targets [{n},{c}] and {n} names; got {shape}, {len(self.names)}"
+            )
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -43,7 +51,9 @@ class Samples:
 
     def counts(self) -> dict[str, int]:
         """Images per class by the largest target."""
-        numbers = np.bincount(self.targets.argmax(1), minlength=len(self.classes)) if len(self) else [0] * len(self.classes)
+        numbers = (
+            np.bincount(self.targets.argmax(1), minlength=len(self.classes)) if len(self) else [0] * len(self.classes)
+        )
         return dict(zip(self.classes, (int(n) for n in numbers)))
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer version
 
-import albumentations as A  # noqa: E402
-import cv2  # noqa: E402
+import albumentations as A
+import cv2
 
 
 def _faces() -> list[A.BasicTransform]:
@@ -26,8 +26,13 @@ def _faces() -> list[A.BasicTransform]:
             p=0.9,
         ),
         A.RandomBrightnessContrast(0.2, 0.25, p=0.6),
-        A.OneOf([A.GaussianBlur(blur_limit=(3, 5)), A.Downscale(scale_range=(0.35, 0.7)), A.GaussNoise((0.02, 0.06))], p=0.15),
-        A.CoarseDropout(num_holes_range=(1, 1), hole_height_range=(0.12, 0.4), hole_width_range=(0.12, 0.4), fill=128, p=0.4),
+        A.OneOf(
+            [A.GaussianBlur(blur_limit=(3, 5)), A.Downscale(scale_range=(0.35, 0.7)), A.GaussNoise((0.02, 0.06))],
+            p=0.15,
+        ),
+        A.CoarseDropout(
+            num_holes_range=(1, 1), hole_height_range=(0.12, 0.4), hole_width_range=(0.12, 0.4), fill=128, p=0.4
+        ),
     ]
 
 

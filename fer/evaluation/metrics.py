@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import numpy as np
-from torch.utils.data import DataLoader
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, loader: DataLoader, device: str = "cpu", amp: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """The model's logits [N,C] and the targets [N,C] over `loader`, both float32."""
+def predict(
+    model: nn.Module, loader: DataLoader, device: str = "cpu", *, amp: bool = False, flip: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """The model's logits [N,C] and the targets [N,C] over `loader`, both float32.
+
+    Args:
+        amp: compute in bfloat16.
+        flip: average the logits with those of the mirrored image.
+    """
     model.eval()
-    preprocessing = loader.dataset.preprocessing
     logits, targets = [], []
-    for images, target in loader:
+    for images, target in tqdm(loader, desc="evaluate", unit="batch", leave=False, dynamic_ncols=True):
+        x = loader.dataset.preprocessing.normalize(images.to(device)).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device, torch.bfloat16, enabled=amp):
-            output = model(preprocessing.normalize(images.to(device)))
-        logits.append(output.logits.float().cpu())
+            output = model(x).logits.float()
+            if flip:
+                output = (output + model(x.flip(3)).logits.float()) / 2
+        logits.append(output.cpu())
         targets.append(target)
     return torch.cat(logits).numpy(), torch.cat(targets).numpy()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 
-def plot_confusion(matrix: np.ndarray, classes: tuple[str, ...], path: Path, title: str) -> None:
+def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: Path, title: str) -> None:
     """Draw counts [C,C] (rows true, columns predicted) with the share of each row."""
     from matplotlib.figure import Figure
 
@@ -44,9 +45,11 @@ def format_summary(metrics: dict) -> str:
     return "\n".join(lines)
 
 
-def write_report(out: Path, metrics: dict, classes: tuple[str, ...]) -> None:
-    """Write metrics.json and confusion.png into the folder `out`."""
+def write_report(out: Path, metrics: dict) -> None:
+    """Write what `evaluate_checkpoint` gave as metrics.json and confusion.png into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    title = f"{metrics['dataset']} {metrics['split']} ({metrics['rule']}, n = {metrics['n']}): {metrics['accuracy']:.2%}"
-    plot_confusion(np.array(metrics["confusion_matrix"]), classes, out / "confusion.png", title)
+    title = (
+        f"{metrics['dataset']} {metrics['split']} ({metrics['rule']}, n = {metrics['n']}): {metrics['accuracy']:.2%}"
+    )
+    plot_confusion(np.array(metrics["confusion_matrix"]), metrics["classes"], out / "confusion.png", title)

@@ -3,4 +3,12 @@
 from .alignment import crop_face, measure_template
 from .detectors import DETECTORS, Detection, Detector, DetectorUnavailable, create_detector
 
-__all__ = ["DETECTORS", "Detection", "Detector", "DetectorUnavailable", "create_detector", "crop_face", "measure_template"]
+__all__ = [
+    "DETECTORS",
+    "Detection",
+    "Detector",
+    "DetectorUnavailable",
+    "create_detector",
+    "crop_face",
+    "measure_template",
+]

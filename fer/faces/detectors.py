@@ -11,6 +11,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from ..errors import FerError
+
 log = logging.getLogger("fer")
 
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
@@ -35,7 +37,7 @@ class Detector(Protocol):
         """RGB uint8 [H,W,3] -> the faces, largest first."""
 
 
-class DetectorUnavailable(RuntimeError):
+class DetectorUnavailable(FerError):
     """The detector's model could not be fetched or opened."""
 
 

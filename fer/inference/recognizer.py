@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,13 +12,8 @@ import torch
 from ..device import choose_device
 from ..faces import Detection, Detector, create_detector, crop_face
 from ..images import ImageSource, read_image
-from ..models.checkpoint import Description, load_checkpoint
+from ..models.checkpoint import DEFAULT_WEIGHTS, Description, find_checkpoint, load_checkpoint
 from ..models.dan import DAN
-from ..resources import resource_folder
-
-log = logging.getLogger("fer")
-
-DEFAULT_WEIGHTS = "dan-mobilefacenet-ferplus"
 
 
 @dataclass(frozen=True)
@@ -153,7 +146,7 @@ class EmotionRecognizer:
         try:
             image = read_image(path)
         except ValueError as error:
-            return name, str(error), [], [], None
+            return name, str(error).removeprefix(f"{name}: "), [], [], None
         return name, "", *self._find(image), image if keep_image else None
 
     def _find(self, image: np.ndarray) -> tuple[list[Detection], list[np.ndarray]]:
@@ -170,21 +163,3 @@ class EmotionRecognizer:
         named = {name: float(p) for name, p in zip(self.classes, probs)}
         unsure = float(probs.max()) < self.description.unsure_below
         return Face(detection.box, detection.landmarks, detection.score, named, unsure)
-
-
-def find_checkpoint(weights: str | os.PathLike) -> Path:
-    """A checkpoint by path, or by the name of shipped weights.
-
-    Raises:
-        ValueError: neither; lists the shipped ones.
-    """
-    path = Path(weights)
-    if path.suffix == ".safetensors":
-        if not path.is_file():
-            raise ValueError(f"{path}: no such checkpoint file")
-        return path
-    folder = resource_folder("weights")
-    if not (folder / f"{weights}.safetensors").is_file():
-        shipped = ", ".join(sorted(p.stem for p in folder.glob("*.safetensors"))) or "none"
-        raise ValueError(f"no weights {str(weights)!r}; shipped: {shipped}; or give the path of a .safetensors file")
-    return folder / f"{weights}.safetensors"

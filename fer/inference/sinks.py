@@ -1,4 +1,4 @@
-"""Where result rows go: CSV or JSONL, one row per face."""
+"""Where result rows go: CSV, JSONL or a table, one row per face."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import csv
 import json
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 from .recognizer import ImageResult
 
@@ -44,6 +44,9 @@ class CsvSink:
     def write(self, row: dict) -> None:
         self.writer.writerow(row)
 
+    def close(self) -> None:
+        self.file.close()
+
 
 class JsonlSink:
     """Rows to a JSONL file: an object per line with every column; what a row does not have is null."""
@@ -55,26 +58,50 @@ class JsonlSink:
     def write(self, row: dict) -> None:
         self.file.write(json.dumps({name: row.get(name) for name in self.columns}) + "\n")
 
+    def close(self) -> None:
+        self.file.close()
+
+
+class TableSink:
+    """Rows to the terminal, one line each, as they come."""
+
+    def __init__(self) -> None:
+        self._line("image", "face", "emotion", "confidence", "box")
+
+    def _line(self, path: str, face: str, emotion: str, confidence: str, box: str) -> None:
+        print(f"{path:<40} {face:>4}  {emotion:<10} {confidence:>10}  {box}", flush=True)
+
+    def write(self, row: dict) -> None:
+        if row["status"] != "ok":
+            print(f"{row['path']:<40}    -  {row.get('error') or 'no face found'}", flush=True)
+            return
+        box = " ".join(f"{row[key]:.0f}" for key in ("x1", "y1", "x2", "y2"))
+        confidence = f"{row['confidence']:.0%}{' unsure' if row['unsure'] else ''}"
+        self._line(row["path"], str(row["face"]), row["label"], confidence, box)
+
+    def close(self) -> None:
+        pass
+
 
 SINKS = {".csv": CsvSink, ".jsonl": JsonlSink}
 
 
-class Sink:
-    """Open the sink that the suffix of `path` names, as a context manager.
+@contextmanager
+def open_sink(path: str | Path | None, emotions: tuple[str, ...]) -> Iterator[CsvSink | JsonlSink | TableSink]:
+    """The sink that the suffix of `path` names; a table on the terminal where `path` is None.
 
     Raises:
         ValueError: another suffix.
     """
-
-    def __init__(self, path: str | Path, emotions: tuple[str, ...]):
+    if path is None:
+        sink = TableSink()
+    else:
         path = Path(path)
         if path.suffix.lower() not in SINKS:
             raise ValueError(f"--out {path}: unknown kind of file; expected a name that ends with {' or '.join(SINKS)}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.sink = SINKS[path.suffix.lower()](path, emotions)
-
-    def __enter__(self):
-        return self.sink
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.sink.file.close()
+        sink = SINKS[path.suffix.lower()](path, emotions)
+    try:
+        yield sink
+    finally:
+        sink.close()

@@ -13,10 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ..preprocessing import Preprocessing
+from ..resources import resource_folder
 from .backbone import create_backbone
 from .dan import DAN
 
 FORMAT_VERSION = 1
+DEFAULT_WEIGHTS = "dan-mobilefacenet-ferplus"  # in weights/
 
 
 @dataclass
@@ -47,7 +49,9 @@ class Description:
     def from_json(cls, text: str) -> Description:
         values = json.loads(text)
         if values["format_version"] > FORMAT_VERSION:
-            raise ValueError(f"checkpoint format {values['format_version']} is newer than this package reads ({FORMAT_VERSION})")
+            raise ValueError(
+                f"checkpoint format {values['format_version']} is newer than this package reads ({FORMAT_VERSION})"
+            )
         values["classes"] = tuple(values["classes"])
         values["preprocessing"] = Preprocessing(**values["preprocessing"])
         return cls(**values)
@@ -62,16 +66,45 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], None]) -> 
         write(temporary)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def save_checkpoint(path: str | os.PathLike, model: DAN, description: Description) -> None:
-    """Write the weights of `model` and their description to `path` (safetensors), atomically."""
+def save_checkpoint(path: str | os.PathLike, model: DAN, description: Description, half: bool = False) -> None:
+    """Write the weights of `model` and their description to `path` (safetensors), atomically.
+
+    Args:
+        half: store float16; loading gives float32 again.
+
+    Raises:
+        ValueError: a weight is too large for float16.
+    """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if half:
+        state = {name: t.half() if t.is_floating_point() else t for name, t in state.items()}
+        if wrong := [name for name, t in state.items() if not t.isfinite().all()]:
+            raise ValueError(f"{', '.join(wrong)} does not fit into half precision")
     metadata = {"fer": description.to_json()}
     write_atomically(path, lambda temporary: save_file(state, temporary, metadata))
+
+
+def find_checkpoint(weights: str | os.PathLike) -> Path:
+    """A checkpoint by path, or by the name of shipped weights.
+
+    Raises:
+        ValueError: neither; lists the shipped ones.
+    """
+    path = Path(weights)
+    if path.suffix == ".safetensors":
+        if not path.is_file():
+            raise ValueError(f"{path}: no such checkpoint file")
+        return path
+    folder = resource_folder("weights")
+    if not (folder / f"{weights}.safetensors").is_file():
+        shipped = ", ".join(sorted(p.stem for p in folder.glob("*.safetensors"))) or "none"
+        raise ValueError(f"no weights {str(weights)!r}; shipped: {shipped}; or give the path of a .safetensors file")
+    return folder / f"{weights}.safetensors"
 
 
 def read_description(path: str | os.PathLike) -> Description:
@@ -88,7 +121,9 @@ def read_description(path: str | os.PathLike) -> Description:
     except SafetensorError as error:
         raise ValueError(f"{path}: not a readable safetensors file ({error}); the download may be incomplete") from None
     if "fer" not in metadata:
-        raise ValueError(f"{path}: a safetensors file without this package's description; expected a checkpoint of `fer train`")
+        raise ValueError(
+            f"{path}: a safetensors file without this package's description; expected a checkpoint of `fer train`"
+        )
     return Description.from_json(metadata["fer"])
 
 
@@ -101,7 +136,7 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[DAN, Description]:
     description = read_description(path)
     model = description.build()
     with safe_open(path, "pt") as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -109,6 +144,6 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[DAN, Description]:
     return model.eval(), description
 
 
-def load_weights_only(path: str | os.PathLike) -> dict:
+def load_training_state(path: str | os.PathLike) -> dict:
     """Read a training state; nothing but tensors and plain values is unpickled."""
     return torch.load(path, map_location="cpu", weights_only=True)

@@ -105,4 +105,4 @@ def _rename(key: str) -> str | None:
 def convert_mxnet_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Rename the published MXNet-style `state` to the names of `MobileFaceNet`; its embedding head is dropped."""
     renamed = {_rename(key): value for key, value in state.items()}
-    return {key: value.to(torch.float32) for key, value in renamed.items() if key is not None}
+    return {key: value.float() for key, value in renamed.items() if key is not None}

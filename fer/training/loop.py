@@ -19,10 +19,11 @@ from ..data import Samples, duplicates_of, load_samples, redundant_copies
 from ..data.loader import CropDataset, make_loader
 from ..data.transforms import Augmentation
 from ..device import choose_device
+from ..errors import FerError
 from ..evaluation.metrics import accuracy, predict, summarize
 from ..losses import DANLoss
 from ..models.backbone import create_backbone
-from ..models.checkpoint import Description, load_weights_only, save_checkpoint, write_atomically
+from ..models.checkpoint import Description, load_training_state, read_description, save_checkpoint, write_atomically
 from ..models.dan import DAN
 from ..preprocessing import Preprocessing
 from .config import TrainConfig
@@ -33,7 +34,7 @@ log = logging.getLogger("fer")
 CHECK_EVERY = 10  # steps between looks at the loss; each look waits for the device
 
 
-class NonFiniteLoss(RuntimeError):
+class NonFiniteLoss(FerError):
     """A term of the loss is NaN or infinite."""
 
 
@@ -105,7 +106,9 @@ class Trainer:
         set_frozen(self.frozen, self.epoch < self.config.freeze_epochs)
         self.train_loader.sampler.epoch = self.epoch
         terms, start, seen = [], time.perf_counter(), 0
-        bar = tqdm(self.train_loader, desc=f"epoch {self.epoch + 1}/{self.config.epochs}", unit="batch", dynamic_ncols=True)
+        bar = tqdm(
+            self.train_loader, desc=f"epoch {self.epoch + 1}/{self.config.epochs}", unit="batch", dynamic_ncols=True
+        )
         for i, (images, target) in enumerate(bar):
             losses = self._train_step(images, target)
             terms.append(torch.stack(list(losses.values())).detach())
@@ -133,7 +136,7 @@ class Trainer:
 
     def validate(self) -> dict:
         """Figures of the averaged weights on validation, with and without images that are also in training."""
-        logits, targets = predict(self.ema.module, self.val_loader, self.device, self.config.amp)
+        logits, targets = predict(self.ema.module, self.val_loader, self.device, amp=self.config.amp)
         figures = summarize(logits, targets, self.splits.val.classes)
         clean = ~self.splits.leaked
         figures["accuracy_without_duplicates"] = accuracy(logits[clean], targets[clean])
@@ -186,7 +189,9 @@ def check_finite(names: list[str], values: Tensor) -> dict[str, float]:
     for row in values.tolist():
         for name, value in zip(names, row):
             if not np.isfinite(value):
-                raise NonFiniteLoss(f"the loss term {name} is {value}; lower --lr, raise --warmup-epochs, or try --no-amp")
+                raise NonFiniteLoss(
+                    f"the loss term {name} is {value}; lower --lr, raise --warmup-epochs, or try --no-amp"
+                )
     return dict(zip(names, row))
 
 
@@ -228,7 +233,7 @@ def fit(config: TrainConfig) -> dict:
     trainer = Trainer(config, splits)
     if config.resume and (out / "last.pt").exists():
         check_same_run(config, out)
-        trainer.load_state(load_weights_only(out / "last.pt"))
+        trainer.load_state(load_training_state(out / "last.pt"))
         log.info("resumed %s after epoch %d", out, trainer.epoch)
     start_run(config, splits, out)
     return run(trainer, out)
@@ -279,8 +284,6 @@ def run(trainer: Trainer, out: Path) -> dict:
                 100 * val_figures["accuracy_without_duplicates"],
                 100 * trainer.best,
             )
-    from ..models.checkpoint import read_description
-
     return read_description(best).metrics
 
 

@@ -1,0 +1,96 @@
+"""Cost of a checkpoint on this machine: size, multiplications, latency, throughput, memory."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from .faces import Detector
+from .images import read_image
+from .inference.recognizer import EmotionRecognizer
+from .models.checkpoint import load_checkpoint
+from .models.dan import DAN
+
+
+def count_parameters(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def count_macs(model: nn.Module, input_size: int) -> int:
+    """Multiply-accumulates of one image through convolutions and matrix products."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 3, input_size, input_size))
+    return counter.get_total_flops() // 2
+
+
+def median_seconds(work: Callable[[], object], seconds: float) -> float:
+    """Median time of one call, after one warm-up call, over `seconds` of calls (three at least)."""
+    work()
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 3:
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+@torch.inference_mode()
+def _forward(model: DAN, x: torch.Tensor, amp: bool) -> np.ndarray:
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=amp):
+        return model(x).logits.float().cpu().numpy()  # .cpu() waits for the device
+
+
+def benchmark(
+    weights: str | Path,
+    detector: Detector,
+    device: str = "auto",
+    batch_size: int = 64,
+    seconds: float = 5.0,
+    photo: str | Path | None = None,
+) -> Iterator[str]:
+    """Measure a checkpoint; yields a line of text per figure.
+
+    Args:
+        seconds: time spent on each figure.
+        photo: time detection and recognition on it, too.
+    """
+    model, description = load_checkpoint(weights)
+    size = description.preprocessing.input_size
+    yield f"{Path(weights).stem}: {description.backbone}, {description.num_heads} heads, {size} px"
+    yield f"parameters           {count_parameters(model) / 1e6:8.2f} M"
+    yield f"MACs                 {count_macs(model, size) / 1e9:8.3f} G  (folded: {count_macs(model.fold(), size) / 1e9:.3f} G)"
+    recognizer = EmotionRecognizer(model, description, detector, device, batch_size)
+    yield f"machine              {torch.get_num_threads()} threads, {recognizer.device}, torch {torch.__version__}"
+    one, many = (torch.zeros(n, 3, size, size, device=recognizer.device) for n in (1, batch_size))
+    for name, network in (("", model.to(recognizer.device)), ("folded, ", recognizer.model)):
+        for kind, amp in (("fp32", False), ("bf16", True)):
+            latency = median_seconds(lambda network=network, amp=amp: _forward(network, one, amp), seconds)
+            rate = batch_size / median_seconds(lambda network=network, amp=amp: _forward(network, many, amp), seconds)
+            yield f"network, {name + kind:<12}{1000 * latency:8.1f} ms for one crop, {rate:7.0f} crops/s at batch {batch_size}"
+    if photo:
+        yield _time_photo(recognizer, photo, seconds)
+    yield f"peak memory          {peak_megabytes():8.0f} MB"
+
+
+def _time_photo(recognizer: EmotionRecognizer, photo: str | Path, seconds: float) -> str:
+    image = read_image(photo)
+    detect = median_seconds(lambda: recognizer.detector(image), seconds)
+    everything = median_seconds(lambda: recognizer(image), seconds)
+    h, w = image.shape[:2]
+    return (
+        f"photo {w}x{h}, {len(recognizer(image))} faces: {1000 * everything:.1f} ms, "
+        f"of which {recognizer.detector.name} {1000 * detect:.1f} ms"
+    )
+
+
+def peak_megabytes() -> float:
+    """The largest resident size of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

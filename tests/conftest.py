@@ -1,0 +1,85 @@
+"""Tiny datasets and networks; nothing here needs the network or the shared folder."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from fer.data.ferplus import VOTES
+from fer.images import write_image
+from fer.labels import EMOTIONS
+from fer.models.backbone import create_backbone
+from fer.models.checkpoint import Description, save_checkpoint
+from fer.models.dan import DAN
+from fer.preprocessing import Preprocessing
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+TEMPLATE = [[0.31, 0.39], [0.69, 0.39], [0.5, 0.6], [0.35, 0.76], [0.65, 0.76]]
+
+torch.set_num_threads(1)  # tests run side by side
+cv2.setNumThreads(1)
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of real data beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is absent: it holds real faces, photos and pretrained weights")
+    return SHARED
+
+
+def one_vote_row(emotion: str, votes: int = 9) -> list[int]:
+    """Votes of an image that `votes` people saw as `emotion`, and one as unknown."""
+    return [votes if name == emotion else int(name == "unknown") for name in VOTES]
+
+
+def pattern_image(emotion: str, rng: np.random.Generator) -> np.ndarray:
+    """A 48x48 gray image: a noisy grating whose direction tells the emotion."""
+    angle = np.pi * EMOTIONS.index(emotion) / len(EMOTIONS)
+    y, x = np.mgrid[:48, :48]
+    wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) / 3 + rng.uniform(0, 6))
+    return np.clip(128 + 70 * wave + rng.normal(0, 20, (48, 48)), 0, 255).astype(np.uint8)
+
+
+def make_ferplus(root: Path, split_sizes: dict[str, int], seed: int = 0) -> Path:
+    """A fake FER+ tree (label.csv beside PNGs): emotions in turn, learnable from the pixels."""
+    rng = np.random.default_rng(seed)
+    for folder, size in split_sizes.items():
+        (root / folder).mkdir(parents=True)
+        with open(root / folder / "label.csv", "w", newline="") as file:
+            writer = csv.writer(file)
+            for i in range(size):
+                emotion = EMOTIONS[i % len(EMOTIONS)]
+                name = f"fer{i:07d}.png"
+                write_image(root / folder / name, pattern_image(emotion, rng))
+                writer.writerow([name, "(0, 0, 48, 48)", *one_vote_row(emotion)])
+    return root
+
+
+@pytest.fixture
+def ferplus_tree(tmp_path: Path) -> Path:
+    """16 training and 16 validation images."""
+    return make_ferplus(tmp_path / "ferplus", {"FER2013Train": 16, "FER2013Valid": 16})
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with random weights at 32 px."""
+    torch.manual_seed(0)
+    description = Description(
+        backbone="mobilefacenet",
+        num_heads=2,
+        classes=EMOTIONS,
+        preprocessing=Preprocessing(input_size=32),
+        template=TEMPLATE,
+        dataset="none",
+    )
+    model = DAN(create_backbone("mobilefacenet"), len(EMOTIONS), 2)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_checkpoint(path, model, description)
+    return path

@@ -1,0 +1,64 @@
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from fer.models.backbone import create_backbone
+from fer.models.mobilefacenet import MobileFaceNet
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "shape"),
+    [
+        ("mobilefacenet", 112, (2, 512, 7, 7)),
+        ("resnet18", 64, (2, 512, 2, 2)),  # the paper's
+        ("mobilenetv3_small_050", 64, (2, 288, 2, 2)),  # any other name of timm
+    ],
+)
+def test_features(name, size, shape):
+    backbone = create_backbone(name)
+    features = backbone.features(torch.randn(2, 3, size, size))
+    assert tuple(features.shape) == shape
+    assert backbone.num_features == shape[1]
+
+
+def test_mobilefacenet_without_its_last_convolution():
+    backbone = MobileFaceNet(expand_last=False)
+    assert tuple(backbone.features(torch.randn(1, 3, 112, 112)).shape) == (1, 128, 7, 7)
+    assert backbone.num_features == 128
+
+
+def test_an_unknown_name():
+    with pytest.raises(ValueError, match=r"'resnet1888'.*mobilefacenet or a name from timm"):
+        create_backbone("resnet1888")
+
+
+def test_timm_has_no_mobilefacenet():
+    with pytest.raises(ValueError, match="timm has no weights for mobilefacenet"):
+        create_backbone("mobilefacenet", "timm")
+
+
+def test_own_weights_load_again(tmp_path):
+    backbone = create_backbone("mobilefacenet")
+    save_file(backbone.state_dict(), tmp_path / "own.safetensors")
+    again = create_backbone("mobilefacenet", tmp_path / "own.safetensors")
+    torch.testing.assert_close(again.state_dict(), backbone.state_dict())
+
+
+def test_weights_that_do_not_fit(tmp_path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"other.safetensors does not fit the backbone mobilefacenet"):
+        create_backbone("mobilefacenet", tmp_path / "other.safetensors")
+
+
+def test_published_face_identification_weights(shared):
+    """All of the published file but its embedding head is used, and the features it gives tell faces from noise."""
+    path = shared / "pretrained/mobilefacenet_ms1m.safetensors"
+    published = load_file(path)
+    backbone = create_backbone("mobilefacenet", path).eval()
+    used = [k for k in published if not k.startswith(("conv_6dw7_7", "fc1", "pre_fc1"))]
+    own = [k for k in backbone.state_dict() if not k.endswith("num_batches_tracked")]
+    assert len(used) == len(own)
+    torch.testing.assert_close(
+        backbone.stage1[1].depthwise[1].running_mean, published["res_3_block0_conv_dw_batchnorm_moving_mean"]
+    )
+    torch.testing.assert_close(backbone.stage3[2].project[0].weight, published["res_5_block1_conv_proj_conv2d_weight"])

@@ -1,0 +1,120 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from fer.labels import EMOTIONS
+from fer.models.backbone import create_backbone
+from fer.models.checkpoint import (
+    Description,
+    find_checkpoint,
+    load_checkpoint,
+    load_training_state,
+    read_description,
+    save_checkpoint,
+    write_atomically,
+)
+from fer.models.dan import DAN
+from fer.preprocessing import Preprocessing
+
+
+def test_a_checkpoint_rebuilds_alone(tiny_checkpoint):
+    model, description = load_checkpoint(tiny_checkpoint)
+    again, _ = load_checkpoint(tiny_checkpoint)
+    x = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(model(x).logits, again(x).logits)
+    assert not model.training
+    assert description.classes == EMOTIONS
+    assert description.preprocessing == Preprocessing(input_size=32)
+    assert description == read_description(tiny_checkpoint)
+
+
+def test_half_precision_halves_the_file_and_loads_as_float32(tiny_checkpoint, tmp_path):
+    model, description = load_checkpoint(tiny_checkpoint)
+    save_checkpoint(tmp_path / "half.safetensors", model, description, half=True)
+    half, _ = load_checkpoint(tmp_path / "half.safetensors")
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.52 * tiny_checkpoint.stat().st_size
+    assert {p.dtype for p in half.parameters()} == {torch.float32}
+    x = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(half(x).features, model(x).features, rtol=0.02, atol=0.02)
+
+
+def test_half_precision_refuses_what_it_cannot_hold(tiny_checkpoint, tmp_path):
+    model, description = load_checkpoint(tiny_checkpoint)
+    with torch.no_grad():
+        model.classifier.weight[0, 0] = 1e6
+    with pytest.raises(ValueError, match="classifier.weight does not fit into half precision"):
+        save_checkpoint(tmp_path / "half.safetensors", model, description, half=True)
+
+
+def test_the_metadata_is_readable_without_this_package(tiny_checkpoint):
+    with safe_open(tiny_checkpoint, "pt") as file:
+        metadata = json.loads(file.metadata()["fer"])
+    assert metadata["backbone"] == "mobilefacenet"
+    assert metadata["classes"] == list(EMOTIONS)
+
+
+def test_what_is_no_checkpoint(tmp_path, tiny_checkpoint):
+    bare, broken = tmp_path / "bare.safetensors", tmp_path / "broken.safetensors"
+    save_file({"a": torch.zeros(1)}, bare)
+    broken.write_bytes(tiny_checkpoint.read_bytes()[:1000])
+    for path, message in [
+        (bare, "without this package's description"),
+        (broken, "not a readable safetensors file"),
+        (tmp_path / "missing.safetensors", "no such checkpoint"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            load_checkpoint(path)
+
+
+def test_weights_that_do_not_fit_their_description(tmp_path, tiny_checkpoint):
+    model, description = load_checkpoint(tiny_checkpoint)
+    description.num_heads = 3
+    save_checkpoint(tmp_path / "odd.safetensors", model, description)
+    with pytest.raises(ValueError, match="the weights do not fit their description"):
+        load_checkpoint(tmp_path / "odd.safetensors")
+
+
+def test_a_newer_format_is_refused():
+    description = Description("mobilefacenet", 4, EMOTIONS, Preprocessing(), [], format_version=99)
+    with pytest.raises(ValueError, match="format 99 is newer"):
+        Description.from_json(description.to_json())
+
+
+def test_unknown_names_list_the_shipped_weights():
+    with pytest.raises(ValueError, match="no weights 'nothing'; shipped: "):
+        find_checkpoint("nothing")
+    with pytest.raises(ValueError, match="no such checkpoint file"):
+        find_checkpoint("nothing.safetensors")
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "state.pt"
+    path.write_text("old")
+
+    def fail(temporary: Path) -> None:
+        temporary.write_text("half of the n")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, fail)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_training_state_is_not_unpickled(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return print, ("executed",)
+
+    torch.save({"a": Evil()}, tmp_path / "state.pt")
+    with pytest.raises(Exception, match="weights_only|Unsupported"):
+        load_training_state(tmp_path / "state.pt")
+
+
+def test_parameter_count_is_under_ten_million():
+    model = DAN(create_backbone("mobilefacenet"), 8, 4)
+    assert sum(p.numel() for p in model.parameters()) < 10e6

@@ -1,0 +1,151 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer import images
+from fer.images import find_images, read_image
+
+RED = np.zeros((4, 6, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+
+
+def encode(image: Image.Image, kind: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def exif_orientation(value: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return exif
+
+
+ramp16 = np.linspace(0, 65535, 24).astype(np.uint16).reshape(4, 6)
+ramp8 = np.round(ramp16 / 65535 * 255).astype(np.uint8)
+transparent = Image.fromarray(np.dstack([RED, np.zeros((4, 6), np.uint8)]), "RGBA")
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "tolerance"),
+    [
+        pytest.param(encode(Image.fromarray(RED), "PNG"), RED, 0, id="RGB"),
+        pytest.param(encode(Image.fromarray(ramp8), "PNG"), np.dstack([ramp8] * 3), 0, id="gray"),
+        pytest.param(encode(Image.fromarray(ramp16), "PNG"), np.dstack([ramp8] * 3), 1, id="16-bit PNG"),
+        pytest.param(encode(Image.fromarray(ramp16), "TIFF"), np.dstack([ramp8] * 3), 1, id="16-bit TIFF"),
+        pytest.param(
+            encode(Image.fromarray(ramp16.astype(np.float32) / 65535), "TIFF"),
+            np.dstack([ramp8] * 3),
+            1,
+            id="float TIFF 0..1",
+        ),
+        pytest.param(encode(Image.fromarray(RED).convert("CMYK"), "JPEG"), RED, 6, id="CMYK JPEG"),
+        pytest.param(encode(Image.fromarray(RED).quantize(2), "PNG"), RED, 0, id="palette"),
+        pytest.param(encode(transparent, "PNG"), np.full_like(RED, 255), 0, id="transparent becomes white"),
+        pytest.param(encode(Image.fromarray(RED).convert("1"), "PNG"), None, 0, id="1-bit"),
+        pytest.param(
+            encode(Image.fromarray(RED), "GIF", save_all=True, append_images=[Image.new("RGB", (6, 4))]),
+            RED,
+            0,
+            id="first frame",
+        ),
+    ],
+)
+def test_kinds_of_image(data, expected, tolerance):
+    image = read_image(data)
+    assert image.dtype == np.uint8
+    assert image.shape == (4, 6, 3)
+    if expected is not None:
+        assert np.abs(image.astype(int) - expected).max() <= tolerance
+
+
+def test_exif_orientation_is_applied():
+    picture = Image.fromarray(np.concatenate([RED, 255 - RED]))  # red above, cyan below, 8 rows
+    image = read_image(encode(picture, "PNG", exif=exif_orientation(6)))  # the camera was turned: rotate by 270
+    assert image.shape == (6, 8, 3)
+    assert (image[:, -1] == RED[0, 0]).all()  # what was on top is right
+
+
+@pytest.mark.parametrize(
+    ("array", "shape"),
+    [
+        (RED, (4, 6, 3)),
+        (RED[..., 0], (4, 6, 3)),  # gray
+        (RED[..., :1], (4, 6, 3)),  # gray with a channel axis
+        (np.dstack([RED, RED[..., :1]]), (4, 6, 3)),  # alpha
+    ],
+)
+def test_arrays(array, shape):
+    assert read_image(array).shape == shape
+
+
+@pytest.mark.parametrize(
+    "array", [RED.astype(float), np.zeros((4, 6, 2), np.uint8), np.zeros((0, 6, 3), np.uint8), RED[0, 0]]
+)
+def test_wrong_arrays(array):
+    with pytest.raises(ValueError, match=r"expected an RGB image, uint8 \[H,W,3\]; got"):
+        read_image(array)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"hello, I am a text", "not an image"),
+        (encode(Image.effect_noise((64, 64), 50), "PNG")[:-300], "cannot be read"),  # truncated
+        (encode(Image.effect_noise((64, 64), 50), "JPEG")[:-900], "cannot be read"),
+        (encode(Image.fromarray(RED), "PNG")[:20], "cannot be read"),  # not even a whole header
+    ],
+)
+def test_broken_files_say_why(tmp_path, data, reason):
+    path = tmp_path / "ünï cödé\n.jpg"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=reason):
+        read_image(path)
+
+
+def test_a_missing_file():
+    with pytest.raises(ValueError, match="no such file"):
+        read_image("nowhere.png")
+
+
+def test_a_folder_is_no_image(tmp_path):
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_image(tmp_path)
+
+
+def test_a_decompression_bomb_is_refused_by_its_header(monkeypatch):
+    monkeypatch.setattr(images, "MAX_PIXELS", 20)
+    with pytest.raises(ValueError, match="6x4 pixels, more than the limit of 20"):
+        read_image(encode(Image.fromarray(RED), "PNG"))
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def test_find_images_in_folders(tmp_path):
+    touch(tmp_path, "b.PNG", "a.jpg", "notes.txt", "inner/c.webp")
+    assert [p.name for p in find_images([tmp_path])] == ["a.jpg", "b.PNG"]
+    assert [p.name for p in find_images([tmp_path], recursive=True)] == ["a.jpg", "b.PNG", "c.webp"]
+
+
+def test_find_images_takes_named_files_once_and_whatever_their_name(tmp_path):
+    touch(tmp_path, "a.jpg", "notes.txt")
+    found = find_images([tmp_path / "notes.txt", tmp_path / "missing", tmp_path / "a.jpg", tmp_path])
+    assert [p.name for p in found] == ["notes.txt", "missing", "a.jpg"]
+
+
+def test_copies_have_names_of_their_own_in_formats_that_can_be_written(tmp_path):
+    touch(tmp_path, "a/x.jpg", "b/x.jpg", "c/x.gif")
+    copies = find_images([tmp_path / "a/x.jpg", tmp_path / "b", tmp_path / "c"])
+    assert [str(c) for c in copies.values()] == ["x.jpg", "x_2.jpg", "x.gif.jpg"]
+
+
+def test_no_image_at_all(tmp_path):
+    with pytest.raises(ValueError, match="no image in"):
+        find_images([tmp_path])

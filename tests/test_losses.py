@@ -1,0 +1,98 @@
+"""Each formula against a naive reference written from the paper, image by image."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from fer.losses import DANLoss, affinity_loss, partition_loss, soft_cross_entropy
+from fer.models.dan import DANOutput
+
+rng = np.random.default_rng(0)
+
+
+def random_target(n: int, c: int, hard: bool) -> np.ndarray:
+    return np.eye(c)[rng.integers(c, size=n)] if hard else rng.dirichlet(np.ones(c), n)
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_soft_cross_entropy(hard):
+    logits, target = rng.normal(size=(5, 4)), random_target(5, 4, hard)
+    expected = 0.0
+    for row, t in zip(logits, target):
+        probs = [math.exp(v) / sum(math.exp(u) for u in row) for v in row]
+        expected -= sum(ti * math.log(p) for ti, p in zip(t, probs)) / 5
+    assert soft_cross_entropy(torch.tensor(logits), torch.tensor(target)).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_affinity_loss(hard):
+    features, centres = rng.normal(size=(5, 6, 2, 3)), rng.normal(size=(4, 6))
+    target = random_target(5, 4, hard)
+    spread = sum(np.var(centres[:, d], ddof=1) for d in range(6))
+    expected = 0.0
+    for x, t in zip(features, target):
+        pooled = [np.mean(x[d]) for d in range(6)]
+        for c in range(4):
+            expected += t[c] * sum((pooled[d] - centres[c, d]) ** 2 for d in range(6)) / spread / 5
+    actual = affinity_loss(torch.tensor(features), torch.tensor(target), torch.tensor(centres))
+    assert actual.item() == pytest.approx(expected)
+
+
+def test_partition_loss():
+    heads = rng.normal(size=(5, 3, 6))
+    variances = [np.var([heads[n, k, d] for k in range(3)], ddof=1) for n in range(5) for d in range(6)]
+    expected = math.log(1 + 3 / np.mean(variances))
+    assert partition_loss(torch.tensor(heads)).item() == pytest.approx(expected)
+
+
+def test_partition_loss_falls_as_the_heads_spread():
+    heads = torch.randn(4, 4, 16, generator=torch.Generator().manual_seed(0))
+    losses = [partition_loss(spread * heads).item() for spread in (0.1, 0.3, 1, 3, 10)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] > 0
+
+
+@pytest.mark.parametrize(
+    ("heads", "finite"),
+    [
+        (torch.zeros(2, 1, 4), 0.0),  # one head has nothing to part from
+        (torch.zeros(2, 3, 4), math.log1p(3 / 1e-12)),  # equal heads: large, not infinite
+    ],
+)
+def test_partition_loss_at_its_edges(heads, finite):
+    assert partition_loss(heads).item() == pytest.approx(finite)
+
+
+def output(n=5, c=4, d=6, k=3) -> DANOutput:
+    make = torch.Generator().manual_seed(1)
+    return DANOutput(
+        *(torch.randn(s, generator=make, requires_grad=True) for s in ((n, c), (n, d, 2, 2), (n, k, d), (n, k, 2, 2)))
+    )
+
+
+def test_terms_carry_their_weights_and_weight_zero_leaves_one_out():
+    target = torch.full((5, 4), 0.25)
+    torch.manual_seed(0)
+    full = DANLoss(4, 6)
+    part = DANLoss(4, 6, affinity=0.3, partition=0.0)
+    part.load_state_dict(full.state_dict())
+    all_terms, some = full(output(), target), part(output(), target)
+    assert list(all_terms) == ["cross_entropy", "affinity", "partition"]
+    assert list(some) == ["cross_entropy", "affinity"]
+    assert some["affinity"].item() == pytest.approx(0.3 * all_terms["affinity"].item(), rel=1e-5)
+
+
+def test_the_loss_is_computed_in_float32_under_autocast():
+    half = DANOutput(*(t.bfloat16() for t in output()))
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = DANLoss(4, 6)(half, torch.full((5, 4), 0.25))
+    assert {t.dtype for t in terms.values()} == {torch.float32}
+
+
+def test_gradients_reach_features_heads_logits_and_centres():
+    out, criterion = output(), DANLoss(4, 6)
+    sum(criterion(out, torch.full((5, 4), 0.25)).values()).backward()
+    for tensor in (out.logits, out.features, out.heads, criterion.centres):
+        assert tensor.grad.abs().sum() > 0
