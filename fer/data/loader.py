@@ -69,6 +69,6 @@ def make_loader(
         sampler=EpochSampler(len(dataset), shuffle, dataset.seed),
         num_workers=workers,
         persistent_workers=workers > 0,
-        drop_last=shuffle and len(dataset) > batch_size,  # batch normalisation wants full batches
+        drop_last=shuffle,  # batch normalisation wants full batches
         pin_memory=device.startswith("cuda"),
     )

@@ -65,15 +65,30 @@ class TrainConfig:
     resume: bool = _option(False, "go on from the last checkpoint in --out")
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "num_heads", "input_size", "crop_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
+        self._check_types()
+        for name, least in (("epochs", 1), ("batch_size", 2), ("num_heads", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, not {getattr(self, name)}")
         if self.freeze_epochs and not self.freeze:
             raise ValueError("--freeze-epochs needs --freeze: name the modules to keep fixed")
         if len(self.template) not in (0, 10):
             raise ValueError(f"--template takes ten fractions (five x, y pairs), not {len(self.template)}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"--ema is a decay in [0, 1), not {self.ema}")
+
+    def _check_types(self) -> None:
+        """A recipe is text: what it gives must be of the field's type, and one of its choices."""
+        types = typing.get_type_hints(TrainConfig)
+        for f in fields(self):
+            value, flag = getattr(self, f.name), f"--{f.name.replace('_', '-')}"
+            kind = typing.get_origin(types[f.name]) or types[f.name]
+            if kind is float and type(value) is int:
+                setattr(self, f.name, float(value))
+            elif type(value) is not kind:
+                raise ValueError(f"{flag} takes a {kind.__name__}, not {value!r}")
+            choices = f.metadata.get("choices")
+            if choices and value not in choices:
+                raise ValueError(f"{flag} must be one of {', '.join(choices)}, not {value!r}")
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(asdict(self), sort_keys=False)

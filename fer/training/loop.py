@@ -63,9 +63,16 @@ def load_splits(config: TrainConfig) -> Splits:
     train = load_samples(config.dataset, config.data, "train", config.train_rule)
     val = load_samples(config.dataset, config.data, "val", config.val_rule)
     if train.classes != val.classes:
-        raise ValueError(f"training has the classes {train.classes}, validation {val.classes}; they must be the same")
+        raise ValueError(
+            f"training has {len(train.classes)} classes ({', '.join(train.classes)}), validation {len(val.classes)} "
+            f"({', '.join(val.classes)}); they must be the same"
+        )
     if config.drop_duplicates:
         train = train.subset(~(duplicates_of(train, val) | redundant_copies(train)))
+    if len(train) < config.batch_size:
+        raise ValueError(
+            f"{len(train)} training images are fewer than one batch of {config.batch_size}; lower --batch-size"
+        )
     return Splits(train, val, duplicates_of(val, train))
 
 

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import torch
+
+from fer.preprocessing import Preprocessing
+
+rng = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    "crop",
+    [
+        rng.integers(0, 255, (48, 48), np.uint8),  # gray, as stored
+        rng.integers(0, 255, (48, 48, 3), np.uint8),
+        rng.integers(0, 255, (30, 20, 3), np.uint8),  # smaller, not square
+        rng.integers(0, 255, (480, 640, 3), np.uint8),  # larger
+    ],
+)
+@pytest.mark.parametrize("gray", [True, False])
+def test_any_crop_becomes_an_input(crop, gray):
+    x = Preprocessing(gray=gray)([crop, crop])
+    assert tuple(x.shape) == (2, 3, 112, 112)
+    assert x.dtype == torch.float32
+    assert x.abs().max() < 1.2
+    if gray:
+        assert torch.equal(x[:, 0], x[:, 1])
+
+
+def test_no_crop_at_all():
+    assert tuple(Preprocessing()([]).shape) == (0, 3, 112, 112)
+
+
+def test_values():
+    x = Preprocessing()([np.full((48, 48), 255, np.uint8)])
+    assert torch.allclose(x, torch.tensor((255 - 127.5) / 128))
+
+
+def test_a_gray_photo_is_the_same_in_colour():
+    gray = rng.integers(0, 255, (48, 48), np.uint8)
+    preprocessing = Preprocessing()
+    assert torch.equal(preprocessing([gray]), preprocessing([np.dstack([gray] * 3)]))
+
+
+def test_a_sharp_crop_is_no_sharper_than_the_training_crops():
+    stripes = np.tile(np.array([0, 255], np.uint8), (480, 240))  # one pixel wide in 480: lost at 48
+    assert Preprocessing()([stripes]).std() < 0.01
+
+
+@pytest.mark.parametrize("wrong", [{"interpolation": "nearest"}, {"input_size": 8}])
+def test_wrong_settings(wrong):
+    with pytest.raises(ValueError, match="must be"):
+        Preprocessing(**wrong)

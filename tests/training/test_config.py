@@ -1,0 +1,64 @@
+import argparse
+
+import pytest
+import yaml
+
+from fer.training.config import RECIPES, TrainConfig, add_arguments, config_from_arguments, load_recipe
+
+
+def parse(*argv: str) -> TrainConfig:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return config_from_arguments(parser.parse_args(argv))
+
+
+def test_the_recipe_gives_defaults_and_flags_override(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("lr: 0.5\nepochs: 3\nfreeze: [backbone.stem]\namp: false\n")
+    config = parse("--recipe", str(recipe), "--epochs", "7", "--freeze", "backbone", "classifier", "--amp")
+    assert (config.lr, config.epochs, config.freeze, config.amp) == (0.5, 7, ["backbone", "classifier"], True)
+    assert config.batch_size == TrainConfig().batch_size
+
+
+def test_a_flag_may_repeat_a_default_over_the_recipe(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("epochs: 3\n")
+    assert parse("--recipe", str(recipe), "--epochs", str(TrainConfig().epochs)).epochs == TrainConfig().epochs
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_recipe_is_a_valid_configuration(path):
+    TrainConfig(**load_recipe(path.stem))
+
+
+def test_an_unknown_recipe_lists_the_known_ones():
+    with pytest.raises(ValueError, match="no recipe 'nothing'; known recipes: .*ferplus"):
+        parse("--recipe", "nothing")
+
+
+def test_a_misspelt_field_is_named(tmp_path):
+    (tmp_path / "x.yaml").write_text("learning_rate: 1\n")
+    with pytest.raises(ValueError, match="unknown field learning_rate; known fields: .*lr"):
+        load_recipe(str(tmp_path / "x.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"epochs": 0}, "--epochs must be at least 1"),
+        ({"batch_size": 1}, "--batch-size must be at least 2"),
+        ({"freeze_epochs": 2}, "--freeze-epochs needs --freeze"),
+        ({"template": [0.1, 0.2]}, "--template takes ten fractions"),
+        ({"ema": 1.0}, "--ema is a decay"),
+        ({"lr": "fast"}, "--lr takes a float, not 'fast'"),
+        ({"optimizer": "lion"}, "--optimizer must be one of adamw, sgd"),
+    ],
+)
+def test_contradictions_are_rejected_with_the_name_of_the_flag(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**wrong)
+
+
+def test_yaml_round_trip():
+    config = TrainConfig(lr=1e-5, freeze=["backbone.stem"])
+    assert TrainConfig(**yaml.safe_load(config.to_yaml())) == config
