@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from fer.evaluation.metrics import accuracy, summarize
+
+rng = np.random.default_rng(0)
+CLASSES = ("a", "b", "c", "d")
+
+
+def test_every_figure_agrees_with_scikit_learn():
+    logits, labels = rng.normal(size=(60, 4)), rng.integers(4, size=60)
+    predicted, targets = logits.argmax(1), np.eye(4)[labels]
+    figures = summarize(logits, targets, CLASSES)
+    probs = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    assert figures["n"] == 60
+    assert figures["accuracy"] == pytest.approx(reference.accuracy_score(labels, predicted))
+    assert figures["balanced_accuracy"] == pytest.approx(reference.balanced_accuracy_score(labels, predicted))
+    assert figures["macro_f1"] == pytest.approx(reference.f1_score(labels, predicted, average="macro"))
+    assert figures["negative_log_likelihood"] == pytest.approx(reference.log_loss(labels, probs))
+    assert figures["confusion_matrix"] == reference.confusion_matrix(labels, predicted).tolist()
+    table = reference.precision_recall_fscore_support(labels, predicted)
+    for c, name in enumerate(CLASSES):
+        row = figures["per_class"][name]
+        assert (row["precision"], row["recall"], row["f1"], row["n"]) == pytest.approx(tuple(t[c] for t in table))
+
+
+def test_a_class_without_an_image_is_left_out_of_the_means():
+    labels = np.array([0, 0, 1, 1])
+    figures = summarize(5 * np.eye(4)[[0, 1, 1, 1]], np.eye(4)[labels], CLASSES)
+    assert figures["balanced_accuracy"] == pytest.approx(0.75)
+    assert figures["per_class"]["c"] == {"n": 0, "recall": None, "precision": None, "f1": None}
+
+
+def test_no_image_has_no_accuracy():
+    assert np.isnan(accuracy(np.empty((0, 4)), np.empty((0, 4))))

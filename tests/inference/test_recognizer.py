@@ -1,0 +1,154 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import fer
+from fer.faces import Detection, crop_face
+from fer.images import read_image, write_image
+from fer.inference.recognizer import EmotionRecognizer
+from fer.labels import EMOTIONS
+from fer.models.checkpoint import load_checkpoint
+
+rng = np.random.default_rng(0)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class FakeDetector:
+    """Finds as many faces as the red value of the first pixel says."""
+
+    name = "fake"
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        return [Detection(np.array([5, 5, 35 + k, 35 + k], float), None, 0.9) for k in range(image[0, 0, 0])][::-1]
+
+
+@pytest.fixture
+def recognizer(tiny_checkpoint) -> EmotionRecognizer:
+    model, description = load_checkpoint(tiny_checkpoint)
+    return EmotionRecognizer(model, description, FakeDetector(), "cpu", batch_size=4)
+
+
+def photo(faces: int) -> np.ndarray:
+    image = rng.integers(0, 255, (60, 80, 3), np.uint8)
+    image[0, 0] = faces
+    return image
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_one_image(recognizer, count):
+    faces = recognizer(photo(count))
+    assert len(faces) == count
+    for face in faces:
+        assert list(face.probs) == list(EMOTIONS)
+        assert sum(face.probs.values()) == pytest.approx(1, abs=1e-5)
+        assert face.probs[face.label] == face.confidence == max(face.probs.values())
+        assert face.unsure == (face.confidence < recognizer.description.unsure_below)
+        assert not face.aligned
+
+
+def test_the_network_sees_the_crop_by_the_one_rule(recognizer, tiny_checkpoint):
+    """Recognition by hand: crop, preprocessing, network, temperature, softmax."""
+    image = photo(1)
+    (face,) = recognizer(image)
+    model, description = load_checkpoint(tiny_checkpoint)
+    crop = crop_face(image, FakeDetector()(image)[0], np.array(description.template), 48)
+    with torch.no_grad():
+        logits = model(description.preprocessing([crop])).logits
+    expected = torch.softmax(logits / description.temperature, 1)[0]
+    np.testing.assert_allclose(list(face.probs.values()), expected, atol=1e-4)
+
+
+def test_temperature_softens(tiny_checkpoint):
+    model, description = load_checkpoint(tiny_checkpoint)
+    sharp = EmotionRecognizer(model, description, FakeDetector(), "cpu")
+    description.temperature = 4.0
+    soft = EmotionRecognizer(model, description, FakeDetector(), "cpu")
+    crops = [photo(1)[..., 0]]
+    a, b = sharp.predict_logits(crops), soft.predict_logits(crops)
+    np.testing.assert_array_equal(a, b)
+    np.testing.assert_allclose(soft.predict_crops(crops), torch.softmax(torch.tensor(a / 4), 1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("n", [0, 1, 4, 9])  # none, fewer than, as many as and more than a batch
+def test_crops(recognizer, n):
+    probs = recognizer.predict_crops([rng.integers(0, 255, (48, 48), np.uint8) for _ in range(n)])
+    assert probs.shape == (n, 8)
+    np.testing.assert_allclose(probs.sum(1), 1, rtol=1e-5)
+
+
+def test_paths_keep_their_order_while_faces_share_batches(recognizer, tmp_path):
+    counts = [1, 0, 3, 2, 5, 0, 1]
+    paths = []
+    for i, count in enumerate(counts):
+        paths.append(tmp_path / f"{i}.png")
+        write_image(paths[-1], photo(count))
+    paths.insert(2, tmp_path / "text.jpg")
+    paths[2].write_text("no image")
+    paths.append(tmp_path / "gone.jpg")
+    results = list(recognizer.predict_paths(paths))
+    assert [r.path for r in results] == [str(p) for p in paths]
+    assert [len(r.faces) for r in results] == [1, 0, 0, 3, 2, 5, 0, 1, 0]
+    assert [r.error for r in results if r.error] == ["not an image file", "no such file"]
+    for result in results:
+        if result.faces:
+            alone = recognizer(result.path)
+            for a, b in zip(alone, result.faces):
+                np.testing.assert_allclose(list(a.probs.values()), list(b.probs.values()), atol=1e-5)
+
+
+def test_no_path_at_all(recognizer):
+    assert list(recognizer.predict_paths([])) == []
+
+
+def test_an_unreadable_image_raises(recognizer):
+    with pytest.raises(ValueError, match="no such file"):
+        recognizer("gone.jpg")
+
+
+@pytest.mark.parametrize("wrong", [{"device": "tpu"}, {"batch_size": 0}, {"detector": "mtcnn"}, {"weights": "nothing"}])
+def test_wrong_arguments(tiny_checkpoint, wrong):
+    with pytest.raises(ValueError):
+        EmotionRecognizer.from_pretrained(**({"weights": tiny_checkpoint, "detector": "none"} | wrong))
+
+
+def test_import_fer_is_light_and_offers_the_recognizer():
+    assert fer.EmotionRecognizer is EmotionRecognizer
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        fer.Nothing  # noqa: B018
+
+
+@pytest.fixture(scope="module")
+def shipped() -> EmotionRecognizer:
+    return EmotionRecognizer.from_pretrained(detector="haar", device="cpu")
+
+
+def test_the_shipped_weights_see_the_astronaut_smile(shipped):
+    samples = ROOT / "samples"
+    (face,) = shipped(samples / "astronaut.jpg")
+    assert face.label == "happiness" and face.confidence > 0.5
+    assert len(shipped(samples / "grace_hopper.jpg")) == 1
+
+
+def test_the_shipped_weights_on_photos_with_landmarks(shared):
+    recognizer = EmotionRecognizer.from_pretrained(
+        detector_weights=shared / "models/yunet_n_320_320.onnx", device="cpu"
+    )
+    friends = recognizer(shared / "photos/multi_face.jpg")
+    assert len(friends) == 5 and all(f.aligned for f in friends)
+    assert [f.label for f in friends].count("happiness") >= 4  # the fifth does not smile
+    (man,) = recognizer(shared / "photos/Image_with_alpha.png")
+    assert man.label == "happiness"
+
+
+def test_orientation_does_not_matter_where_exif_tells_it(shipped, tmp_path):
+    samples = ROOT / "samples"
+    image = read_image(samples / "astronaut.jpg")
+    exif = Image.Exif()
+    exif[0x0112] = 8  # to be shown turned by 90 degrees counter-clockwise
+    Image.fromarray(np.ascontiguousarray(np.rot90(image, -1))).save(tmp_path / "turned.png", exif=exif)
+    (upright,), (turned,) = shipped(image), shipped(tmp_path / "turned.png")
+    np.testing.assert_array_equal(upright.box, turned.box)
+    assert upright.probs == pytest.approx(turned.probs, abs=1e-4)

@@ -1,0 +1,181 @@
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_ferplus
+from PIL import Image
+
+from fer.cli import main
+from fer.images import read_image, write_image
+from fer.inference.sinks import COLUMNS
+from fer.labels import EMOTIONS
+
+ROOT = Path(__file__).resolve().parents[1]
+rng = np.random.default_rng(0)
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    folder = tmp_path / "photos"
+    for name in ("b.png", "Zoë 😀.jpg", "inner/c.png"):
+        write_image(folder / name, rng.integers(0, 255, (60, 60, 3), np.uint8))
+    return folder
+
+
+def predict(tiny_checkpoint, *arguments) -> int:
+    """`fer predict` of images that are crops."""
+    fixed = ["--weights", tiny_checkpoint, "--detector", "none", "--device", "cpu"]
+    return main(["predict", *map(str, [*arguments, *fixed])])
+
+
+def test_table(tiny_checkpoint, photos, capsys):
+    assert predict(tiny_checkpoint, photos) == 0
+    out, err = capsys.readouterr()
+    header, *lines = out.splitlines()
+    assert header.split() == ["image", "face", "emotion", "confidence", "box"]
+    assert ["Zoë 😀.jpg" in lines[0], "b.png" in lines[1]] == [True, True]
+    assert "2 images, 2 faces, 0 could not be read" in err
+
+
+def test_csv(tiny_checkpoint, photos, tmp_path):
+    (photos / "text.jpg").write_text("no image")
+    assert predict(tiny_checkpoint, photos, "--recursive", "--out", tmp_path / "out/faces.csv") == 1
+    with open(tmp_path / "out/faces.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [*COLUMNS, *EMOTIONS]
+    assert [Path(r["path"]).name for r in rows] == ["Zoë 😀.jpg", "b.png", "c.png", "text.jpg"]
+    assert [r["status"] for r in rows] == ["ok", "ok", "ok", "error"]
+    assert rows[3]["error"] == "not an image file" and rows[3]["label"] == ""
+    assert sum(float(rows[0][name]) for name in EMOTIONS) == pytest.approx(1, abs=0.001)
+    assert [float(rows[0][k]) for k in ("x1", "y1", "x2", "y2")] == [0, 0, 60, 60]
+
+
+def test_jsonl(tiny_checkpoint, photos, tmp_path):
+    assert predict(tiny_checkpoint, photos / "b.png", tmp_path / "gone.png", "--out", tmp_path / "faces.jsonl") == 1
+    rows = [json.loads(line) for line in (tmp_path / "faces.jsonl").read_text().splitlines()]
+    assert [list(r) for r in rows] == [[*COLUMNS, *EMOTIONS]] * 2
+    assert rows[0]["label"] in EMOTIONS and isinstance(rows[0]["unsure"], bool)
+    assert rows[1]["error"] == "no such file" and rows[1]["neutral"] is None
+
+
+def test_an_image_without_a_face_is_a_row(tiny_checkpoint, tmp_path, capsys):
+    write_image(tmp_path / "wall.png", np.full((80, 80, 3), 120, np.uint8))
+    arguments = ["--weights", str(tiny_checkpoint), "--detector", "haar", "--out", str(tmp_path / "faces.jsonl")]
+    assert main(["predict", str(tmp_path / "wall.png"), *arguments]) == 0
+    assert json.loads((tmp_path / "faces.jsonl").read_text())["status"] == "no_face"
+    assert main(["predict", str(tmp_path / "wall.png"), *arguments[:4]]) == 0
+    assert "no face found" in capsys.readouterr().out
+
+
+def test_annotated_copies(tiny_checkpoint, photos, tmp_path):
+    Image.new("P", (40, 40)).save(photos / "inner" / "d.gif")
+    (photos / "text.jpg").write_text("no image")
+    before = {p: p.read_bytes() for p in photos.rglob("*") if p.is_file()}
+    assert predict(tiny_checkpoint, photos, "--recursive", "--annotate", tmp_path / "drawn") == 1
+    drawn = sorted(str(p.relative_to(tmp_path / "drawn")) for p in (tmp_path / "drawn").rglob("*") if p.is_file())
+    assert drawn == ["Zoë 😀.jpg", "b.png", "inner/c.png", "inner/d.gif.jpg"]
+    assert (read_image(tmp_path / "drawn" / "b.png") != read_image(photos / "b.png")).any()
+    assert before == {p: p.read_bytes() for p in photos.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "{tmp}", "--weights", "{tiny}"], "no image in"),
+        (["predict", "x.jpg", "--weights", "nothing"], "no weights 'nothing'"),
+        (
+            ["predict", "x.jpg", "--weights", "{tiny}", "--detector", "none", "--out", "faces.xml"],
+            "ends with .csv or .jsonl",
+        ),
+        (
+            ["predict", "x.jpg", "--weights", "{tiny}", "--detector-weights", "gone.onnx"],
+            "gone.onnx: no such detector model",
+        ),
+        (["train", "--recipe", "nothing"], "known recipes"),
+        (["train", "--out", "x"], "--data"),
+        (
+            ["evaluate", "--dataset", "ferplus", "--data", "{tmp}", "--out", "x", "--weights", "{tiny}"],
+            "no FER\\+ test split",
+        ),
+        (["measure-template", "ferplus", "{tmp}", "--detector-weights", "x"], "no FER\\+ train split"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(arguments, message, tiny_checkpoint, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    filled = [a.format(tmp=tmp_path / "empty", tiny=tiny_checkpoint) for a in arguments]
+    assert main(filled) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert re.search(message, err)
+
+
+def test_an_output_that_cannot_be_written(tiny_checkpoint, photos, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert predict(tiny_checkpoint, photos, "--out", tmp_path / "file" / "faces.csv") == 2
+    assert "file" in capsys.readouterr().err
+
+
+def test_usage_errors_have_status_2():
+    with pytest.raises(SystemExit) as error:
+        main(["predict"])
+    assert error.value.code == 2
+
+
+def test_train_then_evaluate(tmp_path, capsys):
+    data = make_ferplus(tmp_path / "data", {"FER2013Train": 16, "FER2013Valid": 16, "FER2013Test": 8})
+    write_image(data / "FER2013Test" / "fer0000001.png", read_image(data / "FER2013Train" / "fer0000001.png"))
+    run = tmp_path / "run"
+    small = [
+        "--epochs",
+        "1",
+        "--batch-size",
+        "8",
+        "--input-size",
+        "32",
+        "--num-heads",
+        "1",
+        "--workers",
+        "0",
+        "--device",
+        "cpu",
+        "--no-amp",
+    ]
+    assert main(["train", "--data", str(data), "--out", str(run), *small]) == 0
+    assert "best epoch 1: validation accuracy" in capsys.readouterr().out
+
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (data / "FER2013Test").rename(alone / "FER2013Test")
+    arguments = ["evaluate", "--dataset", "ferplus", "--weights", str(run / "best.safetensors"), "--data", str(alone)]
+    assert main([*arguments, "--out", str(tmp_path / "eval")]) == 0
+    metrics = json.loads((tmp_path / "eval" / "metrics.json").read_text())
+    assert (metrics["n"], metrics["rule"], metrics["accuracy_without_duplicates"]) == (8, "majority", None)
+    assert read_image(tmp_path / "eval" / "confusion.png").shape[2] == 3
+
+    assert main([*arguments, "--out", str(tmp_path / "eval"), "--duplicates-of", str(data), "--flip"]) == 0
+    metrics = json.loads((tmp_path / "eval" / "metrics.json").read_text())
+    assert (metrics["n"], metrics["n_without_duplicates"], metrics["flip"]) == (8, 7, True)
+    assert "without duplicates" in capsys.readouterr().out
+
+
+def test_benchmark_reports_each_figure(tiny_checkpoint, capsys):
+    photo = str(ROOT / "samples" / "astronaut.jpg")
+    assert (
+        main(["benchmark", "--weights", str(tiny_checkpoint), "--seconds", "0", "--photo", photo, "--detector", "haar"])
+        == 0
+    )
+    out = capsys.readouterr().out
+    for figure in ("parameters", "MACs", "folded, fp32", "crops/s", "peak memory", "photo 512x512, 1 faces"):
+        assert figure in out
+
+
+def test_train_py_is_the_same_command():
+    script = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), "--help"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert script.returncode == 0 and "--recipe" in script.stdout
