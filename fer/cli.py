@@ -55,7 +55,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_weights(parser: argparse.ArgumentParser) -> None:
-    from .models.checkpoint import DEFAULT_WEIGHTS
+    from .resources import DEFAULT_WEIGHTS
 
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="shipped weights or a file (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
@@ -117,8 +117,8 @@ def _train(arguments: argparse.Namespace) -> int:
     metrics = fit(config)
     print(
         f"best epoch {metrics['epoch']}: validation accuracy {metrics['accuracy']:.2%} "
-        f"(rule {metrics['rule']}, n = {metrics['n']}), {metrics['accuracy_without_duplicates']:.2%} "
-        f"without duplicates (n = {metrics['n_without_duplicates']})"
+        f"(rule {metrics['rule']}, n = {metrics['n']}), {metrics['score']:.2%} on the "
+        f"{metrics['n_without_duplicates']} images that are not in training"
     )
     print(f"checkpoint: {Path(config.out) / 'best.safetensors'}")
     return EXIT_OK
@@ -162,6 +162,29 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     write_report(Path(arguments.out), metrics)
     print(format_summary(metrics))
     print(f"written: {Path(arguments.out) / 'metrics.json'}, {Path(arguments.out) / 'confusion.png'}")
+    return EXIT_OK
+
+
+# publish
+
+
+def _add_publish(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", help="best.safetensors of a run")
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder of the dataset it was trained on")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the .safetensors file to write")
+    parser.add_argument("--licence", required=True, help="under which terms the weights may be used")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    from .evaluation.publish import publish_checkpoint
+    from .evaluation.report import format_summary
+
+    figures = publish_checkpoint(
+        arguments.checkpoint, arguments.out, arguments.data, arguments.licence, arguments.device
+    )
+    print(format_summary(figures))
+    print(f"written: {arguments.out}, {Path(arguments.out).stat().st_size / 1e6:.1f} MB")
     return EXIT_OK
 
 
@@ -222,6 +245,7 @@ _COMMANDS = {
     "predict": (_add_predict, _predict, "recognise the emotions of the faces in images and folders"),
     "train": (_add_train, _train, "train a DAN: recipe and flags -> a run folder with the best checkpoint"),
     "evaluate": (_add_evaluate, _evaluate, "measure a checkpoint on a labelled split"),
+    "publish": (_add_publish, _publish, "store a checkpoint in float16 with its measured figures, for shipping"),
     "measure-template": (_add_measure_template, _measure_template, "where landmarks lie in a dataset's crops"),
     "benchmark": (_add_benchmark, _benchmark, "parameters, multiplications and speed on this machine"),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+DEFAULT_WEIGHTS = "dan-mobilefacenet-ferplus"  # in weights/
+
 _PACKAGE = Path(__file__).resolve().parent
 
 

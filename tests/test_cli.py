@@ -11,9 +11,11 @@ from conftest import make_ferplus
 from PIL import Image
 
 from fer.cli import main
+from fer.evaluation.evaluate import evaluate_checkpoint
 from fer.images import read_image, write_image
 from fer.inference.sinks import COLUMNS
 from fer.labels import EMOTIONS
+from fer.models.checkpoint import load_checkpoint, read_description, save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 rng = np.random.default_rng(0)
@@ -130,22 +132,8 @@ def test_train_then_evaluate(tmp_path, capsys):
     data = make_ferplus(tmp_path / "data", {"FER2013Train": 16, "FER2013Valid": 16, "FER2013Test": 8})
     write_image(data / "FER2013Test" / "fer0000001.png", read_image(data / "FER2013Train" / "fer0000001.png"))
     run = tmp_path / "run"
-    small = [
-        "--epochs",
-        "1",
-        "--batch-size",
-        "8",
-        "--input-size",
-        "32",
-        "--num-heads",
-        "1",
-        "--workers",
-        "0",
-        "--device",
-        "cpu",
-        "--no-amp",
-    ]
-    assert main(["train", "--data", str(data), "--out", str(run), *small]) == 0
+    small = "--epochs=1 --batch-size=8 --input-size=32 --num-heads=1 --workers=0 --device=cpu --no-amp"
+    assert main(["train", "--data", str(data), "--out", str(run), *small.split()]) == 0
     assert "best epoch 1: validation accuracy" in capsys.readouterr().out
 
     alone = tmp_path / "alone"
@@ -179,3 +167,18 @@ def test_train_py_is_the_same_command():
         [sys.executable, str(ROOT / "train.py"), "--help"], capture_output=True, text=True, cwd=ROOT
     )
     assert script.returncode == 0 and "--recipe" in script.stdout
+
+
+def test_publish_stores_the_figures_of_the_stored_file(tmp_path, tiny_checkpoint, capsys):
+    data = make_ferplus(tmp_path / "data", {"FER2013Valid": 16})
+    model, description = load_checkpoint(tiny_checkpoint)
+    description.dataset = "ferplus"
+    save_checkpoint(tmp_path / "best.safetensors", model, description)
+    out = tmp_path / "shipped.safetensors"
+    terms = ["--data", str(data), "--licence", "research only", "--device", "cpu"]
+    assert main(["publish", str(tmp_path / "best.safetensors"), "--out", str(out), *terms]) == 0
+    shipped = read_description(out)
+    assert shipped.licence == "research only"
+    figures = evaluate_checkpoint(out, "ferplus", data, "val", device="cpu")
+    assert shipped.metrics == figures | {"epoch": None}
+    assert f"{out.stat().st_size / 1e6:.1f} MB" in capsys.readouterr().out

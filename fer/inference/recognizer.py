@@ -12,8 +12,9 @@ import torch
 from ..device import choose_device
 from ..faces import Detection, Detector, create_detector, crop_face
 from ..images import ImageSource, read_image
-from ..models.checkpoint import DEFAULT_WEIGHTS, Description, find_checkpoint, load_checkpoint
+from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
 from ..models.dan import DAN
+from ..resources import DEFAULT_WEIGHTS
 
 
 @dataclass(frozen=True)

@@ -60,3 +60,21 @@ def create_backbone(name: str, weights: str | Path | None = None) -> nn.Module:
         except RuntimeError as error:
             raise ValueError(f"{weights} does not fit the backbone {name}: {error}") from None
     return backbone
+
+
+def find_weights(name: str) -> str | None:
+    """A weights file by path, or by name in the folders where downloads are kept.
+
+    Raises:
+        ValueError: not found; says where it was looked for.
+    """
+    if not name or name == "timm":
+        return name or None
+    places = [Path(name), *(folder / name for folder in (Path("pretrained"), Path("../shared/pretrained")))]
+    for path in places:
+        if path.is_file():
+            return str(path)
+    raise ValueError(
+        f"--backbone-weights {name}: no such file; looked for {', '.join(map(str, places))}. Put it there, give its "
+        "path, or train from random values with --backbone-weights ''"
+    )

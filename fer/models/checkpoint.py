@@ -18,7 +18,6 @@ from .backbone import create_backbone
 from .dan import DAN
 
 FORMAT_VERSION = 1
-DEFAULT_WEIGHTS = "dan-mobilefacenet-ferplus"  # in weights/
 
 
 @dataclass

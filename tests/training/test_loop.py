@@ -13,11 +13,14 @@ import torch
 import yaml
 from conftest import make_ferplus
 
+from fer.data import load_samples
 from fer.images import write_image
 from fer.models.checkpoint import load_checkpoint
-from fer.training import loop
+from fer.training import splits as splits_module
 from fer.training.config import TrainConfig
-from fer.training.loop import NonFiniteLoss, Splits, check_finite, fit
+from fer.training.loop import fit
+from fer.training.splits import Splits, load_splits
+from fer.training.trainer import NonFiniteLoss, Trainer, check_finite
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {"input_size": 32, "num_heads": 2, "batch_size": 8, "workers": 0, "augmentation": "none", "device": "cpu"}
@@ -33,11 +36,10 @@ def history(out: Path) -> list[dict]:
 
 def test_a_run_overfits_16_images(ferplus_tree, tmp_path):
     config = tiny_config(ferplus_tree, tmp_path / "run", epochs=30, lr=1e-3, backbone_lr=1e-3, ema=0.0)
-    train = loop.load_samples("ferplus", ferplus_tree, "train")
-    trainer = loop.Trainer(config, Splits(train, train, np.zeros(16, bool)))
+    train = load_samples("ferplus", ferplus_tree, "train")
+    trainer = Trainer(config, Splits(train, train, np.zeros(16, bool)))
     for _ in range(config.epochs):
-        trainer.train_epoch()
-        trainer.epoch += 1
+        trainer.history.append(trainer.train_epoch())
     assert trainer.validate()["accuracy"] == 1.0
 
 
@@ -61,12 +63,12 @@ def test_validation_tells_images_that_are_in_training_apart(ferplus_tree, tmp_pa
     """Copies in validation are counted; --drop-duplicates takes them out of training instead."""
     copy = ferplus_tree / "FER2013Train" / "fer0000002.png"
     write_image(
-        ferplus_tree / "FER2013Valid" / "fer0000002.png", loop.load_samples("ferplus", ferplus_tree, "train").read(2)
+        ferplus_tree / "FER2013Valid" / "fer0000002.png", load_samples("ferplus", ferplus_tree, "train").read(2)
     )
     assert copy.is_file()
     figures = fit(tiny_config(ferplus_tree, tmp_path / "a", epochs=1))
     assert (figures["n"], figures["n_without_duplicates"]) == (16, 15)
-    splits = loop.load_splits(tiny_config(ferplus_tree, tmp_path / "b", drop_duplicates=True))
+    splits = load_splits(tiny_config(ferplus_tree, tmp_path / "b", drop_duplicates=True))
     assert (len(splits.train), len(splits.val), splits.leaked.sum()) == (15, 16, 0)
 
 
@@ -136,7 +138,7 @@ def test_an_empty_split_is_reported(ferplus_tree, tmp_path):
 def test_splits_with_different_classes_are_reported(ferplus_tree, tmp_path, monkeypatch):
     from dataclasses import replace
 
-    original = loop.load_samples
+    original = splits_module.load_samples
 
     def without_contempt(name, root, split, rule):
         samples = original(name, root, split, rule)
@@ -146,7 +148,7 @@ def test_splits_with_different_classes_are_reported(ferplus_tree, tmp_path, monk
             else replace(samples, classes=samples.classes[:7], targets=samples.targets[:, :7])
         )
 
-    monkeypatch.setattr(loop, "load_samples", without_contempt)
+    monkeypatch.setattr(splits_module, "load_samples", without_contempt)
     with pytest.raises(ValueError, match="training has 8 classes .* validation 7"):
         fit(tiny_config(ferplus_tree, tmp_path / "run"))
 
