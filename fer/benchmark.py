@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,5 +92,10 @@ def _time_photo(recognizer: EmotionRecognizer, photo: str | Path, seconds: float
 
 
 def peak_megabytes() -> float:
-    """The largest resident size of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The largest resident size of this process so far (NaN on Windows, which does not tell)."""
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return float("nan")
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -15,11 +15,15 @@ EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 all files read, 1 some failed, 2 usage, 130 interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # file names may hold what the terminal cannot show
     arguments = _parse(sys.argv[1:] if argv is None else argv)
     try:
         return arguments.run(arguments)
     except KeyboardInterrupt:
-        print(f"fer {arguments.command}: interrupted", file=sys.stderr)
+        hint = "; --resume goes on from the last epoch" if arguments.command == "train" else ""
+        print(f"fer {arguments.command}: interrupted{hint}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever reads our table has seen enough
         sys.stdout = None
@@ -78,6 +82,9 @@ def _predict(arguments: argparse.Namespace) -> int:
     from .inference.sinks import open_sink, to_rows
 
     paths = find_images(arguments.paths, arguments.recursive)
+    copies = {path: Path(arguments.annotate) / copy for path, copy in paths.items()} if arguments.annotate else {}
+    if clash := {path.resolve() for path in paths} & {copy.resolve() for copy in copies.values()}:
+        raise ValueError(f"--annotate {arguments.annotate} would overwrite {sorted(clash)[0]}; choose another folder")
     recognizer = EmotionRecognizer.from_pretrained(
         arguments.weights,
         detector=arguments.detector,
@@ -94,7 +101,7 @@ def _predict(arguments: argparse.Namespace) -> int:
             for row in to_rows(result):
                 sink.write(row)
             if arguments.annotate and result.image is not None:
-                write_image(Path(arguments.annotate) / paths[Path(result.path)], draw_faces(result.image, result.faces))
+                write_image(copies[Path(result.path)], draw_faces(result.image, result.faces))
     print(f"{len(paths)} images, {faces} faces, {failed} could not be read", file=sys.stderr)
     return EXIT_SOME_FAILED if failed else EXIT_OK
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-MAX_PIXELS = 200_000_000  # a larger header is taken for a decompression bomb
+MAX_PIXELS = 150_000_000  # a larger header is taken for a decompression bomb
+MAX_SIDE = 32_766  # OpenCV cuts no crop out of a wider image
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".avif"}
@@ -26,7 +27,7 @@ def read_image(source: ImageSource) -> np.ndarray:
     pixels become white. Of an animated or multi-page file the first frame is read.
 
     Raises:
-        ValueError: the file is missing, empty, not an image, damaged or larger than MAX_PIXELS; or the array is not
+        ValueError: the file is missing, empty, not an image, damaged or too large (MAX_PIXELS, MAX_SIDE); or the array is not
             uint8 [H,W], [H,W,1], [H,W,3] or [H,W,4].
     """
     if isinstance(source, np.ndarray):
@@ -37,8 +38,9 @@ def read_image(source: ImageSource) -> np.ndarray:
         if not data:
             raise ValueError(f"{name}: the file is empty")
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(f"{name}: {image.width}x{image.height} pixels, more than the limit of {MAX_PIXELS}")
+            if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+                limit = f"{MAX_PIXELS} in all and {MAX_SIDE} a side"
+                raise ValueError(f"{name}: {image.width}x{image.height} pixels, more than the limit of {limit}")
             return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
     except UnidentifiedImageError:
         raise ValueError(f"{name}: not an image file") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,8 +16,8 @@ _INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 class Preprocessing:
     """How crops become the network's input; a checkpoint stores it.
 
-    A crop is first brought to `crop_size` (the resolution of the training images, so that a sharp photo is no sharper
-    than what the network has learnt), then enlarged to `input_size`.
+    A crop is made square by repeating its border, reduced to `crop_size` where it is larger (the resolution of the
+    training images, so that a sharp photo is no sharper than what the network has learnt), then brought to `input_size`.
     """
 
     crop_size: int = 48  # pixels of the stored training crops
@@ -33,16 +33,18 @@ class Preprocessing:
         if min(self.crop_size, self.input_size) < 16:
             raise ValueError(f"crop_size and input_size must be at least 16, not {self.crop_size}, {self.input_size}")
 
-    def to_dict(self) -> dict:
-        return asdict(self)
-
     def prepare(self, crop: np.ndarray) -> np.ndarray:
         """A crop, uint8 [H,W,3] or gray [H,W], -> uint8 [input_size,input_size,1 or 3]."""
         if self.gray and crop.ndim == 3:
             crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
         elif not self.gray and crop.ndim == 2:
             crop = cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB)
-        if max(crop.shape[:2]) > self.crop_size:
+        h, w = crop.shape[:2]
+        if h != w:
+            top, left = max(0, w - h) // 2, max(0, h - w) // 2
+            bottom, right = max(0, w - h) - top, max(0, h - w) - left
+            crop = cv2.copyMakeBorder(crop, top, bottom, left, right, cv2.BORDER_REPLICATE)
+        if max(h, w) > self.crop_size:
             crop = cv2.resize(crop, (self.crop_size, self.crop_size), interpolation=cv2.INTER_AREA)
         size = (self.input_size, self.input_size)
         crop = cv2.resize(crop, size, interpolation=_INTERPOLATIONS[self.interpolation])

@@ -122,6 +122,13 @@ def test_an_output_that_cannot_be_written(tiny_checkpoint, photos, tmp_path, cap
     assert "file" in capsys.readouterr().err
 
 
+def test_annotated_copies_never_replace_the_originals(tiny_checkpoint, photos, capsys):
+    before = (photos / "b.png").read_bytes()
+    assert predict(tiny_checkpoint, photos, "--annotate", photos) == 2
+    assert "would overwrite" in capsys.readouterr().err
+    assert (photos / "b.png").read_bytes() == before
+
+
 def test_usage_errors_have_status_2():
     with pytest.raises(SystemExit) as error:
         main(["predict"])
@@ -182,3 +189,8 @@ def test_publish_stores_the_figures_of_the_stored_file(tmp_path, tiny_checkpoint
     figures = evaluate_checkpoint(out, "ferplus", data, "val", device="cpu")
     assert shipped.metrics == figures | {"epoch": None}
     assert f"{out.stat().st_size / 1e6:.1f} MB" in capsys.readouterr().out
+
+    kept = out.read_bytes()
+    terms[1] = str(tmp_path / "nowhere")  # no data there: the shipped file stays
+    assert main(["publish", str(tmp_path / "best.safetensors"), "--out", str(out), *terms]) == 2
+    assert out.read_bytes() == kept

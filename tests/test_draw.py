@@ -8,7 +8,7 @@ from fer.labels import EMOTIONS
 
 def face(box: tuple, label: str = "anger", unsure: bool = False) -> Face:
     probs = {name: 0.93 if name == label else 0.01 for name in EMOTIONS}
-    return Face(np.array(box, float), None, 0.9, probs, unsure)
+    return Face(np.array(box, float), None, 0.9, probs, unsure, aligned=False)
 
 
 def test_every_emotion_has_a_colour_of_its_own():

@@ -120,6 +120,9 @@ def test_a_decompression_bomb_is_refused_by_its_header(monkeypatch):
     monkeypatch.setattr(images, "MAX_PIXELS", 20)
     with pytest.raises(ValueError, match="6x4 pixels, more than the limit of 20"):
         read_image(encode(Image.fromarray(RED), "PNG"))
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="40000x1 pixels, more than the limit"):  # OpenCV could not crop it
+        read_image(encode(Image.new("L", (40000, 1)), "PNG"))
 
 
 def touch(root: Path, *names: str) -> None:

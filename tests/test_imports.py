@@ -33,8 +33,9 @@ def imported_parts(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level == depth + 1:
             parts |= {(node.module or alias.name).split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Import):
-            assert not any(alias.name.split(".")[0] == "fer" for alias in node.names), f"{path}: import relatively"
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            assert not any(name.split(".")[0] == "fer" for name in names), f"{path}: import relatively"
     return parts
 
 

@@ -41,6 +41,14 @@ def test_a_gray_photo_is_the_same_in_colour():
     assert torch.equal(preprocessing([gray]), preprocessing([np.dstack([gray] * 3)]))
 
 
+def test_a_crop_that_is_not_square_keeps_its_proportions():
+    wide = np.zeros((24, 48), np.uint8)
+    wide[:, 12:36] = 255  # a square in the middle
+    tall = Preprocessing().prepare(wide)[..., 0]
+    assert (tall[:, 56] > 250).all() and (tall[:, 10] < 5).all()  # as high as the crop: its border is repeated
+    assert (tall[0] > 127).sum() == pytest.approx(56, abs=2)  # as wide as before
+
+
 def test_a_sharp_crop_is_no_sharper_than_the_training_crops():
     stripes = np.tile(np.array([0, 255], np.uint8), (480, 240))  # one pixel wide in 480: lost at 48
     assert Preprocessing()([stripes]).std() < 0.01

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .ferplus import load_ferplus
-from .samples import Samples, duplicates_of, fingerprints, redundant_copies
+from .samples import Samples, SplitNotFound, duplicates_of, redundant_copies
 
 DATASETS = {"ferplus": load_ferplus}
 
@@ -24,4 +24,4 @@ def load_samples(name: str, root: str | Path, split: str, rule: str = "majority"
     return samples
 
 
-__all__ = ["DATASETS", "Samples", "duplicates_of", "fingerprints", "load_samples", "redundant_copies"]
+__all__ = ["DATASETS", "Samples", "SplitNotFound", "duplicates_of", "load_samples", "redundant_copies"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..labels import EMOTIONS
-from .samples import Samples
+from .samples import Samples, SplitNotFound
 
 # Columns of the votes, in the order of the official files; the last two are no emotions.
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
@@ -82,7 +82,8 @@ RULES = {"majority": majority_targets, "probability": probability_targets}
 def load_ferplus(root: str | Path, split: str, rule: str = "majority") -> Samples:
     """Load one split of FER+ from whichever of its layouts lies in `root`.
 
-    - `label.csv` beside PNGs, in `root`, `root/FER2013Train` or `root/data/FER2013Train` (`Valid`, `Test`);
+    - `label.csv` beside PNGs, in `root/FER2013Train` or `root/data/FER2013Train` (`Valid`, `Test`), or in `root`
+      where it is itself called so;
     - `fer2013.csv` and `fer2013new.csv`, joined by row;
     - Parquet shards `train-*.parquet`, `valid-*.parquet`, `test-*.parquet`: `image` {bytes, path} and the ten votes.
 
@@ -105,21 +106,21 @@ def load_ferplus(root: str | Path, split: str, rule: str = "majority") -> Sample
             images, votes, names = found
             targets, keep = RULES[rule](votes)
             return Samples(images, targets, names, EMOTIONS, layout, rule).subset(keep)
-    raise ValueError(_describe_missing(root, split))
+    raise SplitNotFound(_describe_missing(root, split))
 
 
 def _describe_missing(root: Path, split: str) -> str:
-    found = sorted(p.name for p in root.iterdir())
-    listing = ", ".join(found[:10]) + (" ..." if len(found) > 10 else "") if found else "nothing"
+    names = sorted(p.name for p in root.iterdir())
+    found = ", ".join(names[:10]) + (" ..." if len(names) > 10 else "") if names else "nothing"
     return (
-        f"{root}: no FER+ {split} split. Looked for {_SHARDS[split]}; {_FOLDERS[split]}/label.csv (also under data/); "
-        f"label.csv; fer2013.csv with fer2013new.csv. Found: {listing}. See the README on how to lay out FER+."
+        f"{root}: no FER+ {split} split. Looked for {_SHARDS[split]}; {_FOLDERS[split]}/label.csv (here, under data/, or "
+        f"as the folder itself); fer2013.csv with fer2013new.csv. Found: {found}. See the README on how to lay out FER+."
     )
 
 
 def _load_folder(root: Path, split: str):
     name = _FOLDERS[split]
-    folders = [root / name, root / "data" / name] + ([root] if root.name == name else [])
+    folders = [root / name, root / "data" / name] + ([root] if root.resolve().name == name else [])
     folder = next((f for f in folders if (f / "label.csv").is_file()), None)
     if folder is None:
         return None
@@ -128,7 +129,7 @@ def _load_folder(root: Path, split: str):
     bad = next((i for i, row in enumerate(rows) if len(row) != 12), None)
     if bad is not None:
         raise ValueError(f"{folder / 'label.csv'}, line {bad + 1}: expected name, box and ten votes, got {rows[bad]}")
-    return [folder / r[0] for r in rows], np.array([[int(v) for v in r[2:]] for r in rows]), [r[0] for r in rows]
+    return [folder / r[0] for r in rows], np.array([r[2:] for r in rows], int).reshape(-1, 10), [r[0] for r in rows]
 
 
 def _load_csv(root: Path, split: str):
@@ -143,7 +144,12 @@ def _load_csv(root: Path, split: str):
             f"{root}: fer2013.csv has {len(pixel_rows)} rows and fer2013new.csv {len(vote_rows)}; they are joined row by row "
             "and must be the complete, unsorted originals"
         )
-    for pixel_row, vote_row in zip(pixel_rows, vote_rows):
+    for line, (pixel_row, vote_row) in enumerate(zip(pixel_rows, vote_rows), 2):
+        if pixel_row["Usage"] != vote_row["Usage"]:
+            raise ValueError(
+                f"{root}, line {line}: {pixel_row['Usage']} in fer2013.csv and {vote_row['Usage']} in fer2013new.csv; they "
+                "are joined row by row and must be the complete, unsorted originals"
+            )
         if vote_row["Usage"] == _USAGES[split] and vote_row["Image name"]:  # no name: not a face
             images.append(np.array(pixel_row["pixels"].split(), np.uint8).reshape(48, 48))
             votes.append([int(vote_row[v]) for v in VOTES])

@@ -10,6 +10,10 @@ import numpy as np
 from ..images import ImageSource, read_image
 
 
+class SplitNotFound(ValueError):
+    """No known layout of the dataset holds the split."""
+
+
 @dataclass(frozen=True)
 class Samples:
     """The images of one split and their targets.
@@ -64,15 +68,15 @@ def fingerprint(image: np.ndarray) -> str:
 
 def fingerprints(samples: Samples) -> np.ndarray:
     """The fingerprint of each image [N]."""
-    return np.array([fingerprint(samples.read(i)) for i in range(len(samples))], dtype=object)
+    return np.array([fingerprint(samples.read(i)) for i in range(len(samples))], dtype="U32")
 
 
 def duplicates_of(samples: Samples, other: Samples) -> np.ndarray:
     """Which of `samples` [N] have exactly the pixels of an image in `other`."""
-    return np.isin(fingerprints(samples).astype(str), fingerprints(other).astype(str))
+    return np.isin(fingerprints(samples), fingerprints(other))
 
 
 def redundant_copies(samples: Samples) -> np.ndarray:
     """Which of `samples` [N] repeat the pixels of an earlier one."""
-    _, first = np.unique(fingerprints(samples).astype(str), return_index=True)
+    _, first = np.unique(fingerprints(samples), return_index=True)
     return ~np.isin(np.arange(len(samples)), first)

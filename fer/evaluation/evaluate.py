@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import Samples, duplicates_of, load_samples
+from ..data import Samples, SplitNotFound, duplicates_of, load_samples
 from ..data.loader import CropDataset, make_loader
 from ..device import choose_device
 from ..models.checkpoint import find_checkpoint, load_checkpoint
@@ -31,13 +31,13 @@ def evaluate_checkpoint(
 
     Args:
         weights: name of shipped weights, or a file.
-        duplicates_of_dir: a folder with the train split; images that it holds too are left out of
-            `accuracy_without_duplicates`. None looks in `data`.
+        duplicates_of_dir: a folder with the train split; images that also occur in it (as the rule of the checkpoint's
+            training keeps it) are left out of `accuracy_without_duplicates`. None looks in `data`.
         flip: average the logits with those of the mirrored image.
 
     Returns:
         what `summarize` gives, and dataset, split, rule, layout, weights, flip, classes, and
-        `accuracy_without_duplicates` with `n_without_duplicates` (None where no train split was found).
+        `accuracy_without_duplicates` with `n_without_duplicates` (None where no train split was found, or no image is left).
 
     Raises:
         ValueError: see `load_samples` and `load_checkpoint`; or a class that the checkpoint does not know.
@@ -51,6 +51,7 @@ def evaluate_checkpoint(
         raise ValueError(
             f"{path} has {len(description.classes)} classes ({known}), without {', '.join(unknown)} of {dataset}"
         )
+    train = find_train(dataset, data, duplicates_of_dir, split, description.recipe.get("train_rule", rule))
     columns = [description.classes.index(name) for name in samples.classes]
     loader = make_loader(CropDataset(samples, description.preprocessing), batch_size, device=device)
     logits, targets = predict(model.fold().to(device), loader, device, amp=False, flip=flip)
@@ -60,17 +61,17 @@ def evaluate_checkpoint(
         what
         | {"weights": path.name, "classes": list(samples.classes)}
         | summarize(logits / description.temperature, targets, samples.classes)
-        | _without_duplicates(logits, targets, samples, find_train(dataset, data, duplicates_of_dir, split))
+        | _without_duplicates(logits, targets, samples, train)
     )
 
 
-def find_train(dataset: str, data: str | Path, folder: str | Path | None, split: str) -> Samples | None:
-    """The whole training split to compare with: that of `folder`, or the one beside `split` in `data`, if any."""
+def find_train(dataset: str, data: str | Path, folder: str | Path | None, split: str, rule: str) -> Samples | None:
+    """The training images to compare with: those of `folder`, or those beside `split` in `data`, if any."""
     if split == "train":
         return None
     try:
-        return load_samples(dataset, folder or data, "train", "probability")
-    except ValueError:
+        return load_samples(dataset, folder or data, "train", rule)
+    except SplitNotFound:
         if folder:
             raise
         return None
@@ -81,6 +82,6 @@ def _without_duplicates(logits: np.ndarray, targets: np.ndarray, samples: Sample
         return {"accuracy_without_duplicates": None, "n_without_duplicates": None}
     clean = ~duplicates_of(samples, train)
     return {
-        "accuracy_without_duplicates": accuracy(logits[clean], targets[clean]),
+        "accuracy_without_duplicates": accuracy(logits[clean], targets[clean]) if clean.any() else None,
         "n_without_duplicates": int(clean.sum()),
     }

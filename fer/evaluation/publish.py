@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from ..models.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
@@ -28,11 +29,14 @@ def publish_checkpoint(
     if Path(out).suffix != ".safetensors":
         raise ValueError(f"--out {out}: expected a name that ends with .safetensors")
     model, description = load_checkpoint(find_checkpoint(weights))
-    epoch = description.metrics.get("epoch")
     description.licence = licence
-    save_checkpoint(out, model, description, half=True)
     rule = description.recipe.get("val_rule", "majority")
-    figures = evaluate_checkpoint(out, description.dataset, data, "val", rule, device=device, batch_size=batch_size)
-    description.metrics = figures | {"epoch": epoch}
+    with tempfile.TemporaryDirectory() as folder:
+        stored = Path(folder) / Path(out).name
+        save_checkpoint(stored, model, description, half=True)
+        figures = evaluate_checkpoint(
+            stored, description.dataset, data, "val", rule, device=device, batch_size=batch_size
+        )
+    description.metrics = figures | {"epoch": description.metrics.get("epoch")}
     save_checkpoint(out, model, description, half=True)
     return description.metrics

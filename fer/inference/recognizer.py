@@ -16,6 +16,8 @@ from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
 from ..models.dan import DAN
 from ..resources import DEFAULT_WEIGHTS
 
+KEPT_IMAGES = 8  # decoded photos that wait for their batch at the same time
+
 
 @dataclass(frozen=True)
 class Face:
@@ -26,6 +28,7 @@ class Face:
     detection_score: float  # 0..1; NaN where the detector gives none
     probs: dict[str, float]  # emotion -> probability, in the checkpoint's order; they sum to 1
     unsure: bool  # the confidence is below the checkpoint's threshold
+    aligned: bool  # the crop was aligned by the landmarks; otherwise it is the square around the box
 
     @property
     def label(self) -> str:
@@ -36,11 +39,6 @@ class Face:
     def confidence(self) -> float:
         """The probability of the label."""
         return max(self.probs.values())
-
-    @property
-    def aligned(self) -> bool:
-        """Whether the crop was aligned by landmarks; otherwise it is the square around the box."""
-        return self.landmarks is not None
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,8 @@ class EmotionRecognizer:
         waiting: list[tuple[str, str, list[Detection], list[np.ndarray], np.ndarray | None]] = []
         for path in paths:
             waiting.append(self._read_and_find(path, keep_images))
-            if sum(len(item[3]) for item in waiting) >= self.batch_size or len(waiting) >= 4 * self.batch_size:
+            most = KEPT_IMAGES if keep_images else 4 * self.batch_size
+            if len(waiting) >= most or sum(len(item[3]) for item in waiting) >= self.batch_size:
                 yield from self._classify(waiting)
                 waiting = []
         yield from self._classify(waiting)
@@ -152,6 +151,8 @@ class EmotionRecognizer:
 
     def _find(self, image: np.ndarray) -> tuple[list[Detection], list[np.ndarray]]:
         detections = self.detector(image)
+        if self.detector.name == "none":
+            return detections, [image]
         size = self.description.preprocessing.crop_size
         return detections, [crop_face(image, d, self.template, size) for d in detections]
 
@@ -163,4 +164,5 @@ class EmotionRecognizer:
     def _to_face(self, detection: Detection, probs: np.ndarray) -> Face:
         named = {name: float(p) for name, p in zip(self.classes, probs)}
         unsure = float(probs.max()) < self.description.unsure_below
-        return Face(detection.box, detection.landmarks, detection.score, named, unsure)
+        aligned = detection.landmarks is not None and len(self.template) > 0
+        return Face(detection.box, detection.landmarks, detection.score, named, unsure, aligned)

@@ -67,7 +67,10 @@ class CrossAttentionHeads(nn.Module):
         self.reduce = fuse_conv_bn_eval(*self.reduce)
         parts = [fuse_conv_bn_eval(*branch) for branch in self.branches]
         one = parts[0]  # 3x3; the others are padded to it
-        kernels = [pad(p.weight, [(3 - n) // 2 for n in p.kernel_size[::-1] for _ in "ab"]) for p in parts]
+        kernels = []
+        for part in parts:
+            h, w = ((3 - n) // 2 for n in part.kernel_size)
+            kernels.append(pad(part.weight, (w, w, h, h)))
         one.weight = nn.Parameter(sum(kernels))
         one.bias = nn.Parameter(sum(p.bias for p in parts))
         self.branches = nn.ModuleList([one])

@@ -29,18 +29,21 @@ class TimmBackbone(nn.Module):
                 f"unknown or unsuitable backbone {name!r} ({error}); expected mobilefacenet or a name from timm.list_models()"
             ) from None
         self.num_features = self.net.feature_info.channels()[-1]
+        self.channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"  # Swin and its relatives
 
     def features(self, x: Tensor) -> Tensor:
         """[N,3,H,W] -> [N,num_features,h,w]."""
-        return self.net(x)[-1]
+        features = self.net(x)[-1]
+        return features.permute(0, 3, 1, 2) if self.channels_last else features
 
 
 def create_backbone(name: str, weights: str | Path | None = None) -> nn.Module:
     """A backbone by name: `mobilefacenet` or any name of `timm`.
 
     Args:
-        weights: a safetensors file of initial weights (for mobilefacenet also the published MXNet-named file);
-            "timm" takes the weights that timm publishes; None starts from random values.
+        weights: a safetensors file of initial weights: of the backbone, of a DAN on it (a checkpoint), or for
+            mobilefacenet the published file with MXNet's names; "timm" takes the weights that timm publishes; None
+            starts from random values.
 
     Raises:
         ValueError: unknown name, or weights that do not fit.
@@ -55,26 +58,10 @@ def create_backbone(name: str, weights: str | Path | None = None) -> nn.Module:
         state = load_file(weights)
         if any(key.startswith("conv_1_") for key in state):
             state = convert_mxnet_weights(state)
+        elif any(key.startswith("backbone.") for key in state):
+            state = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
         try:
             backbone.load_state_dict(state)
         except RuntimeError as error:
             raise ValueError(f"{weights} does not fit the backbone {name}: {error}") from None
     return backbone
-
-
-def find_weights(name: str) -> str | None:
-    """A weights file by path, or by name in the folders where downloads are kept.
-
-    Raises:
-        ValueError: not found; says where it was looked for.
-    """
-    if not name or name == "timm":
-        return name or None
-    places = [Path(name), *(folder / name for folder in (Path("pretrained"), Path("../shared/pretrained")))]
-    for path in places:
-        if path.is_file():
-            return str(path)
-    raise ValueError(
-        f"--backbone-weights {name}: no such file; looked for {', '.join(map(str, places))}. Put it there, give its "
-        "path, or train from random values with --backbone-weights ''"
-    )

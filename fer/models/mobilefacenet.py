@@ -46,26 +46,20 @@ def _stage(inp: int, hidden: int, out: int, repeats: int) -> nn.Sequential:
 
 
 class MobileFaceNet(nn.Module):
-    """The convolutional part of MobileFaceNet.
+    """The convolutional part of MobileFaceNet; made for 112x112 RGB, (x - 127.5) / 128."""
 
-    Args:
-        expand_last: end with the 1x1 convolution from 128 to 512 channels, as the original does.
+    num_features = 512
 
-    `features`: [N,3,H,W] -> [N,512,H/16,W/16] ([N,128,H/16,W/16] without `expand_last`); made for 112x112 RGB,
-    (x - 127.5) / 128.
-    """
-
-    def __init__(self, expand_last: bool = True):
+    def __init__(self) -> None:
         super().__init__()
-        self.num_features = 512 if expand_last else 128
         self.stem = nn.Sequential(ConvBN(3, 64, 3, 2), ConvBN(64, 64, 3, groups=64))  # 112 -> 56 px
         self.stage1 = _stage(64, 128, 64, 4)  # 28 px
         self.stage2 = _stage(64, 256, 128, 6)  # 14 px
         self.stage3 = _stage(128, 512, 128, 2)  # 7 px
-        self.last = ConvBN(128, 512, 1) if expand_last else nn.Identity()
+        self.last = ConvBN(128, 512, 1)
 
     def features(self, x: Tensor) -> Tensor:
-        """[N,3,H,W] -> [N,num_features,H/16,W/16]."""
+        """[N,3,H,W] -> [N,512,H/16,W/16]."""
         return self.last(self.stage3(self.stage2(self.stage1(self.stem(x)))))
 
 

@@ -66,11 +66,14 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         self._check_types()
-        for name, least in (("epochs", 1), ("batch_size", 2), ("num_heads", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, not {getattr(self, name)}")
-        if self.freeze_epochs and not self.freeze:
-            raise ValueError("--freeze-epochs needs --freeze: name the modules to keep fixed")
+        least = {"epochs": 1, "batch_size": 2, "num_heads": 1, "crop_size": 16, "input_size": 16}
+        least |= dict.fromkeys(("lr", "backbone_lr", "weight_decay", "affinity", "partition", "clip"), 0.0)
+        least |= dict.fromkeys(("seed", "workers", "warmup_epochs", "freeze_epochs"), 0)
+        for name, limit in least.items():
+            if getattr(self, name) < limit:
+                raise ValueError(f"--{name.replace('_', '-')} must be at least {limit}, not {getattr(self, name)}")
+        if bool(self.freeze_epochs) != bool(self.freeze):
+            raise ValueError("--freeze (the modules) and --freeze-epochs (how long) need each other")
         if len(self.template) not in (0, 10):
             raise ValueError(f"--template takes ten fractions (five x, y pairs), not {len(self.template)}")
         if not 0 <= self.ema < 1:
@@ -81,11 +84,13 @@ class TrainConfig:
         types = typing.get_type_hints(TrainConfig)
         for f in fields(self):
             value, flag = getattr(self, f.name), f"--{f.name.replace('_', '-')}"
-            kind = typing.get_origin(types[f.name]) or types[f.name]
+            kind, inner = typing.get_origin(types[f.name]) or types[f.name], typing.get_args(types[f.name])
             if kind is float and type(value) is int:
                 setattr(self, f.name, float(value))
             elif type(value) is not kind:
                 raise ValueError(f"{flag} takes a {kind.__name__}, not {value!r}")
+            if kind is list and any(type(v) is not inner[0] for v in value):
+                raise ValueError(f"{flag} takes a list of {inner[0].__name__}, not {value!r}")
             choices = f.metadata.get("choices")
             if choices and value not in choices:
                 raise ValueError(f"{flag} must be one of {', '.join(choices)}, not {value!r}")
@@ -110,7 +115,12 @@ def load_recipe(name: str) -> dict:
         ValueError: no such recipe, or a field that TrainConfig does not have.
     """
     path = find_recipe(name)
-    values = yaml.safe_load(path.read_text()) or {}
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected lines `field: value`, got a {type(values).__name__}")
     known = {f.name for f in fields(TrainConfig)}
     if unknown := sorted(set(values) - known):
         raise ValueError(f"{path}: unknown field {', '.join(unknown)}; known fields: {', '.join(sorted(known))}")

@@ -102,5 +102,5 @@ def write_scalars(board, trainer: Trainer) -> None:
     for name, value in figures.items():
         if isinstance(value, float):
             board.add_scalar(
-                name.replace("val_", "val/") if name.startswith("val_") else f"train/{name}", value, trainer.epoch
+                f"val/{name.removeprefix('val_')}" if name.startswith("val_") else f"train/{name}", value, trainer.epoch
             )

@@ -28,10 +28,12 @@ def load_splits(config: TrainConfig) -> Splits:
             f"training has {len(train.classes)} classes ({', '.join(train.classes)}), validation {len(val.classes)} "
             f"({', '.join(val.classes)}); they must be the same"
         )
+    leaked = duplicates_of(val, train)
     if config.drop_duplicates:
         train = train.subset(~(duplicates_of(train, val) | redundant_copies(train)))
+        leaked[:] = False
     if len(train) < config.batch_size:
         raise ValueError(
             f"{len(train)} training images are fewer than one batch of {config.batch_size}; lower --batch-size"
         )
-    return Splits(train, val, duplicates_of(val, train))
+    return Splits(train, val, leaked)

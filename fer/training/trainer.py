@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from ..device import choose_device
 from ..errors import FerError
 from ..evaluation.metrics import accuracy, predict, summarize
 from ..losses import DANLoss
-from ..models.backbone import create_backbone, find_weights
+from ..models.backbone import create_backbone
 from ..models.checkpoint import Description
 from ..models.dan import DAN
 from ..preprocessing import Preprocessing
@@ -57,6 +58,7 @@ class Trainer:
         classes = splits.train.classes
         backbone = create_backbone(config.backbone, find_weights(config.backbone_weights))
         model = DAN(backbone, len(classes), config.num_heads)
+        check_input_size(model, config)
         criterion = DANLoss(len(classes), backbone.num_features, config.affinity, config.partition)
         self.objective = Objective(model, criterion).to(self.device, memory_format=torch.channels_last)
         self.frozen = find_modules(model, config.freeze)
@@ -167,6 +169,17 @@ class Trainer:
         self.history = state["history"]
 
 
+@torch.no_grad()
+def check_input_size(model: DAN, config: TrainConfig) -> None:
+    """Raises ValueError where the backbone cannot take images of the configured size."""
+    try:
+        model.eval()(torch.zeros(1, 3, config.input_size, config.input_size))
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"--backbone {config.backbone} does not take --input-size {config.input_size}: {error}"
+        ) from None
+
+
 def check_finite(names: list[str], values: Tensor) -> dict[str, float]:
     """Loss terms of some steps [steps, terms] -> those of the last step.
 
@@ -180,3 +193,21 @@ def check_finite(names: list[str], values: Tensor) -> dict[str, float]:
                     f"the loss term {name} is {value}; lower --lr, raise --warmup-epochs, or try --no-amp"
                 )
     return dict(zip(names, row))
+
+
+def find_weights(name: str) -> str | None:
+    """A weights file by path, or by name in the folders where downloads are kept.
+
+    Raises:
+        ValueError: not found; says where it was looked for.
+    """
+    if not name or name == "timm":
+        return name or None
+    places = [Path(name), Path("pretrained") / name, Path("../shared/pretrained") / name]
+    for path in places:
+        if path.is_file():
+            return str(path)
+    raise ValueError(
+        f"--backbone-weights {name}: no such file; looked for {', '.join(map(str, places))}. Put it there, give its "
+        "path, or train from random values with --backbone-weights ''"
+    )

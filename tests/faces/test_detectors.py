@@ -61,7 +61,7 @@ def test_yunet_gives_pixels_of_the_image_whatever_its_size(yunet, factor):
 
 
 @pytest.mark.parametrize("shape", [(300, 400, 3), (1, 1, 3), (2, 900, 3), (48, 48, 3)])
-def test_no_face(shared, yunet, shape):
+def test_no_face(yunet, shape):
     image = np.full(shape, 90, np.uint8)
     assert yunet(image) == []
     assert Haar()(image) == []

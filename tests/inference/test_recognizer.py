@@ -79,6 +79,30 @@ def test_crops(recognizer, n):
     np.testing.assert_allclose(probs.sum(1), 1, rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(48, 48, 3), (300, 300, 3), (60, 100, 3)])
+def test_an_image_without_detection_is_a_crop(tiny_checkpoint, shape):
+    recognizer = EmotionRecognizer.from_pretrained(tiny_checkpoint, detector="none", device="cpu")
+    image = rng.integers(0, 255, shape, np.uint8)
+    (face,) = recognizer(image)
+    np.testing.assert_allclose(list(face.probs.values()), recognizer.predict_crops([image])[0], rtol=1e-5)
+    assert not face.aligned
+
+
+def test_faces_are_aligned_where_landmarks_and_a_template_exist(tiny_checkpoint):
+    model, description = load_checkpoint(tiny_checkpoint)
+    landmarks = 20 + 30 * np.array(description.template)
+
+    def detector(image):
+        return [Detection(np.array([20, 20, 50, 50.0]), landmarks, 0.9)]
+
+    detector.name = "fake"
+    (face,) = EmotionRecognizer(model, description, detector, "cpu")(photo(0))
+    assert face.aligned
+    description.template = []
+    (face,) = EmotionRecognizer(model, description, detector, "cpu")(photo(0))
+    assert not face.aligned
+
+
 def test_paths_keep_their_order_while_faces_share_batches(recognizer, tmp_path):
     counts = [1, 0, 3, 2, 5, 0, 1]
     paths = []

@@ -3,7 +3,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fer.models.backbone import create_backbone
-from fer.models.mobilefacenet import MobileFaceNet
+from fer.models.checkpoint import load_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,7 @@ from fer.models.mobilefacenet import MobileFaceNet
         ("mobilefacenet", 112, (2, 512, 7, 7)),
         ("resnet18", 64, (2, 512, 2, 2)),  # the paper's
         ("mobilenetv3_small_050", 64, (2, 288, 2, 2)),  # any other name of timm
+        ("swin_tiny_patch4_window7_224", 224, (2, 768, 7, 7)),  # channels last inside
     ],
 )
 def test_features(name, size, shape):
@@ -19,12 +20,6 @@ def test_features(name, size, shape):
     features = backbone.features(torch.randn(2, 3, size, size))
     assert tuple(features.shape) == shape
     assert backbone.num_features == shape[1]
-
-
-def test_mobilefacenet_without_its_last_convolution():
-    backbone = MobileFaceNet(expand_last=False)
-    assert tuple(backbone.features(torch.randn(1, 3, 112, 112)).shape) == (1, 128, 7, 7)
-    assert backbone.num_features == 128
 
 
 def test_an_unknown_name():
@@ -42,6 +37,12 @@ def test_own_weights_load_again(tmp_path):
     save_file(backbone.state_dict(), tmp_path / "own.safetensors")
     again = create_backbone("mobilefacenet", tmp_path / "own.safetensors")
     torch.testing.assert_close(again.state_dict(), backbone.state_dict())
+
+
+def test_the_backbone_of_a_checkpoint_is_taken_out_of_it(tiny_checkpoint):
+    backbone = create_backbone("mobilefacenet", tiny_checkpoint)
+    model, _ = load_checkpoint(tiny_checkpoint)
+    torch.testing.assert_close(backbone.state_dict(), model.backbone.state_dict())
 
 
 def test_weights_that_do_not_fit(tmp_path):

@@ -14,7 +14,7 @@ def parse(*argv: str) -> TrainConfig:
 
 def test_the_recipe_gives_defaults_and_flags_override(tmp_path):
     recipe = tmp_path / "mine.yaml"
-    recipe.write_text("lr: 0.5\nepochs: 3\nfreeze: [backbone.stem]\namp: false\n")
+    recipe.write_text("lr: 0.5\nepochs: 3\nfreeze: [backbone.stem]\nfreeze_epochs: 1\namp: false\n")
     config = parse("--recipe", str(recipe), "--epochs", "7", "--freeze", "backbone", "classifier", "--amp")
     assert (config.lr, config.epochs, config.freeze, config.amp) == (0.5, 7, ["backbone", "classifier"], True)
     assert config.batch_size == TrainConfig().batch_size
@@ -36,9 +36,17 @@ def test_an_unknown_recipe_lists_the_known_ones():
         parse("--recipe", "nothing")
 
 
-def test_a_misspelt_field_is_named(tmp_path):
-    (tmp_path / "x.yaml").write_text("learning_rate: 1\n")
-    with pytest.raises(ValueError, match="unknown field learning_rate; known fields: .*lr"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("learning_rate: 1\n", "unknown field learning_rate; known fields: .*lr"),  # misspelt
+        ("- lr\n", "expected lines `field: value`, got a list"),
+        ("lr: [1\n", "not valid YAML"),
+    ],
+)
+def test_a_recipe_that_is_none(tmp_path, text, message):
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(ValueError, match=message):
         load_recipe(str(tmp_path / "x.yaml"))
 
 
@@ -47,7 +55,11 @@ def test_a_misspelt_field_is_named(tmp_path):
     [
         ({"epochs": 0}, "--epochs must be at least 1"),
         ({"batch_size": 1}, "--batch-size must be at least 2"),
-        ({"freeze_epochs": 2}, "--freeze-epochs needs --freeze"),
+        ({"freeze_epochs": 2}, "--freeze .* and --freeze-epochs .* need each other"),
+        ({"freeze": ["backbone"]}, "--freeze .* and --freeze-epochs .* need each other"),
+        ({"seed": -1}, "--seed must be at least 0"),
+        ({"lr": -0.1}, "--lr must be at least 0"),
+        ({"template": ["left"] * 10}, "--template takes a list of float"),
         ({"template": [0.1, 0.2]}, "--template takes ten fractions"),
         ({"ema": 1.0}, "--ema is a decay"),
         ({"lr": "fast"}, "--lr takes a float, not 'fast'"),
@@ -60,5 +72,5 @@ def test_contradictions_are_rejected_with_the_name_of_the_flag(wrong, message):
 
 
 def test_yaml_round_trip():
-    config = TrainConfig(lr=1e-5, freeze=["backbone.stem"])
+    config = TrainConfig(lr=1e-5, freeze=["backbone.stem"], freeze_epochs=1)
     assert TrainConfig(**yaml.safe_load(config.to_yaml())) == config
