@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from .inference.recognizer import Face
 
@@ -24,26 +24,28 @@ COLOURS = {
 
 def draw_faces(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
     """A copy of RGB uint8 [H,W,3] with each face's box, label and confidence; an unsure label ends with "?"."""
-    picture = image.copy()
-    unit = max(image.shape[:2]) / 1000  # lines and letters grow with the picture
-    for face in sorted(faces, key=lambda f: f.box[3]):
+    picture = Image.fromarray(image)
+    pen = ImageDraw.Draw(picture)
+    line = max(1, round(max(picture.size) / 400))  # lines and letters grow with the picture
+    for face in sorted(faces, key=lambda f: f.box[3]):  # nearer faces stand lower and are drawn on top
         colour = COLOURS[face.label]
-        left, top, right, bottom = (int(v) for v in np.round(face.box))
-        cv2.rectangle(picture, (left, top), (right, bottom), colour, max(1, round(2.5 * unit)), cv2.LINE_AA)
+        left, top, right, bottom = (round(float(v)) for v in face.box)
+        pen.rectangle((left, top, max(left, right), max(top, bottom)), outline=colour, width=line)
         text = f"{face.label}{'?' if face.unsure else ''} {face.confidence:.0%}"
-        _draw_label(picture, text, left, top, right - left, colour, unit)
-    return picture
+        _draw_label(pen, text, left, top, right - left, colour, picture.size)
+    return np.asarray(picture)
 
 
-def _draw_label(picture: np.ndarray, text: str, left: int, top: int, width: int, colour: tuple, unit: float) -> None:
-    """Text on a plate of `colour` above (left, top), or below it where the picture ends."""
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    thickness = max(1, round(1.5 * unit))
-    (w, h), base = cv2.getTextSize(text, font, 1.0, thickness)
-    scale = float(np.clip(1.3 * width / w, 0.35 * max(unit, 0.8), 0.8 * unit if unit > 0.5 else 0.4))
-    (w, h), base = cv2.getTextSize(text, font, scale, thickness)
-    x = int(np.clip(left, 0, max(0, picture.shape[1] - w - 4)))
-    y = top - base - 3 if top - h - base - 6 >= 0 else max(top, 0) + h + 4
-    cv2.rectangle(picture, (x, y - h - 4), (x + w + 4, y + base + 1), colour, cv2.FILLED)
-    ink = (0, 0, 0) if np.dot(colour, (0.299, 0.587, 0.114)) > 130 else (255, 255, 255)
-    cv2.putText(picture, text, (x + 2, y - 1), font, scale, ink, thickness, cv2.LINE_AA)
+def _draw_label(
+    pen: ImageDraw.ImageDraw, text: str, left: int, top: int, width: int, colour: tuple, size: tuple[int, int]
+) -> None:
+    """Text on a plate of `colour` above (left, top), or below it where the picture ends; about as wide as the face."""
+    unit = max(size) / 1000
+    font = ImageFont.load_default(float(np.clip(0.15 * width, max(10, 13 * unit), max(12, 28 * unit))))
+    pad = max(1, round(font.size / 6))
+    _, _, w, h = pen.textbbox((0, 0), text, font=font)
+    x = int(np.clip(left, 0, max(0, size[0] - w - 2 * pad)))
+    y = top - h - 2 * pad if top >= h + 2 * pad else max(top, 0)
+    pen.rectangle((x, y, x + w + 2 * pad, y + h + 2 * pad), fill=colour)
+    dark = np.dot(colour, (0.299, 0.587, 0.114)) > 130
+    pen.text((x + pad, y + pad), text, font=font, fill="black" if dark else "white")
