@@ -252,7 +252,7 @@ _COMMANDS = {
     "predict": (_add_predict, _predict, "recognise the emotions of the faces in images and folders"),
     "train": (_add_train, _train, "train a DAN: recipe and flags -> a run folder with the best checkpoint"),
     "evaluate": (_add_evaluate, _evaluate, "measure a checkpoint on a labelled split"),
-    "publish": (_add_publish, _publish, "store a checkpoint in float16 with its measured figures, for shipping"),
+    "publish": (_add_publish, _publish, "store a checkpoint in half precision with its measured figures, for shipping"),
     "measure-template": (_add_measure_template, _measure_template, "where landmarks lie in a dataset's crops"),
     "benchmark": (_add_benchmark, _benchmark, "parameters, multiplications and speed on this machine"),
 }

@@ -12,7 +12,7 @@ from .evaluate import evaluate_checkpoint
 def publish_checkpoint(
     weights: str | Path, out: str | Path, data: str | Path, licence: str, device: str = "auto", batch_size: int = 64
 ) -> dict:
-    """Store a checkpoint in float16, with the validation figures of the stored file and a licence in its metadata.
+    """Store a checkpoint in half precision, with the validation figures of the stored file and a licence in its metadata.
 
     Args:
         weights: a checkpoint of a run.

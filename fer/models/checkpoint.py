@@ -77,14 +77,15 @@ def save_checkpoint(path: str | os.PathLike, model: DAN, description: Descriptio
     """Write the weights of `model` and their description to `path` (safetensors), atomically.
 
     Args:
-        half: store float16; loading gives float32 again.
+        half: store matrices and kernels in float16; loading gives float32 again. Vectors (biases, batch statistics) are
+            small, may be large numbers, and stay as they are.
 
     Raises:
         ValueError: a weight is too large for float16.
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
-        state = {name: t.half() if t.is_floating_point() else t for name, t in state.items()}
+        state = {name: t.half() if t.ndim > 1 else t for name, t in state.items()}
         if wrong := [name for name, t in state.items() if not t.isfinite().all()]:
             raise ValueError(f"{', '.join(wrong)} does not fit into half precision")
     metadata = {"fer": description.to_json()}
