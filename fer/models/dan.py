@@ -41,7 +41,7 @@ class DAN(nn.Module):
         features = self.backbone.features(x)
         heads, attention = self.attention(features)
         if heads.shape[1] > 1:
-            heads = torch.log_softmax(heads, dim=1)  # fusion: the heads compete for each dimension
+            heads = torch.log_softmax(heads.float(), dim=1)  # fusion: the heads compete for each dimension
         logits = self.norm(self.classifier(heads.sum(1)))
         return DANOutput(logits, features, heads, attention)
 
