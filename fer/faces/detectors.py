@@ -84,12 +84,15 @@ class YuNet:
 
 
 class Haar:
-    """The Haar cascade that comes with OpenCV (Viola and Jones 2001): boxes of frontal faces, no landmarks, no score."""
+    """The Haar cascade that comes with OpenCV (Viola and Jones 2001): boxes of frontal faces, no landmarks, no score.
+
+    It is OpenCV's cascade `alt2`: it finds nearly as many faces as the default one, and takes less else for a face.
+    """
 
     name = "haar"
 
     def __init__(self, max_side: int = 1280):
-        self.cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+        self.cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt2.xml")
         self.max_side = max_side
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
