@@ -11,10 +11,8 @@ def choose_device(name: str = "auto") -> str:
     Raises:
         ValueError: an unknown device, or one that is not there.
     """
-    available = [
-        d for d, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if there
-    ]
-    available.append("cpu")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = [device for device, is_there in there.items() if is_there]
     if name == "auto":
         return available[0]
     if name not in available:

@@ -51,9 +51,10 @@ class Preprocessing:
         return crop[..., None] if crop.ndim == 2 else crop  # [S,S,1 or 3]
 
     def normalize(self, batch: Tensor) -> Tensor:
-        """uint8 [N,S,S,1 or 3] -> float32 [N,3,S,S], zero mean and unit scale."""
+        """uint8 [N,S,S,1 or 3] -> float32 [N,3,S,S], zero mean and unit scale, channels last in memory."""
         x = (batch.float() - self.mean) / self.std
-        return x.permute(0, 3, 1, 2).expand(-1, 3, -1, -1)  # [N,3,S,S]
+        x = x.permute(0, 3, 1, 2).expand(-1, 3, -1, -1)  # [N,3,S,S]
+        return x.contiguous(memory_format=torch.channels_last)
 
     def __call__(self, crops: list[np.ndarray]) -> Tensor:
         """Crops -> float32 [N,3,S,S]; an empty list gives [0,3,S,S]."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -43,6 +44,11 @@ class Samples:
         """Image i, RGB uint8 [H,W,3]. Raises ValueError where it cannot be read."""
         return read_image(self.images[i])
 
+    @cached_property
+    def fingerprints(self) -> np.ndarray:
+        """The fingerprint of each image [N]; reads them all, once."""
+        return np.array([fingerprint(self.read(i)) for i in range(len(self))], dtype="U32")
+
     def subset(self, indices: np.ndarray) -> Samples:
         """The samples at `indices` (or where a boolean mask is true)."""
         positions = np.arange(len(self))[indices]
@@ -55,9 +61,7 @@ class Samples:
 
     def counts(self) -> dict[str, int]:
         """Images per class by the largest target."""
-        numbers = (
-            np.bincount(self.targets.argmax(1), minlength=len(self.classes)) if len(self) else [0] * len(self.classes)
-        )
+        numbers = np.bincount(self.targets.argmax(1), minlength=len(self.classes))
         return dict(zip(self.classes, (int(n) for n in numbers)))
 
 
@@ -66,17 +70,12 @@ def fingerprint(image: np.ndarray) -> str:
     return hashlib.blake2b(str(image.shape).encode() + image.tobytes(), digest_size=16).hexdigest()
 
 
-def fingerprints(samples: Samples) -> np.ndarray:
-    """The fingerprint of each image [N]."""
-    return np.array([fingerprint(samples.read(i)) for i in range(len(samples))], dtype="U32")
-
-
 def duplicates_of(samples: Samples, other: Samples) -> np.ndarray:
     """Which of `samples` [N] have exactly the pixels of an image in `other`."""
-    return np.isin(fingerprints(samples), fingerprints(other))
+    return np.isin(samples.fingerprints, other.fingerprints)
 
 
 def redundant_copies(samples: Samples) -> np.ndarray:
     """Which of `samples` [N] repeat the pixels of an earlier one."""
-    _, first = np.unique(fingerprints(samples), return_index=True)
+    _, first = np.unique(samples.fingerprints, return_index=True)
     return ~np.isin(np.arange(len(samples)), first)

@@ -10,7 +10,7 @@ from ..data import Samples, SplitNotFound, duplicates_of, load_samples
 from ..data.loader import CropDataset, make_loader
 from ..device import choose_device
 from ..models.checkpoint import find_checkpoint, load_checkpoint
-from .metrics import accuracy, predict, summarize
+from .metrics import predict, summarize, without_duplicates
 
 
 def evaluate_checkpoint(
@@ -80,8 +80,4 @@ def find_train(dataset: str, data: str | Path, folder: str | Path | None, split:
 def _without_duplicates(logits: np.ndarray, targets: np.ndarray, samples: Samples, train: Samples | None) -> dict:
     if train is None:
         return {"accuracy_without_duplicates": None, "n_without_duplicates": None}
-    clean = ~duplicates_of(samples, train)
-    return {
-        "accuracy_without_duplicates": accuracy(logits[clean], targets[clean]) if clean.any() else None,
-        "n_without_duplicates": int(clean.sum()),
-    }
+    return without_duplicates(logits, targets, duplicates_of(samples, train))

@@ -22,7 +22,7 @@ def predict(
     model.eval()
     logits, targets = [], []
     for images, target in tqdm(loader, desc="evaluate", unit="batch", leave=False, dynamic_ncols=True):
-        x = loader.dataset.preprocessing.normalize(images.to(device)).contiguous(memory_format=torch.channels_last)
+        x = loader.dataset.preprocessing.normalize(images.to(device))
         with torch.autocast(device, torch.bfloat16, enabled=amp):
             output = model(x).logits.float()
             if flip:
@@ -35,6 +35,15 @@ def predict(
 def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
     """Share of rows whose largest logit is the largest target; both [N,C]. NaN for N = 0."""
     return float((logits.argmax(1) == targets.argmax(1)).mean()) if len(logits) else float("nan")
+
+
+def without_duplicates(logits: np.ndarray, targets: np.ndarray, leaked: np.ndarray) -> dict:
+    """Accuracy and number of the rows that are not `leaked` [N]; the accuracy is None where none is left."""
+    clean = ~leaked
+    return {
+        "accuracy_without_duplicates": accuracy(logits[clean], targets[clean]) if clean.any() else None,
+        "n_without_duplicates": int(clean.sum()),
+    }
 
 
 def confusion_matrix(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -116,8 +116,7 @@ class EmotionRecognizer:
         parts = [np.empty((0, len(self.classes)), np.float32)]
         for start in range(0, len(crops), self.batch_size):
             x = self.description.preprocessing(list(crops[start : start + self.batch_size]))
-            x = x.to(self.device).contiguous(memory_format=torch.channels_last)
-            parts.append(self.model(x).logits.float().cpu().numpy())
+            parts.append(self.model(x.to(self.device)).logits.float().cpu().numpy())
         return np.concatenate(parts)
 
     def predict_paths(self, paths: Iterable[ImageSource], keep_images: bool = False) -> Iterator[ImageResult]:

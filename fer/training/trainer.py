@@ -17,7 +17,7 @@ from ..data.loader import CropDataset, make_loader
 from ..data.transforms import Augmentation
 from ..device import choose_device
 from ..errors import FerError
-from ..evaluation.metrics import accuracy, predict, summarize
+from ..evaluation.metrics import predict, summarize, without_duplicates
 from ..losses import DANLoss
 from ..models.backbone import create_backbone
 from ..models.checkpoint import Description
@@ -108,7 +108,6 @@ class Trainer:
 
     def _train_step(self, images: Tensor, target: Tensor) -> dict[str, Tensor]:
         x = self.preprocessing.normalize(images.to(self.device, non_blocking=True))
-        x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.config.amp):
             losses = self.step(x, target.to(self.device, non_blocking=True))
         self.optimizer.zero_grad()
@@ -124,12 +123,10 @@ class Trainer:
         """Figures of the averaged weights on validation, with and without images that are also in training."""
         logits, targets = predict(self.ema.module, self.val_loader, self.device, amp=self.config.amp)
         figures = summarize(logits, targets, self.splits.val.classes)
-        clean = ~self.splits.leaked
-        clean_accuracy = accuracy(logits[clean], targets[clean]) if clean.any() else None
+        figures |= without_duplicates(logits, targets, self.splits.leaked)
+        score = "accuracy_without_duplicates" if figures["n_without_duplicates"] else "accuracy"
         return figures | {
-            "score": figures["accuracy"] if clean_accuracy is None else clean_accuracy,  # what chooses the checkpoint
-            "accuracy_without_duplicates": clean_accuracy,
-            "n_without_duplicates": int(clean.sum()),
+            "score": figures[score],  # what chooses the checkpoint
             "dataset": self.config.dataset,
             "split": "val",
             "rule": self.splits.val.rule,
