@@ -1,9 +1,10 @@
-"""The three losses of DAN (Wen et al. 2021, arXiv:2109.07270), in float32, as a dict of named terms."""
+"""The losses of DAN (Wen et al. 2021, arXiv:2109.07270) and our overlap loss, in float32, as a dict of named terms."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from .models.dan import DANOutput
 
@@ -34,6 +35,20 @@ def partition_loss(heads: Tensor) -> Tensor:
     return torch.log1p(k / heads.var(1).mean().clamp_min(1e-12))
 
 
+def attention_overlap(attention: Tensor) -> Tensor:
+    """How much the heads look at the same places: mean cosine of all pairs of maps [N,K,h,w] -> [N]. Zero for K = 1.
+
+    0 when no two heads share a position, 1 when all maps are alike. The partition loss wants the same of the pooled
+    heads, but their scale alone can satisfy it; a cosine has no scale. As a loss, its mean over the batch.
+    """
+    n, k = attention.shape[:2]
+    if k == 1:
+        return attention.new_zeros(n)
+    maps = normalize(attention.flatten(2), dim=2)  # [N,K,h*w]
+    cosines = maps @ maps.transpose(1, 2)  # [N,K,K]
+    return (cosines.sum((1, 2)) - cosines.diagonal(dim1=1, dim2=2).sum(1)) / (k * (k - 1))
+
+
 class DANLoss(nn.Module):
     """The weighted terms of the DAN loss; holds the learnt class centres of the affinity loss.
 
@@ -41,11 +56,14 @@ class DANLoss(nn.Module):
         num_classes: C.
         dim: channels D of the features.
         affinity, partition: weights of the terms; 1 in the paper. A term of weight 0 is left out.
+        overlap: weight of the mean `attention_overlap`; 0 in the paper.
     """
 
-    def __init__(self, num_classes: int, dim: int, affinity: float = 1.0, partition: float = 1.0):
+    def __init__(
+        self, num_classes: int, dim: int, affinity: float = 1.0, partition: float = 1.0, overlap: float = 0.0
+    ):
         super().__init__()
-        self.weights = {"cross_entropy": 1.0, "affinity": affinity, "partition": partition}
+        self.weights = {"cross_entropy": 1.0, "affinity": affinity, "partition": partition, "overlap": overlap}
         self.centres = nn.Parameter(torch.randn(num_classes, dim))
 
     def forward(self, output: DANOutput, target: Tensor) -> dict[str, Tensor]:
@@ -54,6 +72,7 @@ class DANLoss(nn.Module):
             "cross_entropy": lambda: soft_cross_entropy(output.logits.float(), target),
             "affinity": lambda: affinity_loss(output.features.float(), target, self.centres.float()),
             "partition": lambda: partition_loss(output.heads.float()),
+            "overlap": lambda: attention_overlap(output.attention.float()).mean(),
         }
         with torch.autocast(target.device.type, enabled=False):
             return {name: self.weights[name] * term() for name, term in terms.items() if self.weights[name]}

@@ -147,6 +147,26 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[DAN, Description]:
     return model.eval(), description
 
 
+def load_matching(model: DAN, path: str | os.PathLike) -> list[str]:
+    """Give `model` every weight of the checkpoint at `path` that has the same name and shape.
+
+    Returns:
+        names of the weights of `model` that keep their values.
+
+    Raises:
+        ValueError: see `read_description`; or nothing fits.
+    """
+    read_description(path)
+    own = model.state_dict()
+    with safe_open(path, "pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    state = {name: tensor for name, tensor in state.items() if name in own and tensor.shape == own[name].shape}
+    if not state:
+        raise ValueError(f"{path}: none of its weights fits this network; expected a checkpoint of a similar one")
+    model.load_state_dict(state, strict=False)
+    return sorted(own.keys() - state.keys())
+
+
 def load_training_state(path: str | os.PathLike) -> dict:
     """Read a training state; nothing but tensors and plain values is unpickled."""
     return torch.load(path, map_location="cpu", weights_only=True)

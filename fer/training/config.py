@@ -39,9 +39,11 @@ class TrainConfig:
     # network
     backbone: str = _option("mobilefacenet", "mobilefacenet or a name from timm.list_models()")
     backbone_weights: str = _option("", "initial weights: a safetensors file, timm, or empty for random")
+    init_weights: str = _option("", "checkpoint to go on from: all of its weights that have the same name and shape")
     num_heads: int = _option(4, "attention heads")
     affinity: float = _option(1.0, "weight of the affinity loss")
     partition: float = _option(1.0, "weight of the partition loss")
+    overlap: float = _option(0.0, "weight of the overlap between the heads' attention maps")
     # optimisation
     epochs: int = _option(40, "epochs")
     batch_size: int = _option(64, "images per step")
@@ -67,7 +69,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         self._check_types()
         least = {"epochs": 1, "batch_size": 2, "num_heads": 1, "crop_size": 16, "input_size": 16}
-        least |= dict.fromkeys(("lr", "backbone_lr", "weight_decay", "affinity", "partition", "clip"), 0.0)
+        least |= dict.fromkeys(("lr", "backbone_lr", "weight_decay", "affinity", "partition", "overlap", "clip"), 0.0)
         least |= dict.fromkeys(("seed", "workers", "warmup_epochs", "freeze_epochs"), 0)
         for name, limit in least.items():
             if getattr(self, name) < limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -20,13 +21,14 @@ from ..errors import FerError
 from ..evaluation.metrics import predict, summarize, without_duplicates
 from ..losses import DANLoss
 from ..models.backbone import create_backbone
-from ..models.checkpoint import Description
+from ..models.checkpoint import Description, find_checkpoint, load_matching
 from ..models.dan import DAN
 from ..preprocessing import Preprocessing
 from .config import TrainConfig
 from .optimizer import find_modules, make_optimizer, make_schedule, set_frozen
 from .splits import Splits
 
+log = logging.getLogger("fer")
 CHECK_EVERY = 10  # steps between looks at the loss; each look waits for the device
 
 
@@ -58,8 +60,11 @@ class Trainer:
         classes = splits.train.classes
         backbone = create_backbone(config.backbone, find_weights(config.backbone_weights))
         model = DAN(backbone, len(classes), config.num_heads)
+        if config.init_weights:
+            kept = load_matching(model, find_checkpoint(config.init_weights))
+            log.info("went on from %s; new values: %s", config.init_weights, ", ".join(kept) or "none")
         check_input_size(model, config)
-        criterion = DANLoss(len(classes), backbone.num_features, config.affinity, config.partition)
+        criterion = DANLoss(len(classes), backbone.num_features, config.affinity, config.partition, config.overlap)
         self.objective = Objective(model, criterion).to(self.device, memory_format=torch.channels_last)
         self.frozen = find_modules(model, config.freeze)
         self.ema = ModelEmaV3(model, config.ema, use_warmup=True)
