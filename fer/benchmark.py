@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from .device import peak_megabytes
 from .faces import Detector
 from .images import read_image
 from .inference.recognizer import EmotionRecognizer
@@ -77,7 +77,7 @@ def benchmark(
             yield f"network, {name + kind:<12}{1000 * latency:8.1f} ms for one crop, {rate:7.0f} crops/s at batch {batch_size}"
     if photo:
         yield _time_photo(recognizer, photo, seconds)
-    yield f"peak memory          {peak_megabytes():8.0f} MB"
+    yield f"peak memory          {peak_megabytes('cpu'):8.0f} MB"
 
 
 def _time_photo(recognizer: EmotionRecognizer, photo: str | Path, seconds: float) -> str:
@@ -89,13 +89,3 @@ def _time_photo(recognizer: EmotionRecognizer, photo: str | Path, seconds: float
         f"photo {w}x{h}, {len(recognizer(image))} faces: {1000 * everything:.1f} ms, "
         f"of which {recognizer.detector.name} {1000 * detect:.1f} ms"
     )
-
-
-def peak_megabytes() -> float:
-    """The largest resident size of this process so far (NaN on Windows, which does not tell)."""
-    try:
-        import resource
-    except ModuleNotFoundError:
-        return float("nan")
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import torch
 
 
@@ -18,3 +20,15 @@ def choose_device(name: str = "auto") -> str:
     if name not in available:
         raise ValueError(f"device {name!r} is not available; choose one of auto, {', '.join(available)}")
     return name
+
+
+def peak_megabytes(device: str) -> float:
+    """The most memory used so far: tensors on a cuda device, else the resident size of this process (NaN on Windows)."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return float("nan")
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

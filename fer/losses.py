@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
+from .distributed import mean_over_processes
+from .models.attention import attention_overlap
 from .models.dan import DANOutput
 
 
@@ -32,21 +33,8 @@ def partition_loss(heads: Tensor) -> Tensor:
     k = heads.shape[1]
     if k == 1:
         return heads.new_zeros(())
-    return torch.log1p(k / heads.var(1).mean().clamp_min(1e-12))
-
-
-def attention_overlap(attention: Tensor) -> Tensor:
-    """How much the heads look at the same places: mean cosine of all pairs of maps [N,K,h,w] -> [N]. Zero for K = 1.
-
-    0 when no two heads share a position, 1 when all maps are alike. The partition loss wants the same of the pooled
-    heads, but their scale alone can satisfy it; a cosine has no scale. As a loss, its mean over the batch.
-    """
-    n, k = attention.shape[:2]
-    if k == 1:
-        return attention.new_zeros(n)
-    maps = normalize(attention.flatten(2), dim=2)  # [N,K,h*w]
-    cosines = maps @ maps.transpose(1, 2)  # [N,K,K]
-    return (cosines.sum((1, 2)) - cosines.diagonal(dim1=1, dim2=2).sum(1)) / (k * (k - 1))
+    variance = mean_over_processes(heads.var(1).mean())
+    return torch.log1p(k / variance.clamp_min(1e-12))
 
 
 class DANLoss(nn.Module):
@@ -57,19 +45,35 @@ class DANLoss(nn.Module):
         dim: channels D of the features.
         affinity, partition: weights of the terms; 1 in the paper. A term of weight 0 is left out.
         overlap: weight of the mean `attention_overlap`; 0 in the paper.
+        distill: share of the cross-entropy that goes to the teachers, where there are any.
+        temperature: at which student and teachers are compared.
     """
 
     def __init__(
-        self, num_classes: int, dim: int, affinity: float = 1.0, partition: float = 1.0, overlap: float = 0.0
+        self,
+        num_classes: int,
+        dim: int,
+        affinity: float = 1.0,
+        partition: float = 1.0,
+        overlap: float = 0.0,
+        distill: float = 0.0,
+        temperature: float = 1.0,
     ):
         super().__init__()
-        self.weights = {"cross_entropy": 1.0, "affinity": affinity, "partition": partition, "overlap": overlap}
-        self.centres = nn.Parameter(torch.randn(num_classes, dim))
+        self.weights = {"cross_entropy": 1 - distill, "distillation": distill}
+        self.weights |= {"affinity": affinity, "partition": partition, "overlap": overlap}
+        self.temperature = temperature
+        self.centres = nn.Parameter(torch.randn(num_classes, dim)) if affinity else None
 
-    def forward(self, output: DANOutput, target: Tensor) -> dict[str, Tensor]:
-        """DANOutput and target [N,C] -> {term: weighted scalar}; the loss is their sum."""
+    def forward(self, output: DANOutput, target: Tensor, taught: Tensor | None = None) -> dict[str, Tensor]:
+        """DANOutput, target [N,C] and the teachers' probabilities [N,C] -> {term: weighted scalar}, to be summed.
+
+        Distillation as by Hinton et al. 2015 (arXiv:1503.02531): `taught` is at `temperature`, and so is the student.
+        """
+        t = self.temperature
         terms = {
             "cross_entropy": lambda: soft_cross_entropy(output.logits.float(), target),
+            "distillation": lambda: t * t * soft_cross_entropy(output.logits.float() / t, taught),
             "affinity": lambda: affinity_loss(output.features.float(), target, self.centres.float()),
             "partition": lambda: partition_loss(output.heads.float()),
             "overlap": lambda: attention_overlap(output.attention.float()).mean(),

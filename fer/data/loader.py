@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ..distributed import rank, world_size
 from ..preprocessing import Preprocessing
 from .samples import Samples
 
@@ -43,17 +44,27 @@ class CropDataset(Dataset):
 
 
 class EpochSampler(Sampler):
-    """Indices (epoch, i): shuffled by (seed, epoch), or in order."""
+    """Indices (epoch, i): shuffled by (seed, epoch), or in order; of several processes each takes every size-th.
+
+    Shuffled, all processes get equally many, so that together they see what one would in the same steps; in order, they
+    share what there is, and nothing twice.
+    """
 
     def __init__(self, n: int, shuffle: bool, seed: int = 0):
         self.n, self.shuffle, self.seed, self.epoch = n, shuffle, seed, 0
 
     def __len__(self) -> int:
-        return self.n
+        return len(self._mine(range(self.n)))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.n) if self.shuffle else range(self.n)
-        return ((self.epoch, int(i)) for i in order)
+        return ((self.epoch, int(i)) for i in self._mine(order))
+
+    def _mine(self, order):
+        size = world_size()
+        if self.shuffle:
+            order = order[: self.n // size * size]
+        return order[rank() :: size]
 
 
 def make_loader(

@@ -36,6 +36,37 @@ def _faces() -> list[A.BasicTransform]:
     ]
 
 
+def _strong() -> list[A.BasicTransform]:
+    """For long schedules: two of many changes, as in RandAugment, none of which hides an expression; then erasing."""
+    change = [
+        A.Affine(rotate=(-20, 20), border_mode=cv2.BORDER_REPLICATE, p=1),
+        A.Affine(
+            scale=(0.8, 1.25), keep_ratio=True, translate_percent=(-0.1, 0.1), border_mode=cv2.BORDER_REPLICATE, p=1
+        ),
+        A.Affine(shear=(-8, 8), border_mode=cv2.BORDER_REPLICATE, p=1),
+        A.Perspective(scale=(0.02, 0.08), border_mode=cv2.BORDER_REPLICATE, p=1),
+        A.RandomBrightnessContrast(0.3, 0.35, p=1),
+        A.RandomGamma((60, 160), p=1),
+        A.CLAHE(clip_limit=(1, 3), p=1),
+        A.Sharpen(alpha=(0.1, 0.4), p=1),
+        A.GaussianBlur(blur_limit=(3, 7), p=1),
+        A.MotionBlur(blur_limit=(3, 7), p=1),
+        A.Downscale(scale_range=(0.25, 0.7), p=1),
+        A.ImageCompression(quality_range=(20, 80), p=1),
+        A.GaussNoise((0.02, 0.1), p=1),
+    ]
+    return [
+        A.HorizontalFlip(p=0.5),
+        A.Affine(
+            scale=(0.9, 1.12), keep_ratio=True, translate_percent=(-0.05, 0.05), border_mode=cv2.BORDER_REPLICATE, p=0.8
+        ),
+        A.SomeOf(change, n=2, p=0.9),
+        A.CoarseDropout(
+            num_holes_range=(1, 2), hole_height_range=(0.1, 0.4), hole_width_range=(0.1, 0.4), fill=128, p=0.4
+        ),
+    ]
+
+
 def _paper() -> list[A.BasicTransform]:
     """As the authors train on RAF-DB: flip; rotate 20 or shift by a pad of 32 in 224 at p 0.2; erase 0.02-0.25."""
     shift = A.Affine(translate_percent=(-1 / 7, 1 / 7), border_mode=cv2.BORDER_CONSTANT, p=1)
@@ -46,7 +77,12 @@ def _paper() -> list[A.BasicTransform]:
     ]
 
 
-AUGMENTATIONS: dict[str, Callable[[], list[A.BasicTransform]]] = {"faces": _faces, "paper": _paper, "none": list}
+AUGMENTATIONS: dict[str, Callable[[], list[A.BasicTransform]]] = {
+    "faces": _faces,
+    "strong": _strong,
+    "paper": _paper,
+    "none": list,
+}
 
 
 class Augmentation:

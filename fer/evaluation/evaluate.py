@@ -54,12 +54,12 @@ def evaluate_checkpoint(
     train = find_train(dataset, data, duplicates_of_dir, split, description.recipe.get("train_rule", rule))
     columns = [description.classes.index(name) for name in samples.classes]
     loader = make_loader(CropDataset(samples, description.preprocessing), batch_size, device=device)
-    logits, targets = predict(model.fold().to(device), loader, device, amp=False, flip=flip)
+    logits, targets, overlap = predict(model.fold().to(device), loader, device, amp=False, flip=flip)
     logits = logits[:, columns]
     what = {"dataset": dataset, "split": split, "rule": samples.rule, "layout": samples.layout, "flip": flip}
     return (
         what
-        | {"weights": path.name, "classes": list(samples.classes)}
+        | {"weights": path.name, "classes": list(samples.classes), "attention_overlap": float(overlap.mean())}
         | summarize(logits / description.temperature, targets, samples.classes)
         | _without_duplicates(logits, targets, samples, train)
     )

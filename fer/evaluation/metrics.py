@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from ..distributed import gather_shards, rank
+from ..models.attention import attention_overlap
+
+
+class Predictions(NamedTuple):
+    """What a network says of a split."""
+
+    logits: np.ndarray  # [N,C]
+    targets: np.ndarray  # [N,C]
+    overlap: np.ndarray  # [N], of the heads' attention maps; see `attention_overlap`
+
 
 @torch.inference_mode()
 def predict(
     model: nn.Module, loader: DataLoader, device: str = "cpu", *, amp: bool = False, flip: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """The model's logits [N,C] and the targets [N,C] over `loader`, both float32.
+) -> Predictions:
+    """The model's logits over `loader`, with the targets, all float32; several processes share the work.
 
     Args:
         amp: compute in bfloat16.
         flip: average the logits with those of the mirrored image.
     """
     model.eval()
-    logits, targets = [], []
-    for images, target in tqdm(loader, desc="evaluate", unit="batch", leave=False, dynamic_ncols=True):
+    parts = []
+    bar = tqdm(loader, desc="evaluate", unit="batch", leave=False, dynamic_ncols=True, disable=rank() > 0)
+    for images, target in bar:
         x = loader.dataset.preprocessing.normalize(images.to(device))
         with torch.autocast(device, torch.bfloat16, enabled=amp):
-            output = model(x).logits.float()
+            output = model(x)
+            logits = output.logits.float()
             if flip:
-                output = (output + model(x.flip(3)).logits.float()) / 2
-        logits.append(output.cpu())
-        targets.append(target)
-    return torch.cat(logits).numpy(), torch.cat(targets).numpy()
+                logits = (logits + model(x.flip(3)).logits.float()) / 2
+        parts.append((logits.cpu(), target, attention_overlap(output.attention.float()).cpu()))
+    return Predictions(*(gather_shards(torch.cat(part)).numpy() for part in zip(*parts)))
 
 
 def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import normalize, pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
@@ -74,3 +74,51 @@ class CrossAttentionHeads(nn.Module):
         one.weight = nn.Parameter(sum(kernels))
         one.bias = nn.Parameter(sum(p.bias for p in parts))
         self.branches = nn.ModuleList([one])
+
+
+class QueryHeads(nn.Module):
+    """K learnt queries attend to the positions of the features: cross-attention in the sense of Vaswani et al. 2017.
+
+    The same outputs as `CrossAttentionHeads`. The softmax is written out because its weights are an output too.
+
+    Args:
+        dim: channels D of the features.
+        num_heads: K, the queries.
+        parts: groups of D / parts channels in which each query attends by itself ("heads" in Vaswani et al.).
+    """
+
+    def __init__(self, dim: int, num_heads: int, parts: int = 4):
+        super().__init__()
+        self.num_heads, self.parts = num_heads, parts
+        self.norm = nn.LayerNorm(dim)
+        self.queries = nn.Parameter(torch.randn(num_heads, dim))
+        self.keys, self.values, self.out = nn.Linear(dim, dim), nn.Linear(dim, dim), nn.Linear(dim, dim)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """features [N,D,h,w] -> heads [N,K,D], attention [N,K,h,w], which sums to 1 over the positions."""
+        n, d, h, w = features.shape
+        tokens = self.norm(features.flatten(2).transpose(1, 2))  # [N,h*w,D]
+        keys = self.keys(tokens).view(n, h * w, self.parts, -1)  # [N,h*w,P,D/P]
+        values = self.values(tokens).view(n, h * w, self.parts, -1)
+        queries = self.queries.view(self.num_heads, self.parts, -1)  # [K,P,D/P]
+        scores = torch.einsum("kpd,nspd->nkps", queries.to(keys.dtype), keys) / keys.shape[-1] ** 0.5
+        weights = scores.softmax(3)  # [N,K,P,h*w]
+        heads = torch.einsum("nkps,nspd->nkpd", weights.to(values.dtype), values).reshape(n, self.num_heads, d)
+        return self.out(heads), weights.float().mean(2).view(n, self.num_heads, h, w)
+
+
+ATTENTIONS = {"paper": CrossAttentionHeads, "qkv": QueryHeads}
+
+
+def attention_overlap(attention: Tensor) -> Tensor:
+    """How much the heads look at the same places: mean cosine of all pairs of maps [N,K,h,w] -> [N]. Zero for K = 1.
+
+    0 when no two heads share a position, 1 when all maps are alike. The partition loss wants the same of the pooled
+    heads, but their scale alone can satisfy it; a cosine has no scale. As a loss, its mean over the batch.
+    """
+    n, k = attention.shape[:2]
+    if k == 1:
+        return attention.new_zeros(n)
+    maps = normalize(attention.flatten(2), dim=2)  # [N,K,h*w]
+    cosines = maps @ maps.transpose(1, 2)  # [N,K,K]
+    return (cosines.sum((1, 2)) - cosines.diagonal(dim1=1, dim2=2).sum(1)) / (k * (k - 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -26,7 +27,7 @@ class TimmBackbone(nn.Module):
             self.net = timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=(-1,))
         except RuntimeError as error:
             raise ValueError(
-                f"unknown or unsuitable backbone {name!r} ({error}); expected mobilefacenet or a name from timm.list_models()"
+                f"unknown or unsuitable backbone {name!r} ({error}); expected mobilefacenet, mobilefacenet-128 or a name from timm.list_models()"
             ) from None
         self.num_features = self.net.feature_info.channels()[-1]
         self.channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"  # Swin and its relatives
@@ -37,21 +38,25 @@ class TimmBackbone(nn.Module):
         return features.permute(0, 3, 1, 2) if self.channels_last else features
 
 
+_MOBILEFACENETS = {"mobilefacenet": MobileFaceNet, "mobilefacenet-128": partial(MobileFaceNet, widen=False)}
+
+
 def create_backbone(name: str, weights: str | Path | None = None) -> nn.Module:
-    """A backbone by name: `mobilefacenet` or any name of `timm`.
+    """A backbone by name: `mobilefacenet` (512 channels), `mobilefacenet-128` or any name of `timm`.
 
     Args:
         weights: a safetensors file of initial weights: of the backbone, of a DAN on it (a checkpoint), or for
-            mobilefacenet the published file with MXNet's names; "timm" takes the weights that timm publishes; None
+            mobilefacenet the published file with MXNet's names (mobilefacenet-128 leaves out the last convolution of
+            either); "timm" takes the weights that timm publishes; None
             starts from random values.
 
     Raises:
         ValueError: unknown name, or weights that do not fit.
     """
-    if name == "mobilefacenet":
+    if name in _MOBILEFACENETS:
         if weights == "timm":
-            raise ValueError("timm has no weights for mobilefacenet; give a safetensors file, or none")
-        backbone = MobileFaceNet()
+            raise ValueError(f"timm has no weights for {name}; give a safetensors file, or none")
+        backbone = _MOBILEFACENETS[name]()
     else:
         backbone = TimmBackbone(name, pretrained=weights == "timm")
     if weights and weights != "timm":
@@ -60,6 +65,8 @@ def create_backbone(name: str, weights: str | Path | None = None) -> nn.Module:
             state = convert_mxnet_weights(state)
         elif any(key.startswith("backbone.") for key in state):
             state = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
+        if name == "mobilefacenet-128":
+            state = {k: v for k, v in state.items() if not k.startswith("last.")}
         try:
             backbone.load_state_dict(state)
         except RuntimeError as error:

@@ -31,6 +31,7 @@ class Description:
     template: list[list[float]]  # where the five landmarks lie in a crop, as fractions of its side [5,2]
     temperature: float = 1.0  # the logits are divided by it before the softmax
     unsure_below: float = 0.5  # a confidence under it is called unsure
+    attention: str = "paper"  # the kind of heads
     dataset: str = ""
     recipe: dict = field(default_factory=dict)  # the merged training configuration
     metrics: dict = field(default_factory=dict)  # with their protocol
@@ -39,7 +40,7 @@ class Description:
 
     def build(self) -> DAN:
         """The described network with random weights."""
-        return DAN(create_backbone(self.backbone), len(self.classes), self.num_heads)
+        return DAN(create_backbone(self.backbone), len(self.classes), self.num_heads, self.attention)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .attention import CrossAttentionHeads
+from .attention import ATTENTIONS
 
 
 class DANOutput(NamedTuple):
@@ -27,12 +27,15 @@ class DAN(nn.Module):
         backbone: a module with `features(x) -> [N,D,h,w]` and `num_features` D.
         num_classes: C.
         num_heads: K, 4 in the paper.
+        attention: which kind of heads, a key of ATTENTIONS: paper or qkv.
     """
 
-    def __init__(self, backbone: nn.Module, num_classes: int, num_heads: int = 4):
+    def __init__(self, backbone: nn.Module, num_classes: int, num_heads: int = 4, attention: str = "paper"):
         super().__init__()
+        if attention not in ATTENTIONS:
+            raise ValueError(f"unknown attention {attention!r}; choose one of {', '.join(ATTENTIONS)}")
         self.backbone = backbone
-        self.attention = CrossAttentionHeads(backbone.num_features, num_heads)
+        self.attention = ATTENTIONS[attention](backbone.num_features, num_heads)
         self.classifier = nn.Linear(backbone.num_features, num_classes)
         self.norm = nn.BatchNorm1d(num_classes)
 

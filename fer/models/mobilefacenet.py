@@ -46,20 +46,23 @@ def _stage(inp: int, hidden: int, out: int, repeats: int) -> nn.Sequential:
 
 
 class MobileFaceNet(nn.Module):
-    """The convolutional part of MobileFaceNet; made for 112x112 RGB, (x - 127.5) / 128."""
+    """The convolutional part of MobileFaceNet; made for 112x112 RGB, (x - 127.5) / 128.
 
-    num_features = 512
+    Args:
+        widen: end with the 1x1 convolution from 128 to 512 channels. Without it, what follows is 16 times cheaper.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, widen: bool = True) -> None:
         super().__init__()
+        self.num_features = 512 if widen else 128
         self.stem = nn.Sequential(ConvBN(3, 64, 3, 2), ConvBN(64, 64, 3, groups=64))  # 112 -> 56 px
         self.stage1 = _stage(64, 128, 64, 4)  # 28 px
         self.stage2 = _stage(64, 256, 128, 6)  # 14 px
         self.stage3 = _stage(128, 512, 128, 2)  # 7 px
-        self.last = ConvBN(128, 512, 1)
+        self.last = ConvBN(128, 512, 1) if widen else nn.Identity()
 
     def features(self, x: Tensor) -> Tensor:
-        """[N,3,H,W] -> [N,512,H/16,W/16]."""
+        """[N,3,H,W] -> [N,num_features,H/16,W/16]."""
         return self.last(self.stage3(self.stage2(self.stage1(self.stem(x)))))
 
 

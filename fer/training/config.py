@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import typing
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
@@ -36,24 +37,35 @@ class TrainConfig:
     gray: bool = _option(True, "train on gray images")
     template: list[float] = _option([], "landmarks in a crop, as ten fractions x y of its side, for inference")
     augmentation: str = _option("faces", "augmentation by name: faces, paper, none")
+    mixup: float = _option(0.0, "mixup: images and targets are blended; alpha of the Beta distribution, 0 is off")
+    cutmix: float = _option(0.0, "cutmix: a rectangle comes from another image; with mixup, one of both is drawn")
     # network
     backbone: str = _option("mobilefacenet", "mobilefacenet or a name from timm.list_models()")
     backbone_weights: str = _option("", "initial weights: a safetensors file, timm, or empty for random")
     init_weights: str = _option("", "checkpoint to go on from: all of its weights that have the same name and shape")
     num_heads: int = _option(4, "attention heads")
+    attention: str = _option("paper", "kind of heads: paper, or qkv (learnt queries)", choices=("paper", "qkv"))
     affinity: float = _option(1.0, "weight of the affinity loss")
     partition: float = _option(1.0, "weight of the partition loss")
     overlap: float = _option(0.0, "weight of the overlap between the heads' attention maps")
+    teachers: list[str] = _option([], "checkpoints whose mean probabilities are learnt too (distillation)")
+    distill: float = _option(0.5, "share of the cross-entropy that goes to the teachers")
+    distill_temperature: float = _option(1.0, "temperature at which teachers and student are compared")
     # optimisation
     epochs: int = _option(40, "epochs")
-    batch_size: int = _option(64, "images per step")
+    batch_size: int = _option(64, "images in one pass of one process")
+    accumulate: int = _option(1, "passes per step of the optimiser")
     optimizer: str = _option("adamw", "adamw or sgd", choices=("adamw", "sgd"))
+    sam: float = _option(0.0, "radius rho of sharpness-aware minimisation, twice the work; 0 is off")
     lr: float = _option(1e-3, "peak learning rate of everything behind the backbone")
     backbone_lr: float = _option(4e-4, "peak learning rate of the backbone")
+    layer_decay: float = _option(1.0, "factor on the learning rate from each stage of the backbone to the one before")
+    schedule: str = _option("cosine", "cosine, or step: times gamma", choices=("cosine", "step"))
+    step_epochs: int = _option(10, "epochs between the falls of schedule step")
+    gamma: float = _option(0.1, "factor of a fall of schedule step")
     weight_decay: float = _option(0.05, "weight decay of matrices and kernels")
-    warmup_epochs: float = _option(0.5, "epochs of linear warm-up before the cosine")
-    freeze: list[str] = _option([], "modules kept fixed at first, e.g. backbone.stem")
-    freeze_epochs: int = _option(0, "epochs for which they stay fixed")
+    warmup_epochs: float = _option(0.5, "epochs of linear warm-up")
+    freeze: list[str] = _option([], "modules kept fixed at first and for how many epochs, e.g. backbone.stem:2")
     ema: float = _option(0.999, "decay of the averaged weights that are validated and saved; 0 is none")
     clip: float = _option(5.0, "largest norm of the gradient; 0 does not clip")
     # machine
@@ -65,17 +77,25 @@ class TrainConfig:
     # run
     out: str = _option("", "folder of the run")
     resume: bool = _option(False, "go on from the last checkpoint in --out")
+    minutes: float = _option(0.0, "stop after the epoch that ends later than this, to be resumed; 0 is no limit")
 
     def __post_init__(self) -> None:
         self._check_types()
         least = {"epochs": 1, "batch_size": 2, "num_heads": 1, "crop_size": 16, "input_size": 16}
         least |= dict.fromkeys(("lr", "backbone_lr", "weight_decay", "affinity", "partition", "overlap", "clip"), 0.0)
-        least |= dict.fromkeys(("seed", "workers", "warmup_epochs", "freeze_epochs"), 0)
+        least |= dict.fromkeys(("accumulate", "step_epochs"), 1) | dict.fromkeys(("mixup", "cutmix", "sam", "minutes"), 0.0)
+        least |= dict.fromkeys(("seed", "workers", "warmup_epochs"), 0)
         for name, limit in least.items():
             if getattr(self, name) < limit:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least {limit}, not {getattr(self, name)}")
-        if bool(self.freeze_epochs) != bool(self.freeze):
-            raise ValueError("--freeze (the modules) and --freeze-epochs (how long) need each other")
+        for text in self.freeze:
+            if not re.fullmatch(r"[\w.]+:\d+", text):
+                raise ValueError(f"--freeze takes MODULE:EPOCHS, e.g. backbone.stem:2, not {text!r}")
+        for name in ("layer_decay", "gamma"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"--{name.replace('_', '-')} is a factor above 0, at most 1, not {getattr(self, name)}")
+        if not 0 <= self.distill <= 1 or self.distill_temperature <= 0:
+            raise ValueError("--distill is a share in [0, 1] and --distill-temperature above 0")
         if len(self.template) not in (0, 10):
             raise ValueError(f"--template takes ten fractions (five x, y pairs), not {len(self.template)}")
         if not 0 <= self.ema < 1:

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import json
 import logging
-import platform
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 import yaml
 
-from ..models.checkpoint import load_training_state, read_description, save_checkpoint, write_atomically
+from ..device import choose_device
+from ..distributed import process_group, rank
+from ..models.checkpoint import load_training_state, save_checkpoint, write_atomically
 from .config import TrainConfig
+from .environment import describe_environment
 from .splits import Splits, load_splits
 from .trainer import Trainer
 
 log = logging.getLogger("fer")
+BEST, LAST = "best.safetensors", "last.pt"
 
 
-def fit(config: TrainConfig) -> dict:
+def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) -> dict | None:
     """Train as `config` says, into the folder `config.out`; returns the figures of the best epoch.
 
     The folder holds `config.yaml`, `environment.json`, `history.jsonl` (a line per epoch), TensorBoard events,
     `last.pt` (to resume) and `best.safetensors` (the checkpoint that validation chose: the averaged weights of the
-    epoch with the highest accuracy on validation images that are not in training).
+    epoch with the highest accuracy on validation images that are not in training). Under torchrun, process 0 writes it.
+
+    Args:
+        on_epoch: called after each epoch, when it is saved.
+
+    Returns:
+        None where the time of `config.minutes` ended before the last epoch.
 
     Raises:
         ValueError: the configuration or the data are wrong; raised before any work.
@@ -32,26 +43,29 @@ def fit(config: TrainConfig) -> dict:
     """
     if not config.data or not config.out:
         raise ValueError("--data (the folder of the dataset) and --out (the folder of the run) are needed")
-    out = Path(config.out)
-    last = out / "last.pt"
-    if last.exists() and not config.resume:
-        raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
-    if last.exists():
-        check_same_run(config, out)
-    splits = load_splits(config)
-    trainer = Trainer(config, splits)
-    if last.exists():
-        trainer.load_state(load_training_state(last))
-        log.info("resumed %s after epoch %d", out, trainer.epoch)
-    start_run(config, splits, out)
-    return run(trainer, out)
+    deadline = time.monotonic() + 60 * config.minutes if config.minutes else float("inf")
+    with process_group(choose_device(config.device)):
+        out = Path(config.out)
+        last = out / LAST
+        if last.exists() and not config.resume:
+            raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
+        if last.exists():
+            check_same_run(config, out)
+        splits = load_splits(config)
+        trainer = Trainer(config, splits)
+        if last.exists():
+            trainer.load_state(load_training_state(last))
+            log.info("resumed %s after epoch %d", out, trainer.epoch)
+        if rank() == 0:
+            start_run(config, splits, out)
+        return run(trainer, out, deadline, on_epoch)
 
 
 def check_same_run(config: TrainConfig, out: Path) -> None:
     """A resumed run must be the same run. Raises ValueError naming the fields that differ."""
     saved, now = yaml.safe_load((out / "config.yaml").read_text()), asdict(config)
-    free = {"resume", "out", "data", "workers", "device", "compile"}
-    if changed := [f"{k} ({saved[k]} -> {now[k]})" for k in saved if k not in free and saved[k] != now.get(k)]:
+    free = {"resume", "out", "data", "workers", "device", "compile", "minutes"}
+    if changed := [f"{k} ({saved[k]} -> {now.get(k)})" for k in saved if k not in free and saved[k] != now.get(k)]:
         raise ValueError(f"--resume: {out} was started with other settings: {', '.join(changed)}")
 
 
@@ -59,48 +73,58 @@ def start_run(config: TrainConfig, splits: Splits, out: Path) -> None:
     """Write what the run is, and say what it trains on."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.yaml").write_text(config.to_yaml())
-    environment = {"python": platform.python_version(), "torch": torch.__version__, "machine": platform.machine()}
-    (out / "environment.json").write_text(json.dumps(environment | {"threads": torch.get_num_threads()}, indent=2))
+    (out / "environment.json").write_text(json.dumps(describe_environment(choose_device(config.device)), indent=2))
     log.info("train %d images %s", len(splits.train), splits.train.counts())
     log.info("val %d images %s, %d of them also in train", len(splits.val), splits.val.counts(), splits.leaked.sum())
 
 
-def run(trainer: Trainer, out: Path) -> dict:
-    """The epochs that are left; after each, validate, log and save."""
-    from torch.utils.tensorboard import SummaryWriter
+def run(trainer: Trainer, out: Path, deadline: float, on_epoch: Callable | None) -> dict | None:
+    """The epochs that are left, while there is time; after each, validate, log and save."""
+    while trainer.epoch < trainer.config.epochs:
+        if time.monotonic() > deadline:
+            log.info("time is over after epoch %d; --resume goes on", trainer.epoch)
+            return None
+        train_figures = trainer.train_epoch()
+        figures = trainer.validate()
+        better = figures["score"] > trainer.best
+        trainer.history.append(train_figures | {f"val_{name}": value for name, value in figures.items()})
+        if rank() == 0:
+            save(trainer, out, better)
+        log.info(
+            "epoch %d: validation accuracy %.2f %%, score %.2f %% (best %.2f %%)",
+            trainer.epoch,
+            100 * figures["accuracy"],
+            100 * figures["score"],
+            100 * trainer.best,
+        )
+        if on_epoch:
+            on_epoch(trainer)
+    best = max(trainer.history, key=lambda figures: figures["val_score"])
+    return {"epoch": trainer.history.index(best) + 1} | _validation(best)
 
-    best = out / "best.safetensors"
-    with SummaryWriter(str(out / "tensorboard"), purge_step=trainer.epoch + 1) as board:
-        while trainer.epoch < trainer.config.epochs:
-            train_figures = trainer.train_epoch()
-            figures = trainer.validate()
-            if figures["score"] > trainer.best:
-                save_checkpoint(best, trainer.ema.module, trainer.describe({"epoch": trainer.epoch + 1} | figures))
-            trainer.history.append(train_figures | {f"val_{name}": value for name, value in figures.items()})
-            write_history(trainer, out)
-            write_scalars(board, trainer)
-            write_atomically(out / "last.pt", lambda path: torch.save(trainer.state(), path))
-            log.info(
-                "epoch %d: validation accuracy %.2f %%, score %.2f %% (best %.2f %%)",
-                trainer.epoch,
-                100 * figures["accuracy"],
-                100 * figures["score"],
-                100 * trainer.best,
-            )
-    return read_description(best).metrics
+
+def _validation(figures: dict) -> dict:
+    return {name.removeprefix("val_"): value for name, value in figures.items() if name.startswith("val_")}
 
 
-def write_history(trainer: Trainer, out: Path) -> None:
-    """A line per epoch."""
+def save(trainer: Trainer, out: Path, better: bool) -> None:
+    """Write the last epoch: its checkpoint where it is the best so far, figures, state to resume from."""
+    if better:
+        figures = {"epoch": trainer.epoch} | _validation(trainer.history[-1])
+        save_checkpoint(out / BEST, trainer.ema.module, trainer.describe(figures))
     lines = [json.dumps({"epoch": i} | figures) + "\n" for i, figures in enumerate(trainer.history, 1)]
     write_atomically(out / "history.jsonl", lambda path: path.write_text("".join(lines)))
+    write_scalars(trainer, out / "tensorboard")
+    write_atomically(out / LAST, lambda path: torch.save(trainer.state(), path))
 
 
-def write_scalars(board, trainer: Trainer) -> None:
+def write_scalars(trainer: Trainer, folder: Path) -> None:
     """The single numbers of the last epoch, to TensorBoard."""
+    from torch.utils.tensorboard import SummaryWriter
+
     figures = trainer.history[-1] | {"lr": trainer.schedule.get_last_lr()[-1]}
-    for name, value in figures.items():
-        if isinstance(value, float):
-            board.add_scalar(
-                f"val/{name.removeprefix('val_')}" if name.startswith("val_") else f"train/{name}", value, trainer.epoch
-            )
+    with SummaryWriter(str(folder), purge_step=trainer.epoch) as board:
+        for name, value in figures.items():
+            if isinstance(value, float):
+                tag = f"val/{name.removeprefix('val_')}" if name.startswith("val_") else f"train/{name}"
+                board.add_scalar(tag, value, trainer.epoch)

@@ -1,8 +1,10 @@
-"""Optimiser, learning-rate schedule and frozen modules."""
+"""Optimiser, learning-rate schedule, sharpness-aware steps and frozen modules."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -11,10 +13,14 @@ from .config import TrainConfig
 
 
 def make_optimizer(model: nn.Module, criterion: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW or SGD; the backbone has its own learning rate, vectors (biases, norms) and centres no weight decay."""
+    """AdamW or SGD; the backbone has its own learning rates, vectors (biases, norms) and centres no weight decay."""
+    named = [*model.named_parameters(), *criterion.named_parameters()]
+    stages = list(dict.fromkeys(_stage(name) for name, _ in named if name.startswith("backbone.")))
     groups = {}
-    for name, parameter in [*model.named_parameters(), *criterion.named_parameters()]:
-        lr = config.backbone_lr if name.startswith("backbone.") else config.lr
+    for name, parameter in named:
+        lr = config.lr
+        if name.startswith("backbone."):
+            lr = config.backbone_lr * config.layer_decay ** (len(stages) - 1 - stages.index(_stage(name)))
         decay = config.weight_decay if parameter.ndim > 1 and name != "centres" else 0.0
         groups.setdefault((lr, decay), []).append(parameter)
     parameters = [{"params": p, "lr": lr, "weight_decay": decay} for (lr, decay), p in groups.items()]
@@ -23,26 +29,67 @@ def make_optimizer(model: nn.Module, criterion: nn.Module, config: TrainConfig) 
     return torch.optim.AdamW(parameters)
 
 
+def _stage(name: str) -> str:
+    """The stage of the backbone that a parameter belongs to: backbone.stage1.0.weight, backbone.net.layer1.0.weight."""
+    return name.removeprefix("backbone.").removeprefix("net.").split(".")[0]
+
+
 def make_schedule(optimizer: torch.optim.Optimizer, config: TrainConfig, steps_per_epoch: int):
-    """Linear warm-up, then half a cosine down to zero at the last step; stepped after each batch."""
+    """Linear warm-up, then half a cosine down to zero at the last step, or falls by `gamma`; stepped after each step."""
     total, warmup = config.epochs * steps_per_epoch, config.warmup_epochs * steps_per_epoch
 
     def factor(step: int) -> float:
         if step < warmup:
             return (step + 1) / warmup
+        if config.schedule == "step":
+            return config.gamma ** (step // (config.step_epochs * steps_per_epoch))
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
-def find_modules(model: nn.Module, names: list[str]) -> list[nn.Module]:
-    """The named modules of `model`. Raises ValueError for a name that it does not have."""
+@contextmanager
+def sharpest_neighbour(module: nn.Module, rho: float) -> Iterator[None]:
+    """Within: the weights lie `rho` up their gradient, and gradients are empty. After: the weights are back.
+
+    The first half of a SAM step (Foret et al. 2020, arXiv:2010.01412): the gradient found within is the one to step by.
+    Batch statistics are not updated within.
+    """
+    parameters = [p for p in module.parameters() if p.grad is not None]
+    gradients = [p.grad for p in parameters]
+    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [m.momentum for m in norms]
+    with torch.no_grad():
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        saved = [p.clone() for p in parameters]
+        torch._foreach_add_(parameters, torch._foreach_mul(gradients, rho / norm.clamp_min(1e-12)))
+    module.zero_grad()
+    for m in norms:
+        m.momentum = 0.0
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            torch._foreach_copy_(parameters, saved)
+        for m, momentum in zip(norms, momenta):
+            m.momentum = momentum
+
+
+def find_frozen(model: nn.Module, freeze: list[str]) -> list[tuple[nn.Module, int]]:
+    """`MODULE:EPOCHS` texts -> modules of `model` and for how many epochs they stay fixed.
+
+    Raises:
+        ValueError: a module that `model` does not have.
+    """
     modules = dict(model.named_modules())
-    for name in names:
+    found = []
+    for text in freeze:
+        name, epochs = text.split(":")
         if name not in modules:
             known = [n for n in modules if n and n.count(".") < 2]
             raise ValueError(f"--freeze: no module {name!r}; some that exist: {', '.join(known)}")
-    return [modules[name] for name in names]
+        found.append((modules[name], int(epochs)))
+    return found
 
 
 def set_frozen(modules: list[nn.Module], frozen: bool) -> None:

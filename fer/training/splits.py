@@ -32,8 +32,4 @@ def load_splits(config: TrainConfig) -> Splits:
     if config.drop_duplicates:
         train = train.subset(~(duplicates_of(train, val) | redundant_copies(train)))
         leaked[:] = False
-    if len(train) < config.batch_size:
-        raise ValueError(
-            f"{len(train)} training images are fewer than one batch of {config.batch_size}; lower --batch-size"
-        )
     return Splits(train, val, leaked)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from ..data import Samples
 from ..data.loader import CropDataset, make_loader
 from ..data.transforms import Augmentation
-from ..device import choose_device
+from ..device import choose_device, peak_megabytes
+from ..distributed import mean_over_processes, rank, synchronise_batch_norm, world_size
 from ..errors import FerError
 from ..evaluation.metrics import predict, summarize, without_duplicates
 from ..losses import DANLoss
@@ -25,7 +29,9 @@ from ..models.checkpoint import Description, find_checkpoint, load_matching
 from ..models.dan import DAN
 from ..preprocessing import Preprocessing
 from .config import TrainConfig
-from .optimizer import find_modules, make_optimizer, make_schedule, set_frozen
+from .distillation import Teachers
+from .mixing import make_mixing
+from .optimizer import find_frozen, make_optimizer, make_schedule, set_frozen, sharpest_neighbour
 from .splits import Splits
 
 log = logging.getLogger("fer")
@@ -37,14 +43,14 @@ class NonFiniteLoss(FerError):
 
 
 class Objective(nn.Module):
-    """Network and criterion as one module: images and targets in, named loss terms out."""
+    """Network and criterion as one module, since both are learnt: images and targets in, named loss terms out."""
 
     def __init__(self, model: DAN, criterion: DANLoss):
         super().__init__()
         self.model, self.criterion = model, criterion
 
-    def forward(self, x: Tensor, target: Tensor) -> dict[str, Tensor]:
-        return self.criterion(self.model(x), target)
+    def forward(self, x: Tensor, target: Tensor, taught: Tensor | None = None) -> dict[str, Tensor]:
+        return self.criterion(self.model(x), target, taught)
 
 
 class Trainer:
@@ -57,22 +63,33 @@ class Trainer:
         self.device = choose_device(config.device)
         torch.manual_seed(config.seed)
         self.preprocessing = Preprocessing(config.crop_size, config.input_size, config.gray)
-        classes = splits.train.classes
-        backbone = create_backbone(config.backbone, find_weights(config.backbone_weights))
-        model = DAN(backbone, len(classes), config.num_heads)
-        if config.init_weights:
-            kept = load_matching(model, find_checkpoint(config.init_weights))
-            log.info("went on from %s; new values: %s", config.init_weights, ", ".join(kept) or "none")
-        check_input_size(model, config)
-        criterion = DANLoss(len(classes), backbone.num_features, config.affinity, config.partition, config.overlap)
+        model = build_model(config, len(splits.train.classes))
+        self.teachers = self._load_teachers()
+        criterion = DANLoss(
+            len(splits.train.classes),
+            model.backbone.num_features,
+            config.affinity,
+            config.partition,
+            config.overlap,
+            config.distill if self.teachers else 0.0,
+            config.distill_temperature,
+        )
         self.objective = Objective(model, criterion).to(self.device, memory_format=torch.channels_last)
-        self.frozen = find_modules(model, config.freeze)
         self.ema = ModelEmaV3(model, config.ema, use_warmup=True)
+        self.mix = make_mixing(config.mixup, config.cutmix)
         self.train_loader = self._loader(splits.train, shuffle=True)
         self.val_loader = self._loader(splits.val, shuffle=False)
+        self.steps_per_epoch = len(self.train_loader) // config.accumulate
+        if not self.steps_per_epoch:
+            raise ValueError(
+                f"{len(splits.train)} training images are fewer than one step ({config.batch_size} in a batch, times "
+                f"{config.accumulate} of --accumulate, times {world_size()} processes); lower --batch-size or --accumulate"
+            )
         self.optimizer = make_optimizer(model, criterion, config)
-        self.schedule = make_schedule(self.optimizer, config, len(self.train_loader))
-        self.step = torch.compile(self.objective) if config.compile else self.objective
+        self.schedule = make_schedule(self.optimizer, config, self.steps_per_epoch)
+        self.frozen = find_frozen(model, config.freeze)
+        if world_size() > 1:
+            synchronise_batch_norm(self.objective)
         self.history: list[dict] = []  # figures of each epoch that is done
 
     @property
@@ -85,6 +102,13 @@ class Trainer:
         """The highest score so far."""
         return max((figures["val_score"] for figures in self.history), default=-1.0)
 
+    def _load_teachers(self) -> Teachers | None:
+        c = self.config
+        if not c.teachers:
+            return None
+        teachers = Teachers(c.teachers, self.splits.train.classes, self.preprocessing, c.distill_temperature)
+        return teachers.to(self.device, memory_format=torch.channels_last)
+
     def _loader(self, samples: Samples, shuffle: bool) -> DataLoader:
         augment = Augmentation(self.config.augmentation) if shuffle else None
         dataset = CropDataset(samples, self.preprocessing, augment, self.config.seed)
@@ -92,31 +116,46 @@ class Trainer:
         return make_loader(dataset, self.config.batch_size, shuffle=shuffle, workers=workers, device=self.device)
 
     def train_epoch(self) -> dict[str, float]:
-        """One pass over the training data -> mean of each loss term, images per second."""
-        self.objective.train()
-        set_frozen(self.frozen, self.epoch < self.config.freeze_epochs)
-        self.train_loader.sampler.epoch = self.epoch
-        terms, start, seen = [], time.perf_counter(), 0
-        bar = tqdm(
-            self.train_loader, desc=f"epoch {self.epoch + 1}/{self.config.epochs}", unit="batch", dynamic_ncols=True
-        )
-        for i, (images, target) in enumerate(bar):
-            losses = self._train_step(images, target)
-            terms.append(torch.stack(list(losses.values())).detach())
-            seen += len(images)
-            if i % CHECK_EVERY == 0 or i == len(self.train_loader) - 1:
-                names, rate = list(losses), seen / (time.perf_counter() - start)
+        """One pass over the training data -> mean of each loss term, seconds, images per second, memory."""
+        self._prepare_epoch()
+        size, accumulate = self.config.batch_size * world_size(), self.config.accumulate
+        batches, terms, start = iter(self.train_loader), [], time.perf_counter()
+        title = f"epoch {self.epoch + 1}/{self.config.epochs}"
+        bar = tqdm(range(self.steps_per_epoch), desc=title, unit="step", dynamic_ncols=True, disable=rank() > 0)
+        for step in bar:
+            losses = self._train_step(list(islice(batches, accumulate)))
+            terms.append(torch.stack(list(losses.values())))
+            if step % CHECK_EVERY == 0 or step == self.steps_per_epoch - 1:
+                names, rate = list(losses), (step + 1) * size * accumulate / (time.perf_counter() - start)
                 values = check_finite(names, torch.stack(terms[-CHECK_EVERY:]))
                 bar.set_postfix({n: f"{v:.3f}" for n, v in values.items()} | {"images/s": f"{rate:.0f}"})
-        means = torch.stack(terms).float().mean(0).tolist()
-        return dict(zip(names, means)) | {"images_per_second": seen / (time.perf_counter() - start)}
+        means = mean_over_processes(torch.stack(terms).float().mean(0))
+        return dict(zip(names, means.tolist())) | {
+            "seconds": time.perf_counter() - start,
+            "images_per_second": rate,
+            "peak_megabytes": peak_megabytes(self.device),
+        }
 
-    def _train_step(self, images: Tensor, target: Tensor) -> dict[str, Tensor]:
-        x = self.preprocessing.normalize(images.to(self.device, non_blocking=True))
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.config.amp):
-            losses = self.step(x, target.to(self.device, non_blocking=True))
+    def _prepare_epoch(self) -> None:
+        """Modes and frozen modules of the epoch; what runs them is made again where the frozen modules change."""
+        self.train_loader.sampler.epoch = self.epoch
+        self.objective.train()
+        set_frozen([module for module, epochs in self.frozen if self.epoch >= epochs], False)
+        set_frozen([module for module, epochs in self.frozen if self.epoch < epochs], True)
+        trained = [p.requires_grad for p in self.objective.parameters()]
+        if trained != getattr(self, "_trained", None):
+            self._trained = trained
+            self.parallel = DistributedDataParallel(self.objective) if world_size() > 1 else self.objective
+            self.run = torch.compile(self.parallel) if self.config.compile else self.parallel
+
+    def _train_step(self, batches: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+        """One step of the optimiser on the batches of --accumulate -> the loss terms."""
+        inputs = [self._prepare(*batch) for batch in batches]
         self.optimizer.zero_grad()
-        sum(losses.values()).backward()
+        losses = self._backward(inputs)
+        if self.config.sam:
+            with sharpest_neighbour(self.objective, self.config.sam):
+                self._backward(inputs)
         if self.config.clip:
             nn.utils.clip_grad_norm_(self.objective.parameters(), self.config.clip)
         self.optimizer.step()
@@ -124,13 +163,35 @@ class Trainer:
         self.ema.update(self.objective.model, step=self.schedule.last_epoch)
         return losses
 
+    def _prepare(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Batch of the loader -> what the objective takes, on the device."""
+        x = self.preprocessing.normalize(images.to(self.device, non_blocking=True))
+        x, target = self.mix(x, target.to(self.device, non_blocking=True))
+        if self.teachers is None:
+            return x, target, None
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.config.amp):
+            return x, target, self.teachers(x)
+
+    def _backward(self, inputs: list[tuple]) -> dict[str, Tensor]:
+        """Add the gradient of the mean loss over `inputs` -> the mean loss terms."""
+        terms = []
+        for i, batch in enumerate(inputs):
+            alone = world_size() > 1 and i < len(inputs) - 1  # processes exchange gradients with the last batch
+            with self.parallel.no_sync() if alone else nullcontext():
+                with torch.autocast(self.device, torch.bfloat16, enabled=self.config.amp):
+                    losses = self.run(*batch)
+                (sum(losses.values()) / len(inputs)).backward()
+            terms.append({name: value.detach() for name, value in losses.items()})
+        return {name: sum(t[name] for t in terms) / len(terms) for name in terms[0]}
+
     def validate(self) -> dict:
         """Figures of the averaged weights on validation, with and without images that are also in training."""
-        logits, targets = predict(self.ema.module, self.val_loader, self.device, amp=self.config.amp)
+        logits, targets, overlap = predict(self.ema.module, self.val_loader, self.device, amp=self.config.amp)
         figures = summarize(logits, targets, self.splits.val.classes)
         figures |= without_duplicates(logits, targets, self.splits.leaked)
         score = "accuracy_without_duplicates" if figures["n_without_duplicates"] else "accuracy"
         return figures | {
+            "attention_overlap": float(overlap.mean()),
             "score": figures[score],  # what chooses the checkpoint
             "dataset": self.config.dataset,
             "split": "val",
@@ -143,6 +204,7 @@ class Trainer:
         return Description(
             backbone=self.config.backbone,
             num_heads=self.config.num_heads,
+            attention=self.config.attention,
             classes=self.splits.train.classes,
             preprocessing=self.preprocessing,
             template=template,
@@ -171,15 +233,25 @@ class Trainer:
         self.history = state["history"]
 
 
-@torch.no_grad()
-def check_input_size(model: DAN, config: TrainConfig) -> None:
-    """Raises ValueError where the backbone cannot take images of the configured size."""
+def build_model(config: TrainConfig, num_classes: int) -> DAN:
+    """The network that a run starts from.
+
+    Raises:
+        ValueError: unknown names, weights that do not fit, or a backbone that does not take images of the input size.
+    """
+    backbone = create_backbone(config.backbone, find_weights(config.backbone_weights))
+    model = DAN(backbone, num_classes, config.num_heads, config.attention)
+    if config.init_weights:
+        kept = load_matching(model, find_checkpoint(config.init_weights))
+        log.info("went on from %s; new values: %s", config.init_weights, ", ".join(kept) or "none")
     try:
-        model.eval()(torch.zeros(1, 3, config.input_size, config.input_size))
+        with torch.no_grad():
+            model.eval()(torch.zeros(1, 3, config.input_size, config.input_size))
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
             f"--backbone {config.backbone} does not take --input-size {config.input_size}: {error}"
         ) from None
+    return model
 
 
 def check_finite(names: list[str], values: Tensor) -> dict[str, float]:

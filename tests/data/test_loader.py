@@ -52,8 +52,8 @@ def test_augmentations_keep_the_kind_of_image_and_depend_on_the_seed(name, chann
 
 
 def test_an_unknown_augmentation():
-    with pytest.raises(ValueError, match="unknown augmentation 'strong'; choose one of faces"):
-        Augmentation("strong")
+    with pytest.raises(ValueError, match="unknown augmentation 'hard'; choose one of faces"):
+        Augmentation("hard")
 
 
 def test_samples_check_their_shapes():

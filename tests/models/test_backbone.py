@@ -23,7 +23,7 @@ def test_features(name, size, shape):
 
 
 def test_an_unknown_name():
-    with pytest.raises(ValueError, match=r"'resnet1888'.*mobilefacenet or a name from timm"):
+    with pytest.raises(ValueError, match=r"'resnet1888'.*mobilefacenet, mobilefacenet-128 or a name from timm"):
         create_backbone("resnet1888")
 
 

@@ -17,6 +17,7 @@ from fer.images import write_image
 from fer.models.checkpoint import load_checkpoint
 from fer.training import splits as splits_module
 from fer.training.config import TrainConfig
+from fer.training.environment import git_state
 from fer.training.loop import fit
 from fer.training.splits import Splits, load_splits
 from fer.training.trainer import NonFiniteLoss, Trainer, check_finite
@@ -114,11 +115,14 @@ def test_resume_refuses_other_settings(ferplus_tree, tmp_path):
         ({"data": ""}, "--data .* needed"),
         ({"backbone": "resnet1888"}, "unknown or unsuitable backbone 'resnet1888'"),
         ({"backbone_weights": "gone.safetensors"}, "--backbone-weights gone.safetensors: no such file; looked for"),
-        ({"freeze": ["stem"], "freeze_epochs": 1}, "no module 'stem'"),
-        ({"augmentation": "strong"}, "unknown augmentation"),
+        ({"freeze": ["stem:1"]}, "no module 'stem'"),
+        ({"init_weights": "gone"}, "no weights 'gone'; shipped: dan-mobilefacenet"),
+        ({"teachers": ["gone"]}, "no weights 'gone'; shipped: dan-mobilefacenet"),
+        ({"teachers": ["dan-mobilefacenet-ferplus"]}, "--teachers .* must be the same"),  # at 112 px
+        ({"augmentation": "hard"}, "unknown augmentation"),
         ({"device": "tpu"}, "device 'tpu' is not available"),
         ({"backbone": "swin_tiny_patch4_window7_224"}, "does not take --input-size 32"),
-        ({"batch_size": 64}, "16 training images are fewer than one batch of 64"),
+        ({"batch_size": 64}, "16 training images are fewer than one step .64 in a batch"),
     ],
 )
 def test_mistakes_are_reported_before_any_work(ferplus_tree, tmp_path, changes, message):
@@ -155,6 +159,111 @@ def test_a_non_finite_loss_stops_with_the_name_of_its_term(ferplus_tree, tmp_pat
     with pytest.raises(NonFiniteLoss, match="the loss term affinity is inf"):
         fit(tiny_config(ferplus_tree, tmp_path / "run", affinity=1e300))
     assert not (tmp_path / "run" / "best.safetensors").exists()
+
+
+def test_the_same_command_gives_the_same_numbers(ferplus_tree, tmp_path):
+    """On one machine, on CPU: every figure but the times."""
+    config = {"augmentation": "faces", "mixup": 0.2, "cutmix": 1.0}
+    for name in ("a", "b"):
+        fit(tiny_config(ferplus_tree, tmp_path / name, **config))
+    free = {"seconds", "images_per_second", "peak_megabytes"}
+    a, b = ([{k: v for k, v in line.items() if k not in free} for line in history(tmp_path / n)] for n in "ab")
+    assert a == b
+    fit(tiny_config(ferplus_tree, tmp_path / "c", seed=1, **config))
+    assert history(tmp_path / "c")[-1]["cross_entropy"] != a[-1]["cross_entropy"]
+
+
+def test_a_run_says_where_it_ran(ferplus_tree, tmp_path):
+    fit(tiny_config(ferplus_tree, tmp_path / "run", epochs=1))
+    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert environment["packages"]["torch"].startswith(torch.__version__.split("+")[0])
+    assert environment["device"] == "cpu" and environment["processes"] == 1
+    head = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    assert environment["git"] is None if not head else environment["git"]["commit"] == head
+
+
+def test_git_state_is_not_that_of_a_foreign_checkout(tmp_path):
+    """A package installed inside somebody's repository is not that repository."""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / "fer").mkdir()
+    assert git_state(tmp_path / "fer") is None
+
+
+def test_a_run_stops_when_its_minutes_are_over_and_goes_on(ferplus_tree, tmp_path):
+    out = tmp_path / "run"
+    assert fit(tiny_config(ferplus_tree, out, epochs=3, minutes=1e-6)) is None  # over before the first epoch
+    assert not (out / "history.jsonl").exists()
+    assert fit(tiny_config(ferplus_tree, out, epochs=3, resume=True, minutes=60))["n"] == 16
+    assert len(history(out)) == 3
+
+
+def test_accumulated_passes_are_one_step(ferplus_tree):
+    """Frozen batch statistics: the gradient of two batches of 4 is that of one batch of 8."""
+    train = load_samples("ferplus", ferplus_tree, "train")
+    weights = []
+    for batch_size, accumulate in ((8, 1), (4, 2)):
+        config = tiny_config(
+            ferplus_tree, ferplus_tree, batch_size=batch_size, accumulate=accumulate, amp=False, partition=0.0, ema=0.0
+        )
+        trainer = Trainer(config, Splits(train, train, np.zeros(16, bool)))
+        trainer.objective.model.train = lambda mode=True: None  # stays in eval mode
+        trainer.history.append(trainer.train_epoch())
+        assert trainer.schedule.last_epoch == 2
+        weights.append(trainer.objective.model.classifier.weight.detach())
+    torch.testing.assert_close(*weights, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sam": 0.05},
+        {"mixup": 0.2, "cutmix": 1.0},
+        {"optimizer": "sgd", "schedule": "step", "step_epochs": 1, "lr": 0.01, "layer_decay": 0.7},
+        {"attention": "qkv", "overlap": 0.1},
+        {"backbone": "mobilefacenet-128", "affinity": 0.0, "partition": 0.0},
+        {"freeze": ["backbone:1", "backbone.stem:2"]},
+        {"accumulate": 2, "sam": 0.05},
+    ],
+)
+def test_every_way_of_training_learns(ferplus_tree, tmp_path, changes):
+    """The loss falls, and the checkpoint loads."""
+    config = tiny_config(ferplus_tree, tmp_path / "run", **({"epochs": 6, "backbone_lr": 1e-3} | changes))
+    fit(config)
+    lines = history(tmp_path / "run")
+    assert lines[-1]["cross_entropy"] < lines[0]["cross_entropy"]
+    _, description = load_checkpoint(tmp_path / "run" / "best.safetensors")
+    assert (description.attention, description.backbone) == (config.attention, config.backbone)
+
+
+def test_modules_are_freed_one_after_another(ferplus_tree):
+    train = load_samples("ferplus", ferplus_tree, "train")
+    config = tiny_config(ferplus_tree, ferplus_tree, epochs=3, freeze=["backbone.stem:2", "backbone:1"])
+    trainer = Trainer(config, Splits(train, train, np.zeros(16, bool)))
+    backbone, free = trainer.objective.model.backbone, []
+    for _ in range(3):
+        trainer.history.append(trainer.train_epoch())
+        free.append([p.requires_grad for p in (backbone.stem[0][0].weight, backbone.last[0].weight)])
+    assert free == [[False, False], [False, True], [True, True]]
+
+
+def test_a_run_goes_on_from_a_checkpoint(ferplus_tree, tmp_path, tiny_checkpoint, caplog):
+    """All that fits is taken, the rest is said."""
+    caplog.set_level("INFO", "fer")
+    train = load_samples("ferplus", ferplus_tree, "train")
+    for heads, fits in ((2, True), (1, False)):
+        config = tiny_config(ferplus_tree, tmp_path, init_weights=str(tiny_checkpoint), num_heads=heads)
+        trainer = Trainer(config, Splits(train, train, np.zeros(16, bool)))
+        ours, theirs = trainer.objective.model.state_dict(), load_checkpoint(tiny_checkpoint)[0].state_dict()
+        assert torch.equal(ours["backbone.stem.0.0.weight"], theirs["backbone.stem.0.0.weight"])
+        assert (ours["attention.reduce.0.weight"].shape == theirs["attention.reduce.0.weight"].shape) == fits
+    assert "new values: none" in caplog.messages[0] and "attention.reduce.0.weight" in caplog.messages[1]
+
+
+def test_a_student_learns_what_its_teachers_say(ferplus_tree, tmp_path, tiny_checkpoint):
+    """With all the weight on the teachers, labels do not matter."""
+    fit(tiny_config(ferplus_tree, tmp_path / "run", epochs=1, teachers=[str(tiny_checkpoint)], distill=1.0))
+    line = history(tmp_path / "run")[0]
+    assert "distillation" in line and "cross_entropy" not in line
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""Where a run ran: what one needs to run it again."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+from ..distributed import world_size
+
+_PACKAGES = ("dan-fer", "torch", "torchvision", "timm", "albumentations", "opencv-python-headless", "numpy")
+
+
+def describe_environment(device: str) -> dict:
+    """Versions, hardware, command and git commit of this process."""
+    return {
+        "command": sys.argv,
+        "git": git_state(Path(__file__).parent),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "threads": torch.get_num_threads(),
+        "processes": world_size(),
+    }
+
+
+def git_state(folder: Path) -> dict | None:
+    """The commit of the code in `folder`, and whether files differ from it; None outside a git checkout."""
+    try:
+        _git(folder, "ls-files", "--error-unmatch", ".")  # else the checkout around us is of another project
+        commit = _git(folder, "rev-parse", "HEAD")
+        return {"commit": commit, "modified": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    run = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,62 @@
+"""Two processes train as one does with twice the batch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_ferplus
+
+from fer.distributed import SyncBatchNorm, synchronise_batch_norm
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = (
+    "--input-size=32 --num-heads=2 --workers=0 --device=cpu --no-amp --epochs=3 --optimizer=sgd --lr=0.01 --backbone-lr=0.01 "
+    "--overlap=0.1 --freeze backbone.stem:1 --accumulate=2"
+).split()
+
+
+def train(data: Path, out: Path, processes: int, batch_size: int, *more: str) -> list[dict]:
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
+    command = [sys.executable, *launcher, str(ROOT / "train.py"), *FLAGS, f"--batch-size={batch_size}"]
+    subprocess.run([*command, "--data", str(data), "--out", str(out), *more], check=True, capture_output=True)
+    return [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["--sam=0.05"]], ids=["plain", "sam"])
+def test_two_processes_are_one_with_twice_the_batch(tmp_path, monkeypatch, more):
+    """The same loss curve and the same validation: 21 images are sharded as 11 and 10, none twice."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    data = make_ferplus(tmp_path / "data", {"FER2013Train": 66, "FER2013Valid": 21})
+    one = train(data, tmp_path / "one", 1, 16, *more)
+    two = train(data, tmp_path / "two", 2, 8, *more)
+    assert len(one) == len(two) == 3
+    for a, b in zip(one, two):
+        for term in ("cross_entropy", "affinity", "partition", "overlap", "val_negative_log_likelihood"):
+            assert a[term] == pytest.approx(b[term], rel=1e-3), term
+        assert a["val_n"] == b["val_n"] == 21
+    assert json.loads((tmp_path / "two" / "environment.json").read_text())["processes"] == 2
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 4), (6, 5, 4, 3)])
+@pytest.mark.parametrize("training", [True, False])
+def test_synchronised_batch_norm_alone_is_batch_norm(shape, training):
+    kind = torch.nn.BatchNorm2d if len(shape) == 4 else torch.nn.BatchNorm1d
+    torch.manual_seed(0)
+    ours, theirs = kind(shape[1], eps=1e-3), kind(shape[1], eps=1e-3)
+    for p, q in zip(ours.parameters(), theirs.parameters()):
+        torch.nn.init.normal_(p)
+        q.data.copy_(p)
+    synchronise_batch_norm(torch.nn.Sequential(ours))
+    assert isinstance(ours, SyncBatchNorm)
+    ours.train(training), theirs.train(training)
+    x = torch.from_numpy(np.random.default_rng(0).normal(3, 2, shape)).float()
+    a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
+    (ours(a) ** 3).sum().backward()
+    (theirs(b) ** 3).sum().backward()
+    torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(dict(ours.state_dict()), dict(theirs.state_dict()))
