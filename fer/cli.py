@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
 from .errors import FerError
 
-EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_UNFINISHED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0 all files read, 1 some failed, 2 usage, 130 interrupted."""
+    """Run a command; returns the exit status: 0 all files read, 1 some failed, 2 usage, 3 out of time, 130 interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -22,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments)
     except KeyboardInterrupt:
-        hint = "; --resume goes on from the last epoch" if arguments.command == "train" else ""
+        hint = _AFTER_INTERRUPTION.get(arguments.command, "")
         print(f"fer {arguments.command}: interrupted{hint}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever reads our table has seen enough
@@ -122,12 +123,78 @@ def _train(arguments: argparse.Namespace) -> int:
     from .training.loop import fit
 
     metrics = fit(config)
+    if metrics is None:
+        print(f"out of time after {config.minutes:g} minutes; --resume goes on", file=sys.stderr)
+        return EXIT_UNFINISHED
+    if int(os.environ.get("RANK", 0)) > 0:  # under torchrun, one process speaks
+        return EXIT_OK
     print(
         f"best epoch {metrics['epoch']}: validation accuracy {metrics['accuracy']:.2%} "
         f"(rule {metrics['rule']}, n = {metrics['n']}), {metrics['score']:.2%} on the "
         f"{metrics['n_without_duplicates']} images that are not in training"
     )
     print(f"checkpoint: {Path(config.out) / 'best.safetensors'}")
+    return EXIT_OK
+
+
+# study, report, average
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    from .training.config import add_arguments
+
+    parser.add_argument("study", help="name in recipes/studies/ or path of a YAML file")
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="train these rows only")
+    add_arguments(parser, recipe=False)
+
+
+def _study(arguments: argparse.Namespace) -> int:
+    from .training.config import flags_from_arguments
+    from .training.study import plan_study, run_study
+
+    flags = flags_from_arguments(arguments)
+    minutes, out = flags.pop("minutes", 0.0), flags.pop("out", f"runs/study/{Path(arguments.study).stem}")
+    runs = plan_study(arguments.study, out, flags, arguments.only)
+    if run_study(runs, minutes):
+        return _print_report([out], out)
+    print(f"out of time after {minutes:g} minutes; the same command goes on", file=sys.stderr)
+    return EXIT_UNFINISHED
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="DIR", help="folders of runs, or above them")
+    parser.add_argument("--out", metavar="DIR", help="folder for report.md and curves.png")
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    return _print_report(arguments.runs, arguments.out)
+
+
+def _print_report(folders: list[str], out: str | None) -> int:
+    from .training.runs import find_runs, group_runs, plot_curves, tabulate
+
+    groups = group_runs(find_runs(folders))
+    table = tabulate(groups)
+    print(table)
+    if out:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        (Path(out) / "report.md").write_text(table + "\n")
+        plot_curves(groups, Path(out) / "curves.png")
+    return EXIT_OK
+
+
+def _add_average(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help="checkpoints of one architecture")
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder of the dataset they were trained on")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the .safetensors file to write")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def _average(arguments: argparse.Namespace) -> int:
+    from .training.averaging import average_checkpoints
+
+    average_checkpoints(arguments.checkpoints, arguments.out, arguments.data, device=arguments.device)
+    print(f"written: {arguments.out}; measure it with fer evaluate")
     return EXIT_OK
 
 
@@ -147,7 +214,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="the copy of the dataset whose train split is compared with (default: --data, where it holds one)",
     )
     parser.add_argument("--flip", action="store_true", help="average the logits with those of the mirrored image")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder for metrics.json and confusion.png")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for metrics.json and pictures")
     _add_weights(parser)
 
 
@@ -168,7 +235,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     )
     write_report(Path(arguments.out), metrics)
     print(format_summary(metrics))
-    print(f"written: {Path(arguments.out) / 'metrics.json'}, {Path(arguments.out) / 'confusion.png'}")
+    print(f"written: metrics.json, confusion.png and reliability.png in {arguments.out}")
     return EXIT_OK
 
 
@@ -224,6 +291,42 @@ def _measure_template(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+# align-crops
+
+
+def _add_align_crops(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", metavar="DIR", help="folder of FER+")
+    parser.add_argument("out", metavar="OUT", help="folder to write the aligned copy into, as Parquet shards")
+    parser.add_argument("--recipe", default="ferplus", help="recipe whose template the faces are brought to")
+    parser.add_argument("--splits", nargs="+", default=["train", "val"], help="splits to copy (default: train val)")
+    parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")
+
+
+def _align_crops(arguments: argparse.Namespace) -> int:
+    import numpy as np
+    from tqdm import tqdm
+
+    from .data.ferplus import read_split, write_shard
+    from .faces import align_crop, create_detector
+    from .images import read_image
+    from .training.config import TrainConfig, load_recipe
+
+    config = TrainConfig(**load_recipe(arguments.recipe))
+    template = np.reshape(config.template, (5, 2))
+    detector = create_detector("yunet", arguments.detector_weights)
+    for split in arguments.splits:
+        images, votes, names = read_split(arguments.data, split)
+        aligned, found = [], 0
+        for image in tqdm(images, desc=split, unit="image"):
+            crop = read_image(image)
+            turned = align_crop(crop, detector, template, config.crop_size)
+            found += turned is not None
+            aligned.append(crop if turned is None else turned)
+        write_shard(Path(arguments.out), split, aligned, votes, names)
+        print(f"{split}: {found} of {len(images)} aligned; the others, in which no face was found, are as they were")
+    return EXIT_OK
+
+
 # benchmark
 
 
@@ -248,12 +351,20 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+_AFTER_INTERRUPTION = {
+    "train": "; --resume goes on from the last epoch",
+    "study": "; the same command goes on from the last epoch",
+}
 _COMMANDS = {
     "predict": (_add_predict, _predict, "recognise the emotions of the faces in images and folders"),
     "train": (_add_train, _train, "train a DAN: recipe and flags -> a run folder with the best checkpoint"),
+    "study": (_add_study, _study, "train the runs of a study, in pieces if need be, and report them"),
+    "report": (_add_report, _report, "runs side by side: a table with mean and deviation over seeds, and curves"),
+    "average": (_add_average, _average, "the mean of the weights of several checkpoints"),
     "evaluate": (_add_evaluate, _evaluate, "measure a checkpoint on a labelled split"),
     "publish": (_add_publish, _publish, "store a checkpoint in half precision with its measured figures, for shipping"),
     "measure-template": (_add_measure_template, _measure_template, "where landmarks lie in a dataset's crops"),
+    "align-crops": (_add_align_crops, _align_crops, "a copy of FER+ with every face brought to the recipe's template"),
     "benchmark": (_add_benchmark, _benchmark, "parameters, multiplications and speed on this machine"),
 }
 

@@ -83,6 +83,13 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
     Image.fromarray(image).save(path, quality=92)
 
 
+def encode_png(image: np.ndarray) -> bytes:
+    """uint8 [H,W,3] or gray [H,W] -> the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def find_images(paths: Iterable[str | os.PathLike], recursive: bool = False) -> dict[Path, Path]:
     """The image files that `paths` name, in order, each once -> where its copy would lie in an output folder.
 

@@ -150,7 +150,8 @@ def test_train_then_evaluate(tmp_path, capsys):
     assert main([*arguments, "--out", str(tmp_path / "eval")]) == 0
     metrics = json.loads((tmp_path / "eval" / "metrics.json").read_text())
     assert (metrics["n"], metrics["rule"], metrics["accuracy_without_duplicates"]) == (8, "majority", None)
-    assert read_image(tmp_path / "eval" / "confusion.png").shape[2] == 3
+    for picture in ("confusion.png", "reliability.png"):
+        assert read_image(tmp_path / "eval" / picture).shape[2] == 3
 
     assert main([*arguments, "--out", str(tmp_path / "eval"), "--duplicates-of", str(data), "--flip"]) == 0
     metrics = json.loads((tmp_path / "eval" / "metrics.json").read_text())
@@ -186,8 +187,12 @@ def test_publish_stores_the_figures_of_the_stored_file(tmp_path, tiny_checkpoint
     assert main(["publish", str(tmp_path / "best.safetensors"), "--out", str(out), *terms]) == 0
     shipped = read_description(out)
     assert shipped.licence == "research only"
+    calibration = shipped.metrics.pop("calibration")
     figures = evaluate_checkpoint(out, "ferplus", data, "val", device="cpu")
     assert shipped.metrics == figures | {"epoch": None}
+    assert calibration["n"] == 16 and figures["expected_calibration_error"] <= calibration["error_before"] + 0.1
+    assert (shipped.temperature, shipped.unsure_below) == (figures["temperature"], figures["unsure_below"])
+    assert shipped.temperature != 1.0
     assert f"{out.stat().st_size / 1e6:.1f} MB" in capsys.readouterr().out
 
     kept = out.read_bytes()

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "fer"
 
 # What each part may import of the others; itself and the ground floor always.
-GROUND = {"labels", "images", "preprocessing", "resources", "device", "errors", "distributed"}
+GROUND = {"labels", "images", "preprocessing", "resources", "device", "errors", "distributed", "files"}
 ALLOWED = {
     "models": set(),
     "losses": {"models"},

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fer.losses import DANLoss, affinity_loss, partition_loss, soft_cross_entropy
+from fer.models.attention import attention_overlap
 from fer.models.dan import DANOutput
 
 rng = np.random.default_rng(0)
@@ -82,6 +83,31 @@ def test_terms_carry_their_weights_and_weight_zero_leaves_one_out():
     assert list(all_terms) == ["cross_entropy", "affinity", "partition"]
     assert list(some) == ["cross_entropy", "affinity"]
     assert some["affinity"].item() == pytest.approx(0.3 * all_terms["affinity"].item(), rel=1e-5)
+
+
+def test_the_overlap_loss_drives_maps_apart():
+    torch.manual_seed(0)
+    maps = torch.rand(2, 3, 4, 4, requires_grad=True)
+    before = attention_overlap(maps).mean()
+    criterion = DANLoss(4, 6, overlap=0.5)
+    loss = criterion(output()._replace(attention=maps), torch.full((5, 4), 0.25))["overlap"]
+    assert loss.item() == pytest.approx(0.5 * before.item())
+    loss.backward()
+    assert attention_overlap(maps.detach() - 0.5 * maps.grad).mean() < before
+
+
+@pytest.mark.parametrize("t", [1.0, 2.0])
+def test_distillation_against_its_formula(t):
+    out, target, taught = output(), torch.full((5, 4), 0.25), torch.rand(5, 4).softmax(1)
+    terms = DANLoss(4, 6, distill=0.7, temperature=t)(out, target, taught)
+    soft = -(taught * torch.log_softmax(out.logits / t, 1)).sum(1).mean()
+    assert terms["distillation"].item() == pytest.approx(0.7 * t * t * soft.item(), rel=1e-5)
+    assert terms["cross_entropy"].item() == pytest.approx(0.3 * soft_cross_entropy(out.logits, target).item(), rel=1e-5)
+
+
+def test_without_the_affinity_loss_there_are_no_centres():
+    """A parameter that is never used would stop training on several GPUs."""
+    assert list(DANLoss(4, 6, affinity=0.0).parameters()) == []
 
 
 def test_the_loss_is_computed_in_float32_under_autocast():

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import cv2
 import numpy as np
 
+from ..files import write_atomically
+from ..images import ImageSource, encode_png
 from ..labels import EMOTIONS
 from .samples import Samples, SplitNotFound
 
@@ -94,18 +97,45 @@ def load_ferplus(root: str | Path, split: str, rule: str = "majority") -> Sample
     Raises:
         ValueError: unknown rule or split, or no known layout; the message lists what was looked for and found.
     """
-    root = Path(root)
     if rule not in RULES:
         raise ValueError(f"unknown FER+ rule {rule!r}; choose one of {', '.join(RULES)}")
+    layout, (images, votes, names) = _find_split(Path(root), split)
+    targets, keep = RULES[rule](votes)
+    return Samples(images, targets, names, EMOTIONS, layout, rule).subset(keep)
+
+
+def read_split(root: str | Path, split: str) -> tuple[list[ImageSource], np.ndarray, list[str]]:
+    """All images of a split, their votes [N,10] in the order of VOTES, and their names; raises as `load_ferplus`."""
+    return _find_split(Path(root), split)[1]
+
+
+def write_shard(root: Path, split: str, images: list[np.ndarray], votes: np.ndarray, names: list[str]) -> None:
+    """Write a split as one Parquet shard of the layout that `load_ferplus` reads, atomically.
+
+    Args:
+        images: RGB uint8 [H,W,3] each; stored as gray PNG.
+        votes: [N,10] in the order of VOTES.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = [
+        {"bytes": encode_png(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)), "path": n} for image, n in zip(images, names)
+    ]
+    table = pyarrow.table({"image": rows} | {vote: votes[:, i] for i, vote in enumerate(VOTES)})
+    name = _SHARDS[split].replace("val*", "valid").replace("*", "00000-of-00001")
+    write_atomically(root / name, lambda path: pyarrow.parquet.write_table(table, path))
+
+
+def _find_split(root: Path, split: str) -> tuple[str, tuple]:
+    """The layout that was found, and (images, votes, names)."""
     if split not in _FOLDERS:
         raise ValueError(f"unknown split {split!r}; choose one of {', '.join(_FOLDERS)}")
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder; --data must name the folder that holds FER+")
     for layout, load in _LAYOUTS.items():
         if found := load(root, split):
-            images, votes, names = found
-            targets, keep = RULES[rule](votes)
-            return Samples(images, targets, names, EMOTIONS, layout, rule).subset(keep)
+            return layout, found
     raise SplitNotFound(_describe_missing(root, split))
 
 

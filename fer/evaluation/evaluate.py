@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,23 @@ import numpy as np
 from ..data import Samples, SplitNotFound, duplicates_of, load_samples
 from ..data.loader import CropDataset, make_loader
 from ..device import choose_device
-from ..models.checkpoint import find_checkpoint, load_checkpoint
-from .metrics import predict, summarize, without_duplicates
+from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
+from .calibration import reliability, selective
+from .metrics import Predictions, predict, summarize, without_duplicates
 
 
-def evaluate_checkpoint(
+@dataclass
+class SplitPredictions:
+    """What a checkpoint says of one split: logits before its temperature, over the classes of the dataset."""
+
+    weights: str
+    description: Description
+    samples: Samples
+    predictions: Predictions
+    leaked: np.ndarray | None  # images that also occur in training [N]; None where the training images are not known
+
+
+def predict_split(
     weights: str | Path,
     dataset: str,
     data: str | Path,
@@ -24,24 +37,8 @@ def evaluate_checkpoint(
     flip: bool = False,
     device: str = "auto",
     batch_size: int = 64,
-) -> dict:
-    """Figures of a checkpoint on one split of a dataset, in float32.
-
-    The dataset's classes are matched with the checkpoint's by name; where it has fewer, the choice is among those.
-
-    Args:
-        weights: name of shipped weights, or a file.
-        duplicates_of_dir: a folder with the train split; images that also occur in it (as the rule of the checkpoint's
-            training keeps it) are left out of `accuracy_without_duplicates`. None looks in `data`.
-        flip: average the logits with those of the mirrored image.
-
-    Returns:
-        what `summarize` gives, and dataset, split, rule, layout, weights, flip, classes, and
-        `accuracy_without_duplicates` with `n_without_duplicates` (None where no train split was found, or no image is left).
-
-    Raises:
-        ValueError: see `load_samples` and `load_checkpoint`; or a class that the checkpoint does not know.
-    """
+) -> SplitPredictions:
+    """Run a checkpoint over one split of a dataset, in float32; arguments and errors are those of `evaluate_checkpoint`."""
     device = choose_device(device)
     path = find_checkpoint(weights)
     model, description = load_checkpoint(path)
@@ -52,17 +49,55 @@ def evaluate_checkpoint(
             f"{path} has {len(description.classes)} classes ({known}), without {', '.join(unknown)} of {dataset}"
         )
     train = find_train(dataset, data, duplicates_of_dir, split, description.recipe.get("train_rule", rule))
-    columns = [description.classes.index(name) for name in samples.classes]
     loader = make_loader(CropDataset(samples, description.preprocessing), batch_size, device=device)
-    logits, targets, overlap = predict(model.fold().to(device), loader, device, amp=False, flip=flip)
-    logits = logits[:, columns]
-    what = {"dataset": dataset, "split": split, "rule": samples.rule, "layout": samples.layout, "flip": flip}
-    return (
-        what
-        | {"weights": path.name, "classes": list(samples.classes), "attention_overlap": float(overlap.mean())}
-        | summarize(logits / description.temperature, targets, samples.classes)
-        | _without_duplicates(logits, targets, samples, train)
+    predictions = predict(model.fold().to(device), loader, device, flip=flip)
+    columns = [description.classes.index(name) for name in samples.classes]
+    return SplitPredictions(
+        path.name,
+        description,
+        samples,
+        predictions._replace(logits=predictions.logits[:, columns]),
+        None if train is None else duplicates_of(samples, train),
     )
+
+
+def measure(found: SplitPredictions) -> dict:
+    """The figures of a split, with the temperature and the threshold of the checkpoint's description."""
+    logits, targets, overlap = found.predictions
+    logits = logits / found.description.temperature
+    figures = {"weights": found.weights, "rule": found.samples.rule, "layout": found.samples.layout}
+    figures |= {"classes": list(found.samples.classes), "temperature": found.description.temperature}
+    figures |= summarize(logits, targets, found.samples.classes)
+    figures |= selective(logits, targets, found.description.unsure_below)
+    figures |= {"reliability": reliability(logits, targets), "attention_overlap": float(overlap.mean())}
+    if found.leaked is None:
+        return figures | {"accuracy_without_duplicates": None, "n_without_duplicates": None}
+    return figures | without_duplicates(logits, targets, found.leaked)
+
+
+def evaluate_checkpoint(
+    weights: str | Path, dataset: str, data: str | Path, split: str, rule: str = "majority", **options
+) -> dict:
+    """Figures of a checkpoint on one split of a dataset, in float32.
+
+    The dataset's classes are matched with the checkpoint's by name; where it has fewer, the choice is among those.
+
+    Args:
+        weights: name of shipped weights, or a file.
+        options: `duplicates_of_dir`: a folder with the train split; images that also occur in it (as the rule of the
+            checkpoint's training keeps it) are left out of `accuracy_without_duplicates`; None looks in `data`.
+            `flip`: average the logits with those of the mirrored image. `device`, `batch_size`.
+
+    Returns:
+        what `summarize` and `selective` give, `reliability`, the mean `attention_overlap`, dataset, split, rule, layout,
+        weights, flip, classes, temperature, and `accuracy_without_duplicates` with `n_without_duplicates` (None where no
+        train split was found, or no image is left).
+
+    Raises:
+        ValueError: see `load_samples` and `load_checkpoint`; or a class that the checkpoint does not know.
+    """
+    found = predict_split(weights, dataset, data, split, rule, **options)
+    return {"dataset": dataset, "split": split, "flip": options.get("flip", False)} | measure(found)
 
 
 def find_train(dataset: str, data: str | Path, folder: str | Path | None, split: str, rule: str) -> Samples | None:
@@ -75,9 +110,3 @@ def find_train(dataset: str, data: str | Path, folder: str | Path | None, split:
         if folder:
             raise
         return None
-
-
-def _without_duplicates(logits: np.ndarray, targets: np.ndarray, samples: Samples, train: Samples | None) -> dict:
-    if train is None:
-        return {"accuracy_without_duplicates": None, "n_without_duplicates": None}
-    return without_duplicates(logits, targets, duplicates_of(samples, train))

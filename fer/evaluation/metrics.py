@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ..distributed import gather_shards, rank
 from ..models.attention import attention_overlap
+from .calibration import expected_calibration_error
 
 
 class Predictions(NamedTuple):
@@ -68,7 +69,7 @@ def confusion_matrix(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def summarize(logits: np.ndarray, targets: np.ndarray, classes: tuple[str, ...]) -> dict:
-    """Accuracy, balanced accuracy (mean recall), macro-F1, n, negative log-likelihood and a table per class.
+    """Accuracy, balanced accuracy (mean recall), macro-F1, negative log-likelihood, calibration error, a table per class.
 
     Classes without an image have recall None and are left out of the means.
     """
@@ -84,6 +85,7 @@ def summarize(logits: np.ndarray, targets: np.ndarray, classes: tuple[str, ...])
         "balanced_accuracy": float(recall[present].mean()),
         "macro_f1": float(f1[present].mean()),
         "negative_log_likelihood": float(-(targets * log_probs).sum(1).mean()),
+        "expected_calibration_error": expected_calibration_error(logits, targets),
         "n": len(logits),
         "per_class": {
             name: {

@@ -5,14 +5,20 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from ..models.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
-from .evaluate import evaluate_checkpoint
+from .calibration import cross_fitted_error, expected_calibration_error, fit_temperature, unsure_threshold
+from .evaluate import measure, predict_split
 
 
 def publish_checkpoint(
     weights: str | Path, out: str | Path, data: str | Path, licence: str, device: str = "auto", batch_size: int = 64
 ) -> dict:
-    """Store a checkpoint in half precision, with the validation figures of the stored file and a licence in its metadata.
+    """Calibrate a checkpoint on validation and store it in half precision, with its figures and a licence in its metadata.
+
+    The temperature, and the confidence under which a prediction is unsure (90 % of the others are right), are fitted on the
+    validation images that are not in training.
 
     Args:
         weights: a checkpoint of a run.
@@ -21,7 +27,8 @@ def publish_checkpoint(
         licence: under which terms the weights may be used.
 
     Returns:
-        the figures of `evaluate_checkpoint` on the validation split; read them again by `read_description`.
+        the figures of `evaluate_checkpoint` on the validation split, of the stored weights, and `calibration`: errors before
+        and after (cross-fitted); read them again by `read_description`.
 
     Raises:
         ValueError: see `load_checkpoint`, `load_samples`; or a weight is too large for float16.
@@ -29,14 +36,28 @@ def publish_checkpoint(
     if Path(out).suffix != ".safetensors":
         raise ValueError(f"--out {out}: expected a name that ends with .safetensors")
     model, description = load_checkpoint(find_checkpoint(weights))
-    description.licence = licence
     rule = description.recipe.get("val_rule", "majority")
     with tempfile.TemporaryDirectory() as folder:
         stored = Path(folder) / Path(out).name
         save_checkpoint(stored, model, description, half=True)
-        figures = evaluate_checkpoint(
-            stored, description.dataset, data, "val", rule, device=device, batch_size=batch_size
-        )
-    description.metrics = figures | {"epoch": description.metrics.get("epoch")}
+        found = predict_split(stored, description.dataset, data, "val", rule, device=device, batch_size=batch_size)
+    clean = np.ones(len(found.samples), bool) if found.leaked is None or found.leaked.all() else ~found.leaked
+    logits, targets = found.predictions.logits[clean], found.predictions.targets[clean]
+    description.temperature = fit_temperature(logits, targets)
+    description.unsure_below = unsure_threshold(logits / description.temperature, targets)
+    description.licence = licence
+    found.description = description
+    description.metrics = {
+        "dataset": description.dataset,
+        "split": "val",
+        "flip": False,
+        **measure(found),
+        "epoch": description.metrics.get("epoch"),
+        "calibration": {
+            "n": int(clean.sum()),
+            "error_before": expected_calibration_error(logits, targets),
+            "error_cross_fitted": cross_fitted_error(logits, targets),
+        },
+    }
     save_checkpoint(out, model, description, half=True)
     return description.metrics

@@ -27,6 +27,22 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: Path, title
     figure.savefig(path, dpi=120)
 
 
+def plot_reliability(table: list[dict], path: Path, title: str) -> None:
+    """Draw accuracy over confidence, from the bins of `reliability`, with how many images each holds."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 5.5), layout="constrained")
+    axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    confidence, accuracy, n = ([row[key] for row in table] for key in ("confidence", "accuracy", "n"))
+    axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="confidence = accuracy")
+    axes.plot(confidence, accuracy, marker="o", label="measured")
+    axes.set(ylabel="accuracy", ylim=(0, 1.02), title=title)
+    axes.legend()
+    counts.bar(confidence, n, width=0.04, color="0.5")
+    counts.set(xlabel="confidence", ylabel="images", xlim=(0, 1.02))
+    figure.savefig(path, dpi=120)
+
+
 def format_summary(metrics: dict) -> str:
     """The figures of `summarize` as text: the headline, then a line per class."""
     lines = [
@@ -34,10 +50,15 @@ def format_summary(metrics: dict) -> str:
         f"  accuracy            {metrics['accuracy']:7.2%}",
         f"  balanced accuracy   {metrics['balanced_accuracy']:7.2%}",
         f"  macro F1            {metrics['macro_f1']:7.2%}",
+        f"  calibration error   {metrics['expected_calibration_error']:7.2%}  (temperature {metrics['temperature']:.2f})",
+        f"  unsure              {metrics['unsure']:7.2%}  (confidence below {metrics['unsure_below']:.2f})",
+        f"  attention overlap   {metrics['attention_overlap']:7.2f}",
     ]
     if metrics.get("accuracy_without_duplicates") is not None:
         n = metrics["n_without_duplicates"]
         lines.insert(2, f"  without duplicates  {metrics['accuracy_without_duplicates']:7.2%}  (n = {n})")
+    if metrics["accuracy_when_sure"] is not None:
+        lines[-2] += f"; accuracy of the others {metrics['accuracy_when_sure']:.2%}"
     lines.append(f"  {'class':<12}{'n':>6}{'recall':>9}{'precision':>11}{'F1':>9}")
     for name, row in metrics["per_class"].items():
         cells = [f"{'-' if row[key] is None else format(row[key], '.2%')}" for key in ("recall", "precision", "f1")]
@@ -46,10 +67,11 @@ def format_summary(metrics: dict) -> str:
 
 
 def write_report(out: Path, metrics: dict) -> None:
-    """Write what `evaluate_checkpoint` gave as metrics.json and confusion.png into the folder `out`."""
+    """Write what `evaluate_checkpoint` gave as metrics.json, confusion.png and reliability.png into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     title = (
         f"{metrics['dataset']} {metrics['split']} ({metrics['rule']}, n = {metrics['n']}): {metrics['accuracy']:.2%}"
     )
+    plot_reliability(metrics["reliability"], out / "reliability.png", title)
     plot_confusion(np.array(metrics["confusion_matrix"]), metrics["classes"], out / "confusion.png", title)

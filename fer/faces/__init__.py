@@ -1,6 +1,6 @@
 """Finding faces and cutting them out."""
 
-from .alignment import crop_face, measure_template
+from .alignment import align_crop, crop_face, measure_template
 from .detectors import DETECTORS, Detection, Detector, DetectorUnavailable, create_detector
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "Detection",
     "Detector",
     "DetectorUnavailable",
+    "align_crop",
     "create_detector",
     "crop_face",
     "measure_template",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -46,6 +47,16 @@ def crop_face(image: np.ndarray, face: Detection, template: np.ndarray, size: in
     side = (size * factor, size * factor)
     crop = cv2.warpAffine(image, fine, side, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return crop if factor == 1 else cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def align_crop(crop: np.ndarray, detector: Detector, template: np.ndarray, size: int) -> np.ndarray | None:
+    """Bring the face in a dataset's crop, RGB uint8 [H,W,3], to `template` -> [size,size,3]; None where none is found."""
+    faces = detector(cv2.resize(crop, (112, 112), interpolation=cv2.INTER_CUBIC))
+    if not faces:
+        return None
+    scale = np.array(crop.shape[1::-1]) / 112
+    face = replace(faces[0], landmarks=faces[0].landmarks * scale, box=faces[0].box * np.tile(scale, 2))
+    return crop_face(crop, face, template, size)
 
 
 def measure_template(crops: Iterable[np.ndarray], detector: Detector) -> tuple[np.ndarray, float]:

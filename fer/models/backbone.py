@@ -27,7 +27,8 @@ class TimmBackbone(nn.Module):
             self.net = timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=(-1,))
         except RuntimeError as error:
             raise ValueError(
-                f"unknown or unsuitable backbone {name!r} ({error}); expected mobilefacenet, mobilefacenet-128 or a name from timm.list_models()"
+                f"unknown or unsuitable backbone {name!r} ({error}); expected mobilefacenet, mobilefacenet-128 or a name from "
+                "timm.list_models()"
             ) from None
         self.num_features = self.net.feature_info.channels()[-1]
         self.channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"  # Swin and its relatives

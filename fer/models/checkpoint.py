@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from ..files import write_atomically
 from ..preprocessing import Preprocessing
 from ..resources import resource_folder
 from .backbone import create_backbone
@@ -55,23 +55,6 @@ class Description:
         values["classes"] = tuple(values["classes"])
         values["preprocessing"] = Preprocessing(**values["preprocessing"])
         return cls(**values)
-
-
-def write_atomically(path: str | os.PathLike, write: Callable[[Path], None]) -> None:
-    """Call `write` with a temporary name beside `path`, flush, then replace `path`: no reader sees half a file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        write(temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # safetensors writes files that only their owner may read
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save_checkpoint(path: str | os.PathLike, model: DAN, description: Description, half: bool = False) -> None:

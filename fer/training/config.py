@@ -83,7 +83,9 @@ class TrainConfig:
         self._check_types()
         least = {"epochs": 1, "batch_size": 2, "num_heads": 1, "crop_size": 16, "input_size": 16}
         least |= dict.fromkeys(("lr", "backbone_lr", "weight_decay", "affinity", "partition", "overlap", "clip"), 0.0)
-        least |= dict.fromkeys(("accumulate", "step_epochs"), 1) | dict.fromkeys(("mixup", "cutmix", "sam", "minutes"), 0.0)
+        least |= dict.fromkeys(("accumulate", "step_epochs"), 1) | dict.fromkeys(
+            ("mixup", "cutmix", "sam", "minutes"), 0.0
+        )
         least |= dict.fromkeys(("seed", "workers", "warmup_epochs"), 0)
         for name, limit in least.items():
             if getattr(self, name) < limit:
@@ -93,7 +95,9 @@ class TrainConfig:
                 raise ValueError(f"--freeze takes MODULE:EPOCHS, e.g. backbone.stem:2, not {text!r}")
         for name in ("layer_decay", "gamma"):
             if not 0 < getattr(self, name) <= 1:
-                raise ValueError(f"--{name.replace('_', '-')} is a factor above 0, at most 1, not {getattr(self, name)}")
+                raise ValueError(
+                    f"--{name.replace('_', '-')} is a factor above 0, at most 1, not {getattr(self, name)}"
+                )
         if not 0 <= self.distill <= 1 or self.distill_temperature <= 0:
             raise ValueError("--distill is a share in [0, 1] and --distill-temperature above 0")
         if len(self.template) not in (0, 10):
@@ -149,9 +153,10 @@ def load_recipe(name: str) -> dict:
     return values
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, recipe: bool = True) -> None:
     """A flag for each field of TrainConfig; a flag that is not given leaves no trace."""
-    parser.add_argument("--recipe", help="name in recipes/ or path of a YAML file")
+    if recipe:
+        parser.add_argument("--recipe", help="name in recipes/ or path of a YAML file")
     types = typing.get_type_hints(TrainConfig)
     for f in fields(TrainConfig):
         default = f.default if f.default is not MISSING else f.default_factory()
@@ -166,8 +171,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{f.name.replace('_', '-')}", **options)
 
 
+def flags_from_arguments(arguments: argparse.Namespace) -> dict:
+    """The fields whose flags were given."""
+    return {f.name: getattr(arguments, f.name) for f in fields(TrainConfig) if hasattr(arguments, f.name)}
+
+
 def config_from_arguments(arguments: argparse.Namespace) -> TrainConfig:
     """Recipe, then flags."""
-    flags = {f.name: getattr(arguments, f.name) for f in fields(TrainConfig) if hasattr(arguments, f.name)}
     recipe = load_recipe(arguments.recipe) if arguments.recipe else {}
-    return TrainConfig(**(recipe | flags))
+    return TrainConfig(**(recipe | flags_from_arguments(arguments)))

@@ -14,7 +14,8 @@ import yaml
 
 from ..device import choose_device
 from ..distributed import process_group, rank
-from ..models.checkpoint import load_training_state, save_checkpoint, write_atomically
+from ..files import write_atomically
+from ..models.checkpoint import load_training_state, save_checkpoint
 from .config import TrainConfig
 from .environment import describe_environment
 from .splits import Splits, load_splits

@@ -8,8 +8,8 @@ import pytest
 from conftest import make_ferplus, one_vote_row, pattern_image
 
 from fer.data import duplicates_of, load_samples, redundant_copies
-from fer.data.ferplus import VOTES, majority_targets, probability_targets
-from fer.images import write_image
+from fer.data.ferplus import VOTES, load_ferplus, majority_targets, probability_targets, read_split, write_shard
+from fer.images import read_image, write_image
 from fer.labels import EMOTIONS
 
 
@@ -175,6 +175,15 @@ def test_an_unknown_layout_lists_what_was_looked_for_and_found(tmp_path):
     (tmp_path / "images.zip").touch()
     with pytest.raises(ValueError, match=r"Looked for train-\*.parquet; FER2013Train/label.csv.*Found: images.zip"):
         load_samples("ferplus", tmp_path, "train")
+
+
+def test_a_written_shard_reads_back(tmp_path):
+    tree = make_ferplus(tmp_path / "tree", {"FER2013Valid": 10})
+    images, votes, names = read_split(tree, "val")
+    write_shard(tmp_path / "copy", "val", [read_image(image) for image in images], votes, names)
+    one, two = (load_ferplus(root, "val", "probability") for root in (tree, tmp_path / "copy"))
+    assert two.layout == "parquet" and two.names == one.names
+    assert (two.targets == one.targets).all() and (two.fingerprints == one.fingerprints).all()
 
 
 def test_a_split_in_which_no_image_is_kept(tmp_path):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from conftest import TEMPLATE
 
-from fer.faces.alignment import crop_face, crop_transform, measure_template, similarity_transform
+from fer.faces.alignment import align_crop, crop_face, crop_transform, measure_template, similarity_transform
 from fer.faces.detectors import Detection
 
 rng = np.random.default_rng(0)
@@ -83,6 +83,23 @@ def test_a_large_face_is_averaged_not_sampled():
 def test_an_empty_box_does_not_divide_by_zero():
     transform = crop_transform(Detection(np.array([5, 5, 5, 5.0]), None, 1.0), np.empty((0, 2)))
     assert np.isfinite(transform).all()
+
+
+def test_a_dataset_crop_is_brought_to_the_template():
+    """A dot where the detector sees the nose lands on the template's nose; no face leaves it to the caller."""
+    crop = np.zeros((48, 48, 3), np.uint8)
+    crop[30:34, 20:24] = 255  # around (22, 32)
+    points = np.array([[14, 22], [30, 22], [22, 32], [16, 40], [28, 40]], float)
+
+    def detector(image):
+        assert image.shape == (112, 112, 3)
+        return [Detection(np.array([0, 0, 112, 112.0]), points * 112 / 48, 1.0)]
+
+    template = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
+    aligned = align_crop(crop, detector, template, 48)
+    y, x = (v.mean() for v in np.nonzero(aligned[..., 0] > 127))
+    assert (x + 0.5, y + 0.5) == pytest.approx((24, 28.8), abs=1)
+    assert align_crop(crop, lambda image: [], template, 48) is None
 
 
 def test_the_template_is_the_symmetric_median_of_what_the_detector_sees():

@@ -6,6 +6,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from fer.files import write_atomically
 from fer.labels import EMOTIONS
 from fer.models.backbone import create_backbone
 from fer.models.checkpoint import (
@@ -15,7 +16,6 @@ from fer.models.checkpoint import (
     load_training_state,
     read_description,
     save_checkpoint,
-    write_atomically,
 )
 from fer.models.dan import DAN
 from fer.preprocessing import Preprocessing

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer.models.attention import CrossAttentionHeads
+from fer.models.attention import CrossAttentionHeads, QueryHeads, attention_overlap
 from fer.models.backbone import create_backbone
 from fer.models.dan import DAN
 
@@ -125,3 +125,38 @@ def test_folding_leaves_the_model_itself_alone():
     assert list(model.state_dict()) == names
     assert len(folded.attention.branches) == 1
     assert sum(p.numel() for p in folded.parameters()) < sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize(("num_heads", "parts"), [(1, 4), (4, 4), (3, 1)])
+def test_query_heads_equal_scaled_dot_product_attention(num_heads, parts):
+    torch.manual_seed(0)
+    heads, x = QueryHeads(32, num_heads, parts), torch.randn(3, 32, 5, 4)
+    found, attention = heads(x)
+    tokens = heads.norm(x.flatten(2).transpose(1, 2))
+    q = heads.queries.expand(3, -1, -1).unflatten(2, (parts, -1)).transpose(1, 2)  # [N,P,K,D/P]
+    k, v = (f(tokens).unflatten(2, (parts, -1)).transpose(1, 2) for f in (heads.keys, heads.values))
+    expected = heads.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(found, expected)
+    assert attention.shape == (3, num_heads, 5, 4)
+    torch.testing.assert_close(attention.sum((2, 3)), torch.ones(3, num_heads))
+
+
+def test_an_unknown_attention():
+    with pytest.raises(ValueError, match="unknown attention 'soft'; choose one of paper, qkv"):
+        DAN(TinyBackbone(), 4, 2, "soft")
+
+
+@pytest.mark.parametrize(
+    ("maps", "overlap"),
+    [
+        ([[1, 0, 0], [0, 2, 0], [0, 0, 3]], 0.0),  # no position is shared
+        ([[1, 2, 3], [2, 4, 6]], 1.0),  # alike but for their scale
+        ([[1, 0, 0], [1, 1, 0]], 0.5**0.5),
+        ([[1, 0, 0], [1, 0, 0], [0, 1, 0]], 1 / 3),  # one pair of three
+        ([[1, 2, 3]], 0.0),  # a single head
+        ([[0, 0, 0], [1, 2, 3]], 0.0),  # a head that looks nowhere
+    ],
+)
+def test_attention_overlap(maps, overlap):
+    maps = torch.tensor(maps, dtype=torch.float)[None, :, :, None]
+    assert attention_overlap(maps).tolist() == pytest.approx([overlap])

@@ -13,10 +13,21 @@ from conftest import make_ferplus
 from fer.distributed import SyncBatchNorm, synchronise_batch_norm
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = (
-    "--input-size=32 --num-heads=2 --workers=0 --device=cpu --no-amp --epochs=3 --optimizer=sgd --lr=0.01 --backbone-lr=0.01 "
-    "--overlap=0.1 --freeze backbone.stem:1 --accumulate=2"
-).split()
+FLAGS = [
+    "--input-size=32",
+    "--num-heads=2",
+    "--workers=0",
+    "--device=cpu",
+    "--no-amp",
+    "--epochs=2",
+    "--optimizer=sgd",
+    "--lr=1e-4",
+    "--backbone-lr=1e-4",
+    "--overlap=0.1",
+    "--freeze",
+    "backbone.stem:1",
+    "--accumulate=2",
+]
 
 
 def train(data: Path, out: Path, processes: int, batch_size: int, *more: str) -> list[dict]:
@@ -34,10 +45,10 @@ def test_two_processes_are_one_with_twice_the_batch(tmp_path, monkeypatch, more)
     data = make_ferplus(tmp_path / "data", {"FER2013Train": 66, "FER2013Valid": 21})
     one = train(data, tmp_path / "one", 1, 16, *more)
     two = train(data, tmp_path / "two", 2, 8, *more)
-    assert len(one) == len(two) == 3
+    assert len(one) == len(two) == 2
     for a, b in zip(one, two):
         for term in ("cross_entropy", "affinity", "partition", "overlap", "val_negative_log_likelihood"):
-            assert a[term] == pytest.approx(b[term], rel=1e-3), term
+            assert a[term] == pytest.approx(b[term], rel=2e-4), term
         assert a["val_n"] == b["val_n"] == 21
     assert json.loads((tmp_path / "two" / "environment.json").read_text())["processes"] == 2
 

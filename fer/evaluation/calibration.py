@@ -1,0 +1,79 @@
+"""Confidence that means something: temperature scaling and the threshold of `unsure`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SELECTIVE_ACCURACY = 0.9
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Logits [N,C] -> probabilities [N,C]."""
+    exp = np.exp(logits - logits.max(1, keepdims=True))
+    return exp / exp.sum(1, keepdims=True)
+
+
+def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
+    """The temperature (0.05 to 20) that minimises the cross-entropy of logits / temperature with targets [N,C].
+
+    Guo et al. 2017, arXiv:1706.04599. The cross-entropy is convex in 1 / temperature: its slope is bisected.
+    """
+    low, high = 0.05, 20.0
+    for _ in range(50):
+        middle = (low * high) ** 0.5
+        slope = ((softmax(logits / middle) - targets) * logits).sum(1).mean()  # by 1 / temperature
+        low, high = (middle, high) if slope > 0 else (low, middle)
+    return float(middle)
+
+
+def reliability(logits: np.ndarray, targets: np.ndarray, bins: int = 15) -> list[dict]:
+    """Bins of equal width in confidence, as far as they hold images: n, mean confidence, accuracy."""
+    probs = softmax(logits)
+    confidence, correct = probs.max(1), probs.argmax(1) == targets.argmax(1)
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    return [
+        {
+            "n": int(inside.sum()),
+            "confidence": float(confidence[inside].mean()),
+            "accuracy": float(correct[inside].mean()),
+        }
+        for inside in (index == b for b in range(bins))
+        if inside.any()
+    ]
+
+
+def expected_calibration_error(logits: np.ndarray, targets: np.ndarray, bins: int = 15) -> float:
+    """Mean distance of confidence and accuracy over the bins of `reliability`, weighted by their images."""
+    table = reliability(logits, targets, bins)
+    return sum(b["n"] * abs(b["confidence"] - b["accuracy"]) for b in table) / max(1, len(logits))
+
+
+def unsure_threshold(logits: np.ndarray, targets: np.ndarray, accuracy: float = SELECTIVE_ACCURACY) -> float:
+    """The lowest confidence such that predictions at or above it are right in a share of `accuracy`; 1 if there is none."""
+    probs = softmax(logits)
+    confidence, correct = probs.max(1), probs.argmax(1) == targets.argmax(1)
+    order = np.argsort(-confidence, kind="stable")
+    share = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(share >= accuracy)
+    return float(confidence[order][good[-1]]) if len(good) else 1.0
+
+
+def selective(logits: np.ndarray, targets: np.ndarray, threshold: float) -> dict:
+    """Which share of the images is unsure (confidence below `threshold`), and the accuracy on the others."""
+    probs = softmax(logits)
+    sure = probs.max(1) >= threshold
+    correct = probs.argmax(1) == targets.argmax(1)
+    return {
+        "unsure_below": threshold,
+        "unsure": float(1 - sure.mean()),
+        "accuracy_when_sure": float(correct[sure].mean()) if sure.any() else None,
+    }
+
+
+def cross_fitted_error(logits: np.ndarray, targets: np.ndarray) -> float:
+    """Calibration error after temperature scaling, fitted on one half of the images and measured on the other, both ways."""
+    halves = np.arange(len(logits)) % 2 == 0
+    scaled = np.empty_like(logits)
+    for half in (halves, ~halves):
+        scaled[half] = logits[half] / fit_temperature(logits[~half], targets[~half])
+    return expected_calibration_error(scaled, targets)
