@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint study format clean
 
 help:
 	@echo "make demo    classify the photos in samples/ and draw annotated copies in runs/demo"
 	@echo "make test    run all tests"
 	@echo "make lint    ruff check and format"
+	@echo "make study   train the runs of recipes/studies on DATA=DIR; MINUTES=9 stops in time, and the next call goes on"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove .venv and caches"
 
@@ -21,6 +22,13 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+DATA ?= ../shared/data/ferplus
+MINUTES ?= 0
+STUDIES ?= comparison student paper ablation
+
+study: $(VENV)/.dev
+	$(BIN)/fer study $(STUDIES) --data $(DATA) --minutes $(MINUTES)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -143,7 +143,7 @@ def _train(arguments: argparse.Namespace) -> int:
 def _add_study(parser: argparse.ArgumentParser) -> None:
     from .training.config import add_arguments
 
-    parser.add_argument("study", help="name in recipes/studies/ or path of a YAML file")
+    parser.add_argument("studies", nargs="+", metavar="STUDY", help="names in recipes/studies/ or paths of YAML files")
     parser.add_argument("--only", nargs="+", metavar="ROW", help="train these rows only")
     add_arguments(parser, recipe=False)
 
@@ -153,10 +153,12 @@ def _study(arguments: argparse.Namespace) -> int:
     from .training.study import plan_study, run_study
 
     flags = flags_from_arguments(arguments)
-    minutes, out = flags.pop("minutes", 0.0), flags.pop("out", f"runs/study/{Path(arguments.study).stem}")
-    runs = plan_study(arguments.study, out, flags, arguments.only)
+    minutes, out = flags.pop("minutes", 0.0), Path(flags.pop("out", "runs/study"))
+    runs = {}
+    for study in arguments.studies:
+        runs |= plan_study(study, out / Path(study).stem, flags, arguments.only)
     if run_study(runs, minutes):
-        return _print_report([out], out)
+        return _print_report([str(out)], str(out))
     print(f"out of time after {minutes:g} minutes; the same command goes on", file=sys.stderr)
     return EXIT_UNFINISHED
 
@@ -358,7 +360,7 @@ _AFTER_INTERRUPTION = {
 _COMMANDS = {
     "predict": (_add_predict, _predict, "recognise the emotions of the faces in images and folders"),
     "train": (_add_train, _train, "train a DAN: recipe and flags -> a run folder with the best checkpoint"),
-    "study": (_add_study, _study, "train the runs of a study, in pieces if need be, and report them"),
+    "study": (_add_study, _study, "train the runs of one or several studies, in pieces if need be, and report them"),
     "report": (_add_report, _report, "runs side by side: a table with mean and deviation over seeds, and curves"),
     "average": (_add_average, _average, "the mean of the weights of several checkpoints"),
     "evaluate": (_add_evaluate, _evaluate, "measure a checkpoint on a labelled split"),

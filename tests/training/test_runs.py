@@ -13,6 +13,7 @@ from conftest import make_ferplus
 from fer.cli import main
 from fer.evaluation.evaluate import evaluate_checkpoint
 from fer.models.checkpoint import load_checkpoint, save_checkpoint
+from fer.training import study
 from fer.training.averaging import average_checkpoints
 from fer.training.config import RECIPES, TrainConfig, load_recipe
 from fer.training.runs import find_runs, group_runs, tabulate
@@ -65,16 +66,16 @@ def test_no_run_is_said(tmp_path, capsys):
 def test_a_study_in_pieces_is_the_whole_study(tmp_path, capsys):
     """Stopped after each epoch and called again, it trains every row with every seed, once."""
     data = make_ferplus(tmp_path / "data", {"FER2013Train": 16, "FER2013Valid": 8})
-    study = tmp_path / "study.yaml"
+    file = tmp_path / "study.yaml"
     rows = {"base": None, "one-head": {"attention": "qkv"}}
-    study.write_text(yaml.safe_dump({"recipe": "ferplus", "seeds": [0, 1], "rows": rows}))
-    command = ["study", str(study), "--data", str(data), "--out", str(tmp_path / "out"), "--epochs=2", *TINY]
+    file.write_text(yaml.safe_dump({"recipe": "ferplus", "seeds": [0, 1], "rows": rows}))
+    command = ["study", str(file), "--data", str(data), "--out", str(tmp_path / "out"), "--epochs=2", *TINY]
     command += ["--backbone-weights=", "--no-compile"]
     calls = [main([*command, "--minutes=1e-4"]) for _ in range(8)]
     assert calls[:7] == [3] * 7
     assert main(command) == 0
     found = find_runs([str(tmp_path / "out")])
-    assert [str(r.folder.relative_to(tmp_path / "out")) for r in found] == [
+    assert [str(r.folder.relative_to(tmp_path / "out" / "study")) for r in found] == [
         "base/seed0",
         "base/seed1",
         "one-head/seed0",
@@ -82,7 +83,7 @@ def test_a_study_in_pieces_is_the_whole_study(tmp_path, capsys):
     ]
     assert all(len(r.history) == 2 for r in found)
     table = capsys.readouterr().out
-    assert re.search(r"out/base \| 2 \| 2/2 \|", table) and re.search(r"out/one-head \| 2 \| 2/2 \|", table)
+    assert re.search(r"out/study/base \| 2 \| 2/2 \|", table) and re.search(r"out/study/one-head \| 2 \| 2/2 \|", table)
     before = [r.history for r in found]
     assert main(command) == 0  # nothing is left to do
     assert [r.history for r in find_runs([str(tmp_path / "out")])] == before
@@ -112,14 +113,31 @@ def test_an_unknown_study_lists_those_there_are():
 @pytest.mark.parametrize("path", sorted((RECIPES / "studies").glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_study_of_ours_is_valid(path):
     runs = plan_study(path.stem, "out", {"data": "x"})
-    study = load_study(path.stem)
-    assert len(runs) == len(study["rows"]) * len(study["seeds"])
+    said = load_study(path.stem)
+    assert len(runs) == len(said["rows"]) * len(said["seeds"])
     assert run_study({}) is True
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_recipe_of_ours_is_valid(path):
     assert TrainConfig(**load_recipe(path.stem)).dataset == "ferplus"
+
+
+@pytest.mark.slow
+def test_every_row_of_our_studies_trains(tmp_path, monkeypatch, shared):
+    """On tiny data, one seed, from the folder that the studies expect: the student finds its teachers."""
+    monkeypatch.chdir(tmp_path)
+    make_ferplus(tmp_path / "data", {"FER2013Train": 16, "FER2013Valid": 8})
+    (tmp_path / "pretrained").mkdir()
+    weights = "mobilefacenet_ms1m.safetensors"
+    (tmp_path / "pretrained" / weights).symlink_to(shared / "pretrained" / weights)
+    flags = {"data": "data", "epochs": 1, "input-size": 32, "batch-size": 8, "workers": 0, "device": "cpu"}
+    small = [f"--{name}={value}" for name, value in flags.items()] + ["--warmup-epochs=0.5"]
+    assert main(["study", "comparison", *small]) == 0  # all seeds: they are the teachers
+    monkeypatch.setattr(study, "load_study", lambda name: load_study(name) | {"seeds": [0]})
+    assert main(["study", "student", "paper", "ablation", *small]) == 0
+    runs = [r for r in find_runs(["runs/study"]) if r.folder.name == "seed0"]
+    assert len(runs) == sum(len(load_study(p.stem)["rows"]) for p in (RECIPES / "studies").glob("*.yaml"))
 
 
 def test_the_mean_of_checkpoints(tmp_path, tiny_checkpoint):
