@@ -237,7 +237,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     )
     write_report(Path(arguments.out), metrics)
     print(format_summary(metrics))
-    print(f"written: metrics.json, confusion.png and reliability.png in {arguments.out}")
+    print(f"written: metrics.json, confusion.png, reliability.png and attention.png in {arguments.out}")
     return EXIT_OK
 
 

@@ -150,7 +150,7 @@ def test_train_then_evaluate(tmp_path, capsys):
     assert main([*arguments, "--out", str(tmp_path / "eval")]) == 0
     metrics = json.loads((tmp_path / "eval" / "metrics.json").read_text())
     assert (metrics["n"], metrics["rule"], metrics["accuracy_without_duplicates"]) == (8, "majority", None)
-    for picture in ("confusion.png", "reliability.png"):
+    for picture in ("confusion.png", "reliability.png", "attention.png"):
         assert read_image(tmp_path / "eval" / picture).shape[2] == 3
 
     assert main([*arguments, "--out", str(tmp_path / "eval"), "--duplicates-of", str(data), "--flip"]) == 0
@@ -181,12 +181,14 @@ def test_publish_stores_the_figures_of_the_stored_file(tmp_path, tiny_checkpoint
     data = make_ferplus(tmp_path / "data", {"FER2013Valid": 16})
     model, description = load_checkpoint(tiny_checkpoint)
     description.dataset = "ferplus"
+    description.recipe = {"data": "/home/me/data", "init_weights": "/home/me/runs/a/best.safetensors", "epochs": 3}
     save_checkpoint(tmp_path / "best.safetensors", model, description)
     out = tmp_path / "shipped.safetensors"
     terms = ["--data", str(data), "--licence", "research only", "--device", "cpu"]
     assert main(["publish", str(tmp_path / "best.safetensors"), "--out", str(out), *terms]) == 0
     shipped = read_description(out)
     assert shipped.licence == "research only"
+    assert shipped.recipe == {"init_weights": "a/best.safetensors", "epochs": 3}  # nothing about this machine
     calibration = shipped.metrics.pop("calibration")
     figures = evaluate_checkpoint(out, "ferplus", data, "val", device="cpu")
     assert shipped.metrics == figures | {"epoch": None}

@@ -12,7 +12,7 @@ from ..data.loader import CropDataset, make_loader
 from ..device import choose_device
 from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
 from .calibration import reliability, selective
-from .metrics import Predictions, predict, summarize, without_duplicates
+from .metrics import Predictions, predict, summarize, summarize_attention, without_duplicates
 
 
 @dataclass
@@ -63,13 +63,13 @@ def predict_split(
 
 def measure(found: SplitPredictions) -> dict:
     """The figures of a split, with the temperature and the threshold of the checkpoint's description."""
-    logits, targets, overlap = found.predictions
+    logits, targets, attention = found.predictions
     logits = logits / found.description.temperature
     figures = {"weights": found.weights, "rule": found.samples.rule, "layout": found.samples.layout}
     figures |= {"classes": list(found.samples.classes), "temperature": found.description.temperature}
     figures |= summarize(logits, targets, found.samples.classes)
     figures |= selective(logits, targets, found.description.unsure_below)
-    figures |= {"reliability": reliability(logits, targets), "attention_overlap": float(overlap.mean())}
+    figures |= {"reliability": reliability(logits, targets)} | summarize_attention(attention)
     if found.leaked is None:
         return figures | {"accuracy_without_duplicates": None, "n_without_duplicates": None}
     return figures | without_duplicates(logits, targets, found.leaked)
@@ -89,7 +89,7 @@ def evaluate_checkpoint(
             `flip`: average the logits with those of the mirrored image. `device`, `batch_size`.
 
     Returns:
-        what `summarize` and `selective` give, `reliability`, the mean `attention_overlap`, dataset, split, rule, layout,
+        what `summarize`, `selective`, `summarize_attention` and `reliability` give, dataset, split, rule, layout,
         weights, flip, classes, temperature, and `accuracy_without_duplicates` with `n_without_duplicates` (None where no
         train split was found, or no image is left).
 

@@ -20,7 +20,7 @@ class Predictions(NamedTuple):
 
     logits: np.ndarray  # [N,C]
     targets: np.ndarray  # [N,C]
-    overlap: np.ndarray  # [N], of the heads' attention maps; see `attention_overlap`
+    attention: np.ndarray  # [N,K,h,w]
 
 
 @torch.inference_mode()
@@ -43,8 +43,17 @@ def predict(
             logits = output.logits.float()
             if flip:
                 logits = (logits + model(x.flip(3)).logits.float()) / 2
-        parts.append((logits.cpu(), target, attention_overlap(output.attention.float()).cpu()))
+        parts.append((logits.cpu(), target, output.attention.float().cpu()))
     return Predictions(*(gather_shards(torch.cat(part)).numpy() for part in zip(*parts)))
+
+
+def summarize_attention(attention: np.ndarray) -> dict:
+    """Attention maps [N,K,h,w] -> their mean overlap, and the mean map of each head [K,h,w], of mean 1."""
+    maps = attention.mean(0)
+    return {
+        "attention_overlap": float(attention_overlap(torch.from_numpy(attention)).mean()),
+        "attention": np.round(maps / np.maximum(maps.mean((1, 2), keepdims=True), 1e-12), 3).tolist(),
+    }
 
 
 def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:

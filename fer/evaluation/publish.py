@@ -46,6 +46,7 @@ def publish_checkpoint(
     description.temperature = fit_temperature(logits, targets)
     description.unsure_below = unsure_threshold(logits / description.temperature, targets)
     description.licence = licence
+    description.recipe = without_places(description.recipe)
     found.description = description
     description.metrics = {
         "dataset": description.dataset,
@@ -61,3 +62,18 @@ def publish_checkpoint(
     }
     save_checkpoint(out, model, description, half=True)
     return description.metrics
+
+
+def without_places(recipe: dict) -> dict:
+    """A training configuration without the folders of the machine it ran on; other checkpoints keep folder and name."""
+    recipe = {name: value for name, value in recipe.items() if name not in ("data", "out")}
+    for name in ("init_weights", "backbone_weights", "teachers", "mean_of"):
+        if isinstance(recipe.get(name), list):
+            recipe[name] = [_shorten(path) for path in recipe[name]]
+        elif recipe.get(name):
+            recipe[name] = _shorten(recipe[name])
+    return recipe
+
+
+def _shorten(path: str) -> str:
+    return "/".join(Path(path).parts[-2:])

@@ -43,6 +43,19 @@ def plot_reliability(table: list[dict], path: Path, title: str) -> None:
     figure.savefig(path, dpi=120)
 
 
+def plot_attention(maps: np.ndarray, path: Path, title: str) -> None:
+    """Draw the mean attention maps of the heads [K,h,w] side by side."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(1 + 2.2 * len(maps), 2.9), layout="constrained")
+    for k, (axes, head) in enumerate(zip(figure.subplots(1, len(maps), squeeze=False)[0], maps), 1):
+        picture = axes.imshow(head, vmin=0, vmax=maps.max(), cmap="magma")
+        axes.set(title=f"head {k}", xticks=[], yticks=[])
+    figure.colorbar(picture, label="weight, mean 1")
+    figure.suptitle(title)
+    figure.savefig(path, dpi=120)
+
+
 def format_summary(metrics: dict) -> str:
     """The figures of `summarize` as text: the headline, then a line per class."""
     lines = [
@@ -67,11 +80,13 @@ def format_summary(metrics: dict) -> str:
 
 
 def write_report(out: Path, metrics: dict) -> None:
-    """Write what `evaluate_checkpoint` gave as metrics.json, confusion.png and reliability.png into the folder `out`."""
+    """Write what `evaluate_checkpoint` gave into the folder `out`: metrics.json and pictures."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     title = (
         f"{metrics['dataset']} {metrics['split']} ({metrics['rule']}, n = {metrics['n']}): {metrics['accuracy']:.2%}"
     )
+    overlap = f"where the heads look, mean of {metrics['n']} images; overlap {metrics['attention_overlap']:.2f}"
+    plot_attention(np.array(metrics["attention"]), out / "attention.png", overlap)
     plot_reliability(metrics["reliability"], out / "reliability.png", title)
     plot_confusion(np.array(metrics["confusion_matrix"]), metrics["classes"], out / "confusion.png", title)

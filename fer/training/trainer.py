@@ -22,7 +22,7 @@ from ..data.transforms import Augmentation
 from ..device import choose_device, peak_megabytes
 from ..distributed import mean_over_processes, rank, synchronise_batch_norm, world_size
 from ..errors import FerError
-from ..evaluation.metrics import predict, summarize, without_duplicates
+from ..evaluation.metrics import predict, summarize, summarize_attention, without_duplicates
 from ..losses import DANLoss
 from ..models.backbone import create_backbone
 from ..models.checkpoint import Description, find_checkpoint, load_matching
@@ -91,6 +91,7 @@ class Trainer:
         if world_size() > 1:
             synchronise_batch_norm(self.objective)
         self.history: list[dict] = []  # figures of each epoch that is done
+        self._trained: list[bool] | None = None  # which parameters are not frozen
 
     @property
     def epoch(self) -> int:
@@ -143,7 +144,7 @@ class Trainer:
         set_frozen([module for module, epochs in self.frozen if self.epoch >= epochs], False)
         set_frozen([module for module, epochs in self.frozen if self.epoch < epochs], True)
         trained = [p.requires_grad for p in self.objective.parameters()]
-        if trained != getattr(self, "_trained", None):
+        if trained != self._trained:
             self._trained = trained
             self.parallel = DistributedDataParallel(self.objective) if world_size() > 1 else self.objective
             self.run = torch.compile(self.parallel) if self.config.compile else self.parallel
@@ -186,17 +187,20 @@ class Trainer:
 
     def validate(self) -> dict:
         """Figures of the averaged weights on validation, with and without images that are also in training."""
-        logits, targets, overlap = predict(self.ema.module, self.val_loader, self.device, amp=self.config.amp)
+        logits, targets, attention = predict(self.ema.module, self.val_loader, self.device, amp=self.config.amp)
         figures = summarize(logits, targets, self.splits.val.classes)
         figures |= without_duplicates(logits, targets, self.splits.leaked)
         score = "accuracy_without_duplicates" if figures["n_without_duplicates"] else "accuracy"
-        return figures | {
-            "attention_overlap": float(overlap.mean()),
-            "score": figures[score],  # what chooses the checkpoint
-            "dataset": self.config.dataset,
-            "split": "val",
-            "rule": self.splits.val.rule,
-        }
+        return (
+            figures
+            | summarize_attention(attention)
+            | {
+                "score": figures[score],  # what chooses the checkpoint
+                "dataset": self.config.dataset,
+                "split": "val",
+                "rule": self.splits.val.rule,
+            }
+        )
 
     def describe(self, figures: dict) -> Description:
         """What the checkpoint says of itself."""

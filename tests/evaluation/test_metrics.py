@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from fer.evaluation.metrics import accuracy, summarize
+from fer.evaluation.metrics import accuracy, summarize, summarize_attention
 
 rng = np.random.default_rng(0)
 CLASSES = ("a", "b", "c", "d")
@@ -34,3 +34,11 @@ def test_a_class_without_an_image_is_left_out_of_the_means():
 
 def test_no_image_has_no_accuracy():
     assert np.isnan(accuracy(np.empty((0, 4)), np.empty((0, 4))))
+
+
+def test_attention_is_summed_up_over_images():
+    """Two images, two heads on a line of two positions; a mean map has mean 1."""
+    attention = np.array([[[[2.0, 0.0]], [[0.0, 4.0]]], [[[2.0, 0.0]], [[4.0, 0.0]]]], np.float32)
+    figures = summarize_attention(attention)
+    assert figures["attention_overlap"] == pytest.approx(0.5)  # apart in the first image, alike in the second
+    assert figures["attention"] == [[[2.0, 0.0]], [[1.0, 1.0]]]
