@@ -11,6 +11,7 @@ from conftest import make_ferplus
 from PIL import Image
 
 from fer.cli import main
+from fer.data import load_samples
 from fer.evaluation.evaluate import evaluate_checkpoint
 from fer.images import read_image, write_image
 from fer.inference.sinks import COLUMNS
@@ -201,3 +202,18 @@ def test_publish_stores_the_figures_of_the_stored_file(tmp_path, tiny_checkpoint
     terms[1] = str(tmp_path / "nowhere")  # no data there: the shipped file stays
     assert main(["publish", str(tmp_path / "best.safetensors"), "--out", str(out), *terms]) == 2
     assert out.read_bytes() == kept
+
+
+def test_aligned_crops_are_a_copy_of_the_dataset(tmp_path, shared, capsys):
+    """Real crops: in most a face is found, and the copy holds the same votes."""
+    real = load_samples("ferplus", shared / "data" / "ferplus", "val")
+    data = make_ferplus(tmp_path / "data", {"FER2013Valid": 16})
+    for i in range(16):
+        write_image(data / "FER2013Valid" / f"fer{i:07d}.png", real.read(i))
+    detector = ["--detector-weights", str(shared / "models" / "yunet_n_320_320.onnx")]
+    assert main(["align-crops", str(data), str(tmp_path / "out"), "--splits", "val", *detector]) == 0
+    found = int(re.search(r"val: (\d+) of 16 aligned", capsys.readouterr().out)[1])
+    before, after = (load_samples("ferplus", folder, "val") for folder in (data, tmp_path / "out"))
+    assert found >= 12 and (before.targets == after.targets).all()
+    assert sum((before.read(i) != after.read(i)).any() for i in range(16)) >= found - 1
+    assert after.read(0).shape == (48, 48, 3)

@@ -21,7 +21,8 @@ ALLOWED = {
     "inference": {"models", "faces"},
     "draw": {"inference"},
     "benchmark": {"inference", "models", "faces"},
-    "cli": {"models", "data", "faces", "evaluation", "training", "inference", "draw", "benchmark"},
+    "commands": {"models", "data", "faces", "evaluation", "training", "inference", "draw", "benchmark"},
+    "cli": {"commands"},
     "__init__": {"inference"},
 }
 

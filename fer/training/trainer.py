@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,17 +22,16 @@ from ..distributed import mean_over_processes, rank, synchronise_batch_norm, wor
 from ..errors import FerError
 from ..evaluation.metrics import predict, summarize, summarize_attention, without_duplicates
 from ..losses import DANLoss
-from ..models.backbone import create_backbone
-from ..models.checkpoint import Description, find_checkpoint, load_matching
+from ..models.checkpoint import Description
 from ..models.dan import DAN
 from ..preprocessing import Preprocessing
 from .config import TrainConfig
 from .distillation import Teachers
 from .mixing import make_mixing
+from .model import build_model
 from .optimizer import find_frozen, make_optimizer, make_schedule, set_frozen, sharpest_neighbour
 from .splits import Splits
 
-log = logging.getLogger("fer")
 CHECK_EVERY = 10  # steps between looks at the loss; each look waits for the device
 
 
@@ -237,27 +234,6 @@ class Trainer:
         self.history = state["history"]
 
 
-def build_model(config: TrainConfig, num_classes: int) -> DAN:
-    """The network that a run starts from.
-
-    Raises:
-        ValueError: unknown names, weights that do not fit, or a backbone that does not take images of the input size.
-    """
-    backbone = create_backbone(config.backbone, find_weights(config.backbone_weights))
-    model = DAN(backbone, num_classes, config.num_heads, config.attention)
-    if config.init_weights:
-        kept = load_matching(model, find_checkpoint(config.init_weights))
-        log.info("went on from %s; new values: %s", config.init_weights, ", ".join(kept) or "none")
-    try:
-        with torch.no_grad():
-            model.eval()(torch.zeros(1, 3, config.input_size, config.input_size))
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"--backbone {config.backbone} does not take --input-size {config.input_size}: {error}"
-        ) from None
-    return model
-
-
 def check_finite(names: list[str], values: Tensor) -> dict[str, float]:
     """Loss terms of some steps [steps, terms] -> those of the last step.
 
@@ -271,21 +247,3 @@ def check_finite(names: list[str], values: Tensor) -> dict[str, float]:
                     f"the loss term {name} is {value}; lower --lr, raise --warmup-epochs, or try --no-amp"
                 )
     return dict(zip(names, row))
-
-
-def find_weights(name: str) -> str | None:
-    """A weights file by path, or by name in the folders where downloads are kept.
-
-    Raises:
-        ValueError: not found; says where it was looked for.
-    """
-    if not name or name == "timm":
-        return name or None
-    places = [Path(name), Path("pretrained") / name, Path("../shared/pretrained") / name]
-    for path in places:
-        if path.is_file():
-            return str(path)
-    raise ValueError(
-        f"--backbone-weights {name}: no such file; looked for {', '.join(map(str, places))}. Put it there, give its "
-        "path, or train from random values with --backbone-weights ''"
-    )

@@ -1,0 +1,22 @@
+"""What several commands share: exit statuses and flags."""
+
+from __future__ import annotations
+
+import argparse
+
+EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_UNFINISHED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    from ..resources import DEFAULT_WEIGHTS
+
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="shipped weights or a file (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument("--batch-size", type=int, default=64, help="crops in one pass (default: %(default)s)")
+
+
+def add_detector(parser: argparse.ArgumentParser) -> None:
+    from ..faces import DETECTORS
+
+    parser.add_argument("--detector", default="auto", choices=DETECTORS, help="face detector; none: images are crops")
+    parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")

@@ -1,0 +1,72 @@
+"""fer evaluate, publish."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .common import EXIT_OK, add_weights
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    from ..data import DATASETS
+
+    parser.add_argument("--dataset", required=True, choices=DATASETS, help="name of the dataset")
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder of the dataset")
+    parser.add_argument("--split", default="test", help="train, val or test (default: test)")
+    parser.add_argument("--rule", default="majority", help="which images are kept (default: majority)")
+    parser.add_argument(
+        "--duplicates-of",
+        metavar="DIR",
+        help="the copy of the dataset whose train split is compared with (default: --data, where it holds one)",
+    )
+    parser.add_argument("--flip", action="store_true", help="average the logits with those of the mirrored image")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for metrics.json and pictures")
+    add_weights(parser)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from ..evaluation.evaluate import evaluate_checkpoint
+    from ..evaluation.report import format_summary, write_report
+
+    metrics = evaluate_checkpoint(
+        arguments.weights,
+        arguments.dataset,
+        arguments.data,
+        arguments.split,
+        arguments.rule,
+        duplicates_of_dir=arguments.duplicates_of,
+        flip=arguments.flip,
+        device=arguments.device,
+        batch_size=arguments.batch_size,
+    )
+    write_report(Path(arguments.out), metrics)
+    print(format_summary(metrics))
+    print(f"written: metrics.json, confusion.png, reliability.png and attention.png in {arguments.out}")
+    return EXIT_OK
+
+
+def _add_publish(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", help="best.safetensors of a run")
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder of the dataset it was trained on")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the .safetensors file to write")
+    parser.add_argument("--licence", required=True, help="under which terms the weights may be used")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    from ..evaluation.publish import publish_checkpoint
+    from ..evaluation.report import format_summary
+
+    figures = publish_checkpoint(
+        arguments.checkpoint, arguments.out, arguments.data, arguments.licence, arguments.device
+    )
+    print(format_summary(figures))
+    print(f"written: {arguments.out}, {Path(arguments.out).stat().st_size / 1e6:.1f} MB")
+    return EXIT_OK
+
+
+COMMANDS = {
+    "evaluate": (_add_evaluate, _evaluate, "measure a checkpoint on a labelled split"),
+    "publish": (_add_publish, _publish, "store a checkpoint in half precision with its measured figures, for shipping"),
+}

@@ -1,0 +1,78 @@
+"""fer predict, benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from .common import EXIT_OK, EXIT_SOME_FAILED, add_detector, add_weights
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="images, or folders of images")
+    parser.add_argument("--out", metavar="FILE", help="write the rows to a .csv or .jsonl file instead of a table")
+    parser.add_argument("--annotate", metavar="DIR", help="write annotated copies of the images there")
+    parser.add_argument("--recursive", action="store_true", help="look into the folders inside folders too")
+    add_weights(parser)
+    add_detector(parser)
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from ..draw import draw_faces
+    from ..images import find_images, write_image
+    from ..inference.recognizer import EmotionRecognizer
+    from ..inference.sinks import open_sink, to_rows
+
+    paths = find_images(arguments.paths, arguments.recursive)
+    copies = {path: Path(arguments.annotate) / copy for path, copy in paths.items()} if arguments.annotate else {}
+    if clash := {path.resolve() for path in paths} & {copy.resolve() for copy in copies.values()}:
+        raise ValueError(f"--annotate {arguments.annotate} would overwrite {sorted(clash)[0]}; choose another folder")
+    recognizer = EmotionRecognizer.from_pretrained(
+        arguments.weights,
+        detector=arguments.detector,
+        detector_weights=arguments.detector_weights,
+        device=arguments.device,
+        batch_size=arguments.batch_size,
+    )
+    faces = failed = 0
+    with open_sink(arguments.out, recognizer.classes) as sink:
+        results = recognizer.predict_paths(paths, keep_images=bool(arguments.annotate))
+        for result in tqdm(results, total=len(paths), unit="image", disable=not arguments.out):
+            faces += len(result.faces)
+            failed += bool(result.error)
+            for row in to_rows(result):
+                sink.write(row)
+            if arguments.annotate and result.image is not None:
+                write_image(copies[Path(result.path)], draw_faces(result.image, result.faces))
+    print(f"{len(paths)} images, {faces} faces, {failed} could not be read", file=sys.stderr)
+    return EXIT_SOME_FAILED if failed else EXIT_OK
+
+
+def _add_benchmark(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--photo", metavar="FILE", help="also time detection and recognition of this photo")
+    parser.add_argument("--seconds", type=float, default=5, help="time spent on each figure (default: %(default)s)")
+    add_weights(parser)
+    add_detector(parser)
+
+
+def _benchmark(arguments: argparse.Namespace) -> int:
+    from ..benchmark import benchmark
+    from ..faces import create_detector
+    from ..models.checkpoint import find_checkpoint
+
+    weights = find_checkpoint(arguments.weights)
+    detector = create_detector(arguments.detector if arguments.photo else "none", arguments.detector_weights)
+    for line in benchmark(
+        weights, detector, arguments.device, arguments.batch_size, arguments.seconds, arguments.photo
+    ):
+        print(line, flush=True)
+    return EXIT_OK
+
+
+COMMANDS = {
+    "predict": (_add_predict, _predict, "recognise the emotions of the faces in images and folders"),
+    "benchmark": (_add_benchmark, _benchmark, "parameters, multiplications and speed on this machine"),
+}
