@@ -105,7 +105,10 @@ class Trainer:
         if not c.teachers:
             return None
         teachers = Teachers(c.teachers, self.splits.train.classes, self.preprocessing, c.distill_temperature)
-        return teachers.to(self.device, memory_format=torch.channels_last)
+        teachers.to(self.device, memory_format=torch.channels_last)
+        if c.compile:
+            teachers.compile()
+        return teachers
 
     def _loader(self, samples: Samples, shuffle: bool) -> DataLoader:
         augment = Augmentation(self.config.augmentation) if shuffle else None
