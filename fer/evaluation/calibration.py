@@ -13,6 +13,12 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return exp / exp.sum(1, keepdims=True)
 
 
+def _confidence(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The largest probability, and whether it is that of the largest target; both [N]."""
+    probs = softmax(logits)
+    return probs.max(1), probs.argmax(1) == targets.argmax(1)
+
+
 def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     """The temperature (0.05 to 20) that minimises the cross-entropy of logits / temperature with targets [N,C].
 
@@ -28,8 +34,7 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
 
 def reliability(logits: np.ndarray, targets: np.ndarray, bins: int = 15) -> list[dict]:
     """Bins of equal width in confidence, as far as they hold images: n, mean confidence, accuracy."""
-    probs = softmax(logits)
-    confidence, correct = probs.max(1), probs.argmax(1) == targets.argmax(1)
+    confidence, correct = _confidence(logits, targets)
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     return [
         {
@@ -50,8 +55,7 @@ def expected_calibration_error(logits: np.ndarray, targets: np.ndarray, bins: in
 
 def unsure_threshold(logits: np.ndarray, targets: np.ndarray, accuracy: float = SELECTIVE_ACCURACY) -> float:
     """The lowest confidence such that predictions at or above it are right in a share of `accuracy`; 1 if there is none."""
-    probs = softmax(logits)
-    confidence, correct = probs.max(1), probs.argmax(1) == targets.argmax(1)
+    confidence, correct = _confidence(logits, targets)
     order = np.argsort(-confidence, kind="stable")
     share = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
     good = np.flatnonzero(share >= accuracy)
@@ -60,9 +64,8 @@ def unsure_threshold(logits: np.ndarray, targets: np.ndarray, accuracy: float = 
 
 def selective(logits: np.ndarray, targets: np.ndarray, threshold: float) -> dict:
     """Which share of the images is unsure (confidence below `threshold`), and the accuracy on the others."""
-    probs = softmax(logits)
-    sure = probs.max(1) >= threshold
-    correct = probs.argmax(1) == targets.argmax(1)
+    confidence, correct = _confidence(logits, targets)
+    sure = confidence >= threshold
     return {
         "unsure_below": threshold,
         "unsure": float(1 - sure.mean()),

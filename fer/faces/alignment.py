@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -51,12 +50,17 @@ def crop_face(image: np.ndarray, face: Detection, template: np.ndarray, size: in
 
 def align_crop(crop: np.ndarray, detector: Detector, template: np.ndarray, size: int) -> np.ndarray | None:
     """Bring the face in a dataset's crop, RGB uint8 [H,W,3], to `template` -> [size,size,3]; None where none is found."""
-    faces = detector(cv2.resize(crop, (112, 112), interpolation=cv2.INTER_CUBIC))
-    if not faces:
+    landmarks = _landmarks_in(crop, detector)
+    if landmarks is None:
         return None
-    scale = np.array(crop.shape[1::-1]) / 112
-    face = replace(faces[0], landmarks=faces[0].landmarks * scale, box=faces[0].box * np.tile(scale, 2))
-    return crop_face(crop, face, template, size)
+    sides = np.array(crop.shape[1::-1])  # width, height
+    return crop_face(crop, Detection(np.array([0, 0, *sides], float), landmarks * sides, 1.0), template, size)
+
+
+def _landmarks_in(crop: np.ndarray, detector: Detector) -> np.ndarray | None:
+    """The landmarks [5,2] of the largest face in a dataset's crop, as fractions of its sides; None where none is found."""
+    faces = detector(cv2.resize(crop, (112, 112), interpolation=cv2.INTER_CUBIC))
+    return faces[0].landmarks / 112 if faces else None
 
 
 def measure_template(crops: Iterable[np.ndarray], detector: Detector) -> tuple[np.ndarray, float]:
@@ -76,8 +80,8 @@ def measure_template(crops: Iterable[np.ndarray], detector: Detector) -> tuple[n
     found, total = [], 0
     for crop in crops:
         total += 1
-        if faces := detector(cv2.resize(crop, (112, 112), interpolation=cv2.INTER_CUBIC)):
-            found.append(faces[0].landmarks / 112)
+        if (landmarks := _landmarks_in(crop, detector)) is not None:
+            found.append(landmarks)
     if not found:
         raise ValueError(f"no face was found in {total} crops; the template cannot be measured")
     template = np.median(found, axis=0)

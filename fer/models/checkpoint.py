@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from ..files import write_atomically
 from ..preprocessing import Preprocessing
@@ -122,10 +122,8 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[DAN, Description]:
     """
     description = read_description(path)
     model = description.build()
-    with safe_open(path, "pt") as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(load_file(path))
     except RuntimeError as error:
         raise ValueError(f"{path}: the weights do not fit their description: {error}") from None
     return model.eval(), description
@@ -142,9 +140,7 @@ def load_matching(model: DAN, path: str | os.PathLike) -> list[str]:
     """
     read_description(path)
     own = model.state_dict()
-    with safe_open(path, "pt") as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    state = {name: tensor for name, tensor in state.items() if name in own and tensor.shape == own[name].shape}
+    state = {n: tensor for n, tensor in load_file(path).items() if n in own and tensor.shape == own[n].shape}
     if not state:
         raise ValueError(f"{path}: none of its weights fits this network; expected a checkpoint of a similar one")
     model.load_state_dict(state, strict=False)

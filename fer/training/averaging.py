@@ -14,6 +14,8 @@ from ..data.transforms import Augmentation
 from ..device import choose_device
 from ..models.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
 
+_MUST_AGREE = ("backbone", "attention", "num_heads", "classes", "preprocessing")
+
 
 def average_checkpoints(
     names: list[str], out: str | Path, data: str | Path, *, batches: int = 100, device: str = "auto"
@@ -36,10 +38,7 @@ def average_checkpoints(
     loaded = [load_checkpoint(find_checkpoint(name)) for name in names]
     model, description = loaded[0]
     for name, (_, other) in zip(names, loaded):
-        if (other.backbone, other.attention, other.num_heads, other.classes, other.preprocessing) != (
-            (description.backbone, description.attention, description.num_heads, description.classes)
-            + (description.preprocessing,)
-        ):
+        if any(getattr(other, field) != getattr(description, field) for field in _MUST_AGREE):
             raise ValueError(f"{name} is a network or knows classes other than {names[0]}; only equal ones have a mean")
     states = [other.state_dict() for other, _ in loaded]
     mean = {key: torch.stack([s[key].double() for s in states]).mean(0).to(v.dtype) for key, v in states[0].items()}

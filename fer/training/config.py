@@ -125,13 +125,26 @@ class TrainConfig:
         return yaml.safe_dump(asdict(self), sort_keys=False)
 
 
-def find_recipe(name: str) -> Path:
-    """The file of a recipe, by its name in `recipes/` or by a path."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
+def read_named_yaml(name: str, folder: Path, kind: str, kinds: str) -> tuple[Path, dict]:
+    """A YAML file by its name in `folder` or by a path -> the path, and the fields in it.
+
+    Args:
+        kind, kinds: what such a file is called in messages.
+
+    Raises:
+        ValueError: no such file, or it does not hold fields.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml"))) or "none"
-        raise ValueError(f"no recipe {name!r}; known recipes: {known}; or give the path of a YAML file")
-    return path
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none"
+        raise ValueError(f"no {kind} {name!r}; known {kinds}: {known}; or give the path of a YAML file")
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected lines `field: value`, got a {type(values).__name__}")
+    return path, values
 
 
 def load_recipe(name: str) -> dict:
@@ -140,13 +153,7 @@ def load_recipe(name: str) -> dict:
     Raises:
         ValueError: no such recipe, or a field that TrainConfig does not have.
     """
-    path = find_recipe(name)
-    try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{path}: expected lines `field: value`, got a {type(values).__name__}")
+    path, values = read_named_yaml(name, RECIPES, "recipe", "recipes")
     known = {f.name for f in fields(TrainConfig)}
     if unknown := sorted(set(values) - known):
         raise ValueError(f"{path}: unknown field {', '.join(unknown)}; known fields: {', '.join(sorted(known))}")

@@ -6,10 +6,8 @@ import logging
 import time
 from pathlib import Path
 
-import yaml
-
-from .config import RECIPES, TrainConfig, load_recipe
-from .loop import fit
+from .config import RECIPES, TrainConfig, load_recipe, read_named_yaml
+from .loop import LAST, fit
 from .runs import read_run
 
 log = logging.getLogger("fer")
@@ -21,13 +19,8 @@ def load_study(name: str) -> dict:
     Raises:
         ValueError: no such study, or something other than these in it.
     """
-    folder = RECIPES / "studies"
-    path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none"
-        raise ValueError(f"no study {name!r}; known studies: {known}; or give the path of a YAML file")
-    study = yaml.safe_load(path.read_text())
-    if not isinstance(study, dict) or set(study) != {"recipe", "seeds", "rows"}:
+    path, study = read_named_yaml(name, RECIPES / "studies", "study", "studies")
+    if set(study) != {"recipe", "seeds", "rows"}:
         raise ValueError(f"{path}: expected the fields recipe, seeds and rows")
     return study
 
@@ -67,7 +60,7 @@ def run_study(runs: dict[Path, TrainConfig], minutes: float = 0.0) -> bool:
         if time.monotonic() > deadline:
             return False
         log.info("run %d of %d: %s", number, len(runs), folder)
-        config.resume = (folder / "last.pt").exists()
+        config.resume = (folder / LAST).exists()
         config.minutes = max(1e-3, (deadline - time.monotonic()) / 60) if minutes else 0.0
         if fit(config) is None:
             return False
