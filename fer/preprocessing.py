@@ -23,8 +23,8 @@ class Preprocessing:
     crop_size: int = 48  # pixels of the stored training crops
     input_size: int = 112  # pixels of the network's input
     gray: bool = True  # the network has seen gray images only
-    mean: float = 127.5
-    std: float = 128.0
+    mean: float | tuple[float, float, float] = 127.5  # of the pixel values, 0..255; or one for each channel
+    std: float | tuple[float, float, float] = 128.0
     interpolation: str = "cubic"  # from crop_size to input_size
 
     def __post_init__(self) -> None:
@@ -32,6 +32,14 @@ class Preprocessing:
             raise ValueError(f"interpolation must be one of {list(_INTERPOLATIONS)}, not {self.interpolation!r}")
         if min(self.crop_size, self.input_size) < 16:
             raise ValueError(f"crop_size and input_size must be at least 16, not {self.crop_size}, {self.input_size}")
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            if np.shape(value) not in ((), (3,)):
+                raise ValueError(f"{name} must be a number or three, not {value!r}")
+            if np.ndim(value):  # JSON gives lists
+                object.__setattr__(self, name, tuple(map(float, value)))
+        if not np.all(np.asarray(self.std) > 0):
+            raise ValueError(f"std must be above 0, not {self.std!r}")
 
     def prepare(self, crop: np.ndarray) -> np.ndarray:
         """A crop, uint8 [H,W,3] or gray [H,W], -> uint8 [input_size,input_size,1 or 3]."""
@@ -52,7 +60,8 @@ class Preprocessing:
 
     def normalize(self, batch: Tensor) -> Tensor:
         """uint8 [N,S,S,1 or 3] -> float32 [N,3,S,S], zero mean and unit scale, channels last in memory."""
-        x = (batch.float() - self.mean) / self.std
+        mean, std = (torch.tensor(v, device=batch.device) if np.ndim(v) else v for v in (self.mean, self.std))
+        x = (batch.float() - mean) / std  # [N,S,S,1 or 3]
         x = x.permute(0, 3, 1, 2).expand(-1, 3, -1, -1)  # [N,3,S,S]
         return x.contiguous(memory_format=torch.channels_last)
 

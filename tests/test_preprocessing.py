@@ -54,7 +54,33 @@ def test_a_sharp_crop_is_no_sharper_than_the_training_crops():
     assert Preprocessing()([stripes]).std() < 0.01
 
 
-@pytest.mark.parametrize("wrong", [{"interpolation": "nearest"}, {"input_size": 8}])
+@pytest.mark.parametrize(
+    "crop", [rng.integers(0, 255, (48, 48), np.uint8), rng.integers(0, 255, (48, 48, 3), np.uint8)]
+)
+@pytest.mark.parametrize("gray", [True, False])
+def test_mean_and_std_of_each_channel(crop, gray):
+    preprocessing = Preprocessing(gray=gray, mean=[10, 20.5, 30], std=[1, 2, 4])  # lists, as JSON gives them
+    found = preprocessing([crop])
+    for channel, mean, std in zip(range(3), (10, 20.5, 30), (1, 2, 4)):
+        alone = Preprocessing(gray=gray, mean=mean, std=std)([crop])
+        torch.testing.assert_close(found[:, channel], alone[:, channel])
+    assert preprocessing == Preprocessing(gray=gray, mean=(10, 20.5, 30), std=(1, 2, 4))
+    assert len({preprocessing, Preprocessing(gray=gray, mean=(10, 20.5, 30), std=(1, 2, 4))}) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"interpolation": "nearest"},
+        {"input_size": 8},
+        {"mean": [1, 2]},
+        {"std": ()},
+        {"std": [[1, 2, 3]]},
+        {"std": 0},
+        {"std": [1, 1, -1]},
+        {"std": float("nan")},
+    ],
+)
 def test_wrong_settings(wrong):
     with pytest.raises(ValueError, match="must be"):
         Preprocessing(**wrong)
