@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 
+import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -48,8 +51,8 @@ def create_backbone(name: str, weights: str | Path | None = None) -> nn.Module:
     Args:
         weights: a safetensors file of initial weights: of the backbone, of a DAN on it (a checkpoint), or for
             mobilefacenet the published file with MXNet's names (mobilefacenet-128 leaves out the last convolution of
-            either); "timm" takes the weights that timm publishes; None
-            starts from random values.
+            either); or a torch file (.pth, .pt, .tar) with torchvision's names, as `state_dict` or alone, whose `fc` is
+            left out; "timm" takes the weights that timm publishes; None starts from random values.
 
     Raises:
         ValueError: unknown name, or weights that do not fit.
@@ -61,7 +64,12 @@ def create_backbone(name: str, weights: str | Path | None = None) -> nn.Module:
     else:
         backbone = TimmBackbone(name, pretrained=weights == "timm")
     if weights and weights != "timm":
-        state = load_file(weights)
+        if Path(weights).suffix in (".pth", ".pt", ".tar"):
+            prefix = "net." if isinstance(backbone, TimmBackbone) else ""
+            state = read_torch_weights(weights, "state_dict", bare=True)
+            state = {prefix + key: value for key, value in state.items() if not key.startswith("fc.")}
+        else:
+            state = load_file(weights)
         if any(key.startswith("conv_1_") for key in state):
             state = convert_mxnet_weights(state)
         elif any(key.startswith("backbone.") for key in state):
@@ -71,5 +79,26 @@ def create_backbone(name: str, weights: str | Path | None = None) -> nn.Module:
         try:
             backbone.load_state_dict(state)
         except RuntimeError as error:
-            raise ValueError(f"{weights} does not fit the backbone {name}: {error}") from None
+            raise ValueError(f"{weights} does not fit the backbone {name}: {shorten(str(error), 300)}") from None
     return backbone
+
+
+def read_torch_weights(path: str | os.PathLike, key: str, bare: bool = False) -> dict[str, Tensor]:
+    """The weights under `key` in a torch file, without the prefix `module.` of DataParallel; no code in it is executed.
+
+    Args:
+        bare: without `key`, the file itself is the dict of weights.
+
+    Raises:
+        ValueError: no such file, not a torch file, or no weights there.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: no such file")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # there are many ways not to be a torch file
+        raise ValueError(f"{path}: not a torch file of tensors and plain values ({type(error).__name__})") from None
+    state = content.get(key, content if bare else None) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path}: no weights in it; expected a dict of tensors {key!r}")
+    return {str(name).removeprefix("module."): value for name, value in state.items()}

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torchvision.models import resnet18
 
 from fer.models.backbone import create_backbone
 from fer.models.checkpoint import load_checkpoint
@@ -49,6 +50,41 @@ def test_weights_that_do_not_fit(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match=r"other.safetensors does not fit the backbone mobilefacenet"):
         create_backbone("mobilefacenet", tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "wrap"),
+    [
+        (".pth", lambda state: {"epoch": 3, "state_dict": state}),  # as resnet18_msceleb.pth
+        (".pt", lambda state: state),
+        (".tar", lambda state: {"state_dict": {f"module.{k}": v for k, v in state.items()}}),
+    ],
+)
+def test_torch_files_with_torchvision_names(tmp_path, suffix, wrap):
+    source = resnet18(num_classes=5).eval()
+    torch.save(wrap(source.state_dict()), tmp_path / f"faces{suffix}")
+    backbone = create_backbone("resnet18", tmp_path / f"faces{suffix}").eval()
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(backbone.features(x).mean((2, 3)) @ source.fc.weight.T + source.fc.bias, source(x))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no torch file", "faces.pth: not a torch file of tensors and plain values"),
+        ({"epoch": 3}, "faces.pth: no weights in it; expected a dict of tensors 'state_dict'"),
+        ({"state_dict": [1]}, "no weights in it"),
+        ({"conv1.weight": torch.zeros(1)}, "faces.pth does not fit the backbone resnet18: .*Missing"),
+    ],
+)
+def test_torch_files_that_do_not_fit(tmp_path, content, message):
+    if isinstance(content, bytes):
+        (tmp_path / "faces.pth").write_bytes(content)
+    else:
+        torch.save(content, tmp_path / "faces.pth")
+    with pytest.raises(ValueError, match=message) as error:
+        create_backbone("resnet18", tmp_path / "faces.pth")
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_published_face_identification_weights(shared):

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from conftest import make_ferplus
+from torchvision.models import resnet18
 
 from fer.data import load_samples
 from fer.images import write_image
@@ -19,6 +20,7 @@ from fer.training import splits as splits_module
 from fer.training.config import TrainConfig
 from fer.training.environment import git_state
 from fer.training.loop import fit
+from fer.training.model import build_model
 from fer.training.splits import Splits, load_splits
 from fer.training.trainer import NonFiniteLoss, Trainer, check_finite
 
@@ -129,6 +131,16 @@ def test_mistakes_are_reported_before_any_work(ferplus_tree, tmp_path, changes, 
     with pytest.raises(ValueError, match=message):
         fit(tiny_config(ferplus_tree, tmp_path / "run", **changes))
     assert not (tmp_path / "run").exists()
+
+
+def test_backbone_weights_from_a_torch_file_in_the_folder_of_downloads(tmp_path, monkeypatch):
+    source = resnet18()
+    (tmp_path / "pretrained").mkdir()
+    torch.save({"state_dict": source.state_dict()}, tmp_path / "pretrained" / "resnet18_msceleb.pth")
+    monkeypatch.chdir(tmp_path)
+    config = TrainConfig(data="x", backbone="resnet18", backbone_weights="resnet18_msceleb.pth", input_size=32)
+    loaded = build_model(config, 8).backbone.net
+    assert torch.equal(loaded.layer4[1].conv2.weight, source.layer4[1].conv2.weight)
 
 
 def test_an_empty_split_is_reported(ferplus_tree, tmp_path):
