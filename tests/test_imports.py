@@ -58,6 +58,7 @@ def test_imports_point_one_way(path):
         ("import fer.training.config", ["torch", "cv2", "albumentations", "gradio"]),
         ("import fer.training.loop", ["gradio", "matplotlib", "fer.faces", "fer.inference"]),
         ("import fer.cli", ["torch", "cv2"]),
+        ("import fer.models", ["torch", "timm"]),
     ],
 )
 def test_importing_brings_no_more_than_needed(code, absent):

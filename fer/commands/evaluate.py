@@ -1,4 +1,4 @@
-"""fer evaluate, publish."""
+"""fer evaluate, publish, import-dan."""
 
 from __future__ import annotations
 
@@ -66,7 +66,22 @@ def _publish(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _add_import_dan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", metavar="PATH", help="the authors' .pth file")
+    parser.add_argument("--classes", required=True, help="what it was trained on: affectnet8, affectnet7 or rafdb")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the .safetensors file to write")
+
+
+def _import_dan(arguments: argparse.Namespace) -> int:
+    from ..models.authors import import_dan_checkpoint
+
+    description = import_dan_checkpoint(arguments.checkpoint, arguments.classes, arguments.out)
+    print(f"written: {arguments.out}, {description.num_heads} heads, {', '.join(description.classes)}")
+    return EXIT_OK
+
+
 COMMANDS = {
     "evaluate": (_add_evaluate, _evaluate, "measure a checkpoint on a labelled split"),
     "publish": (_add_publish, _publish, "store a checkpoint in half precision with its measured figures, for shipping"),
+    "import-dan": (_add_import_dan, _import_dan, "a checkpoint that the authors of DAN published -> one of ours"),
 }
