@@ -83,10 +83,21 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
     Image.fromarray(image).save(path, quality=92)
 
 
-def encode_png(image: np.ndarray) -> bytes:
-    """uint8 [H,W,3] or gray [H,W] -> the bytes of a PNG file."""
+FORMATS = ("png", "webp", "jpeg")
+
+
+def encode_image(image: np.ndarray, format: str = "png", quality: int = 0) -> bytes:
+    """uint8 [H,W,3] or gray [H,W] -> the bytes of an image file; an RGB image without colour is stored gray.
+
+    Args:
+        format: one of FORMATS.
+        quality: of webp and jpeg, 1 to 100; webp of quality 0 is lossless.
+    """
+    if image.ndim == 3 and (image == image[..., :1]).all():
+        image = image[..., 0]
+    options = {"png": {}, "webp": {"lossless": not quality, "quality": quality or 80}, "jpeg": {"quality": quality}}
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
+    Image.fromarray(image).save(buffer, format, **options[format])
     return buffer.getvalue()
 
 

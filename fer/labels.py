@@ -4,7 +4,7 @@ from __future__ import annotations
 
 EMOTIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 
-_ALIASES = {
+NAMES = {name: name for name in EMOTIONS} | {  # all names that are understood, in lower case
     "happy": "happiness",
     "sad": "sadness",
     "surprised": "surprise",
@@ -21,8 +21,7 @@ def canonical(name: str) -> str:
     Raises:
         ValueError: no emotion goes by that name.
     """
-    key = name.strip().lower()
-    key = _ALIASES.get(key, key)
-    if key not in EMOTIONS:
-        raise ValueError(f"unknown emotion {name!r}; expected one of {', '.join(EMOTIONS)} or {', '.join(_ALIASES)}")
-    return key
+    try:
+        return NAMES[name.strip().lower()]
+    except KeyError:
+        raise ValueError(f"unknown emotion {name!r}; expected one of {', '.join(NAMES)}") from None

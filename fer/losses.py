@@ -10,8 +10,9 @@ from .models.attention import attention_overlap
 from .models.dan import DANOutput
 
 
-def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy of logits [N,C] with probability vectors [N,C], averaged over the batch."""
+def soft_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Cross-entropy of logits [N,C] with probability vectors [N,C], averaged over the batch; `weights` [C] of the classes."""
+    target = target if weights is None else target * weights
     return -(target * torch.log_softmax(logits, dim=1)).sum(1).mean()
 
 
@@ -47,6 +48,7 @@ class DANLoss(nn.Module):
         overlap: weight of the mean `attention_overlap`; 0 in the paper.
         distill: share of the cross-entropy that goes to the teachers, where there are any.
         temperature: at which student and teachers are compared.
+        class_weights: [C], of the cross-entropy.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class DANLoss(nn.Module):
         overlap: float = 0.0,
         distill: float = 0.0,
         temperature: float = 1.0,
+        class_weights: Tensor | None = None,
     ):
         super().__init__()
+        self.register_buffer("class_weights", class_weights, persistent=False)
         self.weights = {"cross_entropy": 1 - distill, "distillation": distill}
         self.weights |= {"affinity": affinity, "partition": partition, "overlap": overlap}
         self.temperature = temperature
@@ -72,7 +76,7 @@ class DANLoss(nn.Module):
         """
         t = self.temperature
         terms = {
-            "cross_entropy": lambda: soft_cross_entropy(output.logits.float(), target),
+            "cross_entropy": lambda: soft_cross_entropy(output.logits.float(), target, self.class_weights),
             "distillation": lambda: t * t * soft_cross_entropy(output.logits.float() / t, taught),
             "affinity": lambda: affinity_loss(output.features.float(), target, self.centres.float()),
             "partition": lambda: partition_loss(output.heads.float()),

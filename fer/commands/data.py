@@ -1,11 +1,11 @@
-"""fer measure-template, align-crops."""
+"""fer check-data, pack, measure-template."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from .common import EXIT_OK
+from .common import EXIT_OK, EXIT_SOME_FAILED
 
 
 def _add_measure_template(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +13,7 @@ def _add_measure_template(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("dataset", choices=DATASETS, help="name of the dataset")
     parser.add_argument("data", metavar="DIR", help="folder of the dataset")
-    parser.add_argument("--rule", default="majority", help="which images are kept (default: majority)")
+    parser.add_argument("--rule", default="", help="which images are kept (default: the dataset's)")
     parser.add_argument("--limit", type=int, help="measure this many images, drawn at random")
     parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")
 
@@ -34,40 +34,108 @@ def _measure_template(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _add_align_crops(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DIR", help="folder of FER+")
-    parser.add_argument("out", metavar="OUT", help="folder to write the aligned copy into, as Parquet shards")
-    parser.add_argument("--recipe", default="ferplus", help="recipe whose template the faces are brought to")
-    parser.add_argument("--splits", nargs="+", default=["train", "val"], help="splits to copy (default: train val)")
+def _add_check_data(parser: argparse.ArgumentParser) -> None:
+    from ..data import DATASETS
+
+    parser.add_argument("dataset", choices=DATASETS, help="name of the dataset")
+    parser.add_argument("data", metavar="DIR", help="folder of the dataset")
+    parser.add_argument("--out", metavar="DIR", help="folder for report.json and a contact sheet per split and class")
+    parser.add_argument("--workers", type=int, help="processes (default: one per core)")
+    parser.add_argument(
+        "--near",
+        type=int,
+        default=3,
+        choices=range(4),
+        help="bits in which hashes of near duplicates differ (default: 3)",
+    )
+
+
+def _check_data(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from ..data import find_dataset
+    from ..data.doctor import examine
+    from ..data.doctor_report import format_examination, write_examination
+
+    dataset = find_dataset(arguments.dataset)
+    with tqdm(unit="image", dynamic_ncols=True) as bar:
+
+        def show(split: str, done: int, total: int) -> None:
+            if done == 1:
+                bar.reset(total)
+                bar.set_description(split)
+            bar.update()
+
+        found = examine(arguments.dataset, dataset, arguments.data, arguments.workers, arguments.near, show)
+    print(format_examination(found, dataset))
+    if arguments.out:
+        write_examination(found, Path(arguments.out))
+        print(f"written: report.json and contact sheets in {arguments.out}")
+    return EXIT_SOME_FAILED if found.problems else EXIT_OK
+
+
+def _add_pack(parser: argparse.ArgumentParser) -> None:
+    from ..data import DATASETS
+
+    parser.add_argument("dataset", choices=DATASETS, help="name of the dataset")
+    parser.add_argument("data", metavar="DIR", help="folder of the dataset")
+    parser.add_argument("out", metavar="OUT", help="folder for the shards")
+    parser.add_argument(
+        "--splits", nargs="+", default=["train", "val", "test"], help="splits (default: all that are there)"
+    )
+    parser.add_argument("--rule", default="", help="which images are kept (default: the dataset's, for each split)")
+    parser.add_argument("--format", default="keep", help="keep (files as they are, the default), png, webp or jpeg")
+    parser.add_argument(
+        "--quality", type=int, default=0, help="of webp and jpeg, 1 to 100; webp without it is lossless"
+    )
+    parser.add_argument("--size", type=int, default=224, help="pixels to which faces in photos are cut (default: 224)")
+    parser.add_argument("--shard-megabytes", type=float, default=256.0, help="size of a shard at most (default: 256)")
+    parser.add_argument(
+        "--align", action="store_true", help="bring every face that YuNet finds to the recipe's template"
+    )
+    parser.add_argument("--recipe", help="recipe whose template and crop size --align and photos take")
     parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")
 
 
-def _align_crops(arguments: argparse.Namespace) -> int:
+def _pack(arguments: argparse.Namespace) -> int:
+    from functools import partial
+
     import numpy as np
     from tqdm import tqdm
 
-    from ..data.ferplus import read_split, write_shard
+    from ..data import SplitNotFound, load_samples
+    from ..data.pack import PackOptions, pack_split
     from ..faces import align_crop, create_detector
-    from ..images import read_image
     from ..training.config import TrainConfig, load_recipe
 
-    config = TrainConfig(**load_recipe(arguments.recipe))
-    template = np.reshape(config.template, (5, 2))
-    detector = create_detector("yunet", arguments.detector_weights)
+    if arguments.align and not arguments.recipe:
+        raise ValueError("--align needs the --recipe whose template the faces are brought to, e.g. --recipe ferplus")
+    config = TrainConfig(**(load_recipe(arguments.recipe) if arguments.recipe else {}))
+    template, align = np.reshape(config.template, (-1, 2)), None
+    if arguments.align:
+        detector = create_detector("yunet", arguments.detector_weights)
+        align = partial(align_crop, detector=detector, template=template, size=config.crop_size)
+    options = PackOptions(arguments.format, arguments.quality, arguments.size, arguments.shard_megabytes)
+    absent, unreadable = [], 0
     for split in arguments.splits:
-        images, votes, names = read_split(arguments.data, split)
-        aligned, found = [], 0
-        for image in tqdm(images, desc=split, unit="image"):
-            crop = read_image(image)
-            turned = align_crop(crop, detector, template, config.crop_size)
-            found += turned is not None
-            aligned.append(crop if turned is None else turned)
-        write_shard(Path(arguments.out), split, aligned, votes, names)
-        print(f"{split}: {found} of {len(images)} aligned; the others, in which no face was found, are as they were")
-    return EXIT_OK
+        try:
+            samples = load_samples(arguments.dataset, arguments.data, split, arguments.rule)
+        except SplitNotFound as error:
+            absent.append(str(error))
+            continue
+        with tqdm(total=len(samples), desc=split, unit="image", dynamic_ncols=True) as bar:
+            packed = pack_split(samples, arguments.out, arguments.dataset, split, options, align, template, bar.update)
+        print(f"{split}: {packed.rows} images in {len(packed.shards)} shards")
+        for line in packed.unreadable:
+            print(f"left out: {line}")
+        unreadable += len(packed.unreadable)
+    if len(absent) == len(arguments.splits):
+        raise ValueError(absent[0])
+    return EXIT_SOME_FAILED if unreadable else EXIT_OK
 
 
 COMMANDS = {
+    "check-data": (_add_check_data, _check_data, "what is in a copy of a dataset, and what is wrong with it"),
+    "pack": (_add_pack, _pack, "any dataset as Parquet shards that the datasets library reads"),
     "measure-template": (_add_measure_template, _measure_template, "where landmarks lie in a dataset's crops"),
-    "align-crops": (_add_align_crops, _align_crops, "a copy of FER+ with every face brought to the recipe's template"),
 }

@@ -14,7 +14,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, choices=DATASETS, help="name of the dataset")
     parser.add_argument("--data", required=True, metavar="DIR", help="folder of the dataset")
     parser.add_argument("--split", default="test", help="train, val or test (default: test)")
-    parser.add_argument("--rule", default="majority", help="which images are kept (default: majority)")
+    parser.add_argument("--rule", default="", help="which images are kept (default: the dataset's; FER+: majority)")
     parser.add_argument(
         "--duplicates-of",
         metavar="DIR",

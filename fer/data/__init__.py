@@ -1,27 +1,68 @@
-"""Datasets by name. Every loader is called as `load(root, split, rule)` and returns `Samples`."""
+"""Datasets by name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from .ferplus import load_ferplus
+from .affectnet import AFFECTNET7, AFFECTNET8
+from .ckplus import CKPLUS
+from .dataset import Dataset
+from .expw import EXPW
+from .fer2013 import FER2013
+from .ferplus import FERPLUS
+from .folder import FOLDER
+from .jaffe import JAFFE
+from .parquet import PARQUET
+from .rafdb import RAFDB, RAFDB_COMPOUND
 from .samples import Samples, SplitNotFound, duplicates_of, redundant_copies
+from .sfew import SFEW
 
-DATASETS = {"ferplus": load_ferplus}
+DATASETS = {
+    "ferplus": FERPLUS,
+    "fer2013": FER2013,
+    "rafdb": RAFDB,
+    "rafdb-compound": RAFDB_COMPOUND,
+    "affectnet7": AFFECTNET7,
+    "affectnet8": AFFECTNET8,
+    "sfew": SFEW,
+    "ckplus": CKPLUS,
+    "jaffe": JAFFE,
+    "expw": EXPW,
+    "folder": FOLDER,
+    "parquet": PARQUET,
+}
 
 
-def load_samples(name: str, root: str | Path, split: str, rule: str = "majority") -> Samples:
-    """Load one split of dataset `name` from `root`.
-
-    Raises:
-        ValueError: unknown dataset or layout, or no image in the split.
-    """
+def find_dataset(name: str) -> Dataset:
+    """A dataset by its name. Raises ValueError for an unknown one."""
     if name not in DATASETS:
         raise ValueError(f"unknown dataset {name!r}; choose one of {', '.join(DATASETS)}")
-    samples = DATASETS[name](root, split, rule)
+    return DATASETS[name]
+
+
+def load_samples(name: str, root: str | Path, split: str, rule: str = "") -> Samples:
+    """Load one split of dataset `name` from `root`.
+
+    Args:
+        rule: which images are kept and what their targets mean; empty takes the dataset's default for the split.
+
+    Raises:
+        ValueError: unknown dataset, rule or layout, or no image in the split.
+    """
+    dataset = find_dataset(name)
+    samples = dataset.load(root, split, dataset.rule_for(split, rule))
     if not len(samples):
-        raise ValueError(f"{root}: the {split} split of {name} holds no image that the rule {rule!r} keeps")
+        raise ValueError(f"{root}: the {split} split of {name} holds no image that the rule {samples.rule!r} keeps")
     return samples
 
 
-__all__ = ["DATASETS", "Samples", "SplitNotFound", "duplicates_of", "load_samples", "redundant_copies"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Samples",
+    "SplitNotFound",
+    "duplicates_of",
+    "find_dataset",
+    "load_samples",
+    "redundant_copies",
+]

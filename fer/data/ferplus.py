@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from ..files import write_atomically
-from ..images import ImageSource, encode_png
 from ..labels import EMOTIONS
+from .dataset import Dataset
+from .fer2013 import read_csv, read_pixels
+from .layouts import SPLITS, list_folder
 from .samples import Samples, SplitNotFound
 
 # Columns of the votes, in the order of the official files; the last two are no emotions.
@@ -79,7 +79,14 @@ def _strongest(votes: np.ndarray) -> np.ndarray:
     return taken
 
 
-RULES = {"majority": majority_targets, "probability": probability_targets}
+def all_targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every image, with the share of its votes for each emotion; equal shares where it has none. As `majority_targets`."""
+    emotions = votes[:, _TO_CANONICAL].astype(np.float32)
+    emotions[emotions.sum(1) == 0] = 1
+    return emotions / emotions.sum(1, keepdims=True), np.ones(len(votes), bool)
+
+
+RULES = {"majority": majority_targets, "probability": probability_targets, "all": all_targets}
 
 
 def load_ferplus(root: str | Path, split: str, rule: str = "majority") -> Samples:
@@ -87,12 +94,12 @@ def load_ferplus(root: str | Path, split: str, rule: str = "majority") -> Sample
 
     - `label.csv` beside PNGs, in `root/FER2013Train` or `root/data/FER2013Train` (`Valid`, `Test`), or in `root`
       where it is itself called so;
-    - `fer2013.csv` and `fer2013new.csv`, joined by row;
+    - `fer2013.csv` (or `icml_face_data.csv`) and `fer2013new.csv`, joined by row;
     - Parquet shards `train-*.parquet`, `valid-*.parquet`, `test-*.parquet`: `image` {bytes, path} and the ten votes.
 
     Args:
         split: train, val or test.
-        rule: majority (one-hot) or probability (vote distribution), as FER+ defines them.
+        rule: majority (one-hot) or probability (vote distribution), as FER+ defines them; or all images.
 
     Raises:
         ValueError: unknown rule or split, or no known layout; the message lists what was looked for and found.
@@ -104,33 +111,10 @@ def load_ferplus(root: str | Path, split: str, rule: str = "majority") -> Sample
     return Samples(images, targets, names, EMOTIONS, layout, rule).subset(keep)
 
 
-def read_split(root: str | Path, split: str) -> tuple[list[ImageSource], np.ndarray, list[str]]:
-    """All images of a split, their votes [N,10] in the order of VOTES, and their names; raises as `load_ferplus`."""
-    return _find_split(Path(root), split)[1]
-
-
-def write_shard(root: Path, split: str, images: list[np.ndarray], votes: np.ndarray, names: list[str]) -> None:
-    """Write a split as one Parquet shard of the layout that `load_ferplus` reads, atomically.
-
-    Args:
-        images: RGB uint8 [H,W,3] each; stored as gray PNG.
-        votes: [N,10] in the order of VOTES.
-    """
-    import pyarrow
-    import pyarrow.parquet
-
-    rows = [
-        {"bytes": encode_png(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)), "path": n} for image, n in zip(images, names)
-    ]
-    table = pyarrow.table({"image": rows} | {vote: votes[:, i] for i, vote in enumerate(VOTES)})
-    name = _SHARDS[split].replace("val*", "valid").replace("*", "00000-of-00001")
-    write_atomically(root / name, lambda path: pyarrow.parquet.write_table(table, path))
-
-
 def _find_split(root: Path, split: str) -> tuple[str, tuple]:
     """The layout that was found, and (images, votes, names)."""
-    if split not in _FOLDERS:
-        raise ValueError(f"unknown split {split!r}; choose one of {', '.join(_FOLDERS)}")
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder; --data must name the folder that holds FER+")
     for layout, load in _LAYOUTS.items():
@@ -140,11 +124,10 @@ def _find_split(root: Path, split: str) -> tuple[str, tuple]:
 
 
 def _describe_missing(root: Path, split: str) -> str:
-    names = sorted(p.name for p in root.iterdir())
-    found = ", ".join(names[:10]) + (" ..." if len(names) > 10 else "") if names else "nothing"
     return (
         f"{root}: no FER+ {split} split. Looked for {_SHARDS[split]}; {_FOLDERS[split]}/label.csv (here, under data/, or "
-        f"as the folder itself); fer2013.csv with fer2013new.csv. Found: {found}. See the README on how to lay out FER+."
+        f"as the folder itself); fer2013.csv (or icml_face_data.csv) with fer2013new.csv. "
+        f"Found: {list_folder(root)}. See the README on how to lay out FER+."
     )
 
 
@@ -163,25 +146,26 @@ def _load_folder(root: Path, split: str):
 
 
 def _load_csv(root: Path, split: str):
-    pixels_file, votes_file = root / "fer2013.csv", root / "fer2013new.csv"
-    if not (pixels_file.is_file() and votes_file.is_file()):
+    names = ("fer2013.csv", "icml_face_data.csv")
+    pixels_file = next((root / name for name in names if (root / name).is_file()), None)
+    votes_file = root / "fer2013new.csv"
+    if not (pixels_file and votes_file.is_file()):
         return None
     images, votes, names = [], [], []
-    with open(pixels_file, newline="") as a, open(votes_file, newline="") as b:
-        pixel_rows, vote_rows = list(csv.DictReader(a)), list(csv.DictReader(b))
+    pixel_rows, vote_rows = list(read_csv(pixels_file)), list(read_csv(votes_file))
     if len(pixel_rows) != len(vote_rows):
         raise ValueError(
-            f"{root}: fer2013.csv has {len(pixel_rows)} rows and fer2013new.csv {len(vote_rows)}; they are joined row by row "
-            "and must be the complete, unsorted originals"
+            f"{root}: {pixels_file.name} has {len(pixel_rows)} rows and fer2013new.csv {len(vote_rows)}; they are joined row "
+            "by row and must be the complete, unsorted originals"
         )
-    for line, (pixel_row, vote_row) in enumerate(zip(pixel_rows, vote_rows), 2):
+    for (line, pixel_row), (_, vote_row) in zip(pixel_rows, vote_rows):
         if pixel_row["Usage"] != vote_row["Usage"]:
             raise ValueError(
-                f"{root}, line {line}: {pixel_row['Usage']} in fer2013.csv and {vote_row['Usage']} in fer2013new.csv; they "
-                "are joined row by row and must be the complete, unsorted originals"
+                f"{root}, line {line}: {pixel_row['Usage']} in {pixels_file.name} and {vote_row['Usage']} in fer2013new.csv; "
+                "they are joined row by row and must be the complete, unsorted originals"
             )
         if vote_row["Usage"] == _USAGES[split] and vote_row["Image name"]:  # no name: not a face
-            images.append(np.array(pixel_row["pixels"].split(), np.uint8).reshape(48, 48))
+            images.append(read_pixels(pixel_row["pixels"], pixels_file, line))
             votes.append([int(vote_row[v]) for v in VOTES])
             names.append(vote_row["Image name"])
     return images, np.array(votes, int).reshape(-1, 10), names
@@ -199,4 +183,14 @@ def _load_parquet(root: Path, split: str):
     return [image["bytes"] for image in images], votes, [image["path"] for image in images]
 
 
-_LAYOUTS = {"parquet": _load_parquet, "label.csv": _load_folder, "fer2013.csv": _load_csv}
+_LAYOUTS = {"parquet": _load_parquet, "label.csv": _load_folder, "csv": _load_csv}
+
+FERPLUS = Dataset(
+    load_ferplus,
+    {name: name for name in VOTES if name in EMOTIONS},
+    rules=tuple(RULES),
+    train_rule="probability",
+    official={"train": (27_947,), "val": (3_191,), "test": (3_137,)},
+    every="all",
+    leaks=True,
+)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,46 +23,111 @@ class CropDataset(Dataset):
     """Item (epoch, i) -> (uint8 [S,S,1 or 3], target float32 [C]).
 
     Args:
+        template: landmarks [5,2] of a crop, by which photos are cut; without effect on images that are crops.
         augment: called with the prepared crop and a seed drawn from (seed, epoch, i), so that an epoch is the same
             whatever the number of workers, and after a resume.
+        cache: keep prepared crops, so that each image is decoded once (see `CropCache`).
     """
 
     def __init__(
         self,
         samples: Samples,
         preprocessing: Preprocessing,
+        template: np.ndarray | None = None,
         augment: Callable[[np.ndarray, int], np.ndarray] | None = None,
         seed: int = 0,
+        cache: bool = False,
     ):
         self.samples, self.preprocessing, self.augment, self.seed = samples, preprocessing, augment, seed
+        self.template = np.empty((0, 2)) if template is None else np.asarray(template)
         self.targets = torch.from_numpy(samples.targets.astype(np.float32))
+        side = preprocessing.input_size
+        self.cache = CropCache((len(samples), side, side, 1 if preprocessing.gray else 3)) if cache else None
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, Tensor]:
         epoch, i = item
-        image = self.preprocessing.prepare(self.samples.read(i))
+        image = self.cache.get(i, self._prepare) if self.cache else self._prepare(i)
         if self.augment is not None:
             image = self.augment(image, int(np.random.SeedSequence((self.seed, epoch, i)).generate_state(1)[0]))
         return torch.from_numpy(image), self.targets[i]
 
+    def _prepare(self, i: int) -> np.ndarray:
+        return self.preprocessing.prepare(self.samples.crop(i, self.template, self.preprocessing.crop_size))
 
-class EpochSampler(Sampler):
-    """Indices (epoch, i): shuffled by (seed, epoch), or in order; of several processes each takes every size-th.
 
-    Shuffled, all processes get equally many, so that together they see what one would in the same steps; in order, they
-    share what there is, and nothing twice.
+class CropCache:
+    """Prepared crops uint8 [N,S,S,1 or 3] in a temporary file that all worker processes map into their memory.
+
+    The system keeps as much of it in RAM as there is room for. The file goes when the process ends.
+
+    Raises:
+        ValueError: no room for it.
     """
 
-    def __init__(self, n: int, shuffle: bool, seed: int = 0):
-        self.n, self.shuffle, self.seed, self.epoch = n, shuffle, seed, 0
+    def __init__(self, shape: tuple[int, int, int, int]):
+        size, room = int(np.prod(shape)), shutil.disk_usage(tempfile.gettempdir()).free
+        if size > 0.9 * room:
+            raise ValueError(
+                f"--cache needs {size / 1e9:.1f} GB in {tempfile.gettempdir()}, where {room / 1e9:.1f} GB are free; set "
+                "TMPDIR to a larger place, or train with --no-cache"
+            )
+        self.shape, self.path = shape, Path(tempfile.mkdtemp(prefix="fer-crops-")) / "crops"
+        weakref.finalize(self, _remove, self.path.parent, os.getpid())
+        with open(self.path, "wb") as file:
+            file.truncate(size + shape[0])  # crops, then a byte per crop: whether it is there
+        self._open()
+
+    def _open(self) -> None:
+        size = int(np.prod(self.shape))
+        everything = np.memmap(self.path, np.uint8, "r+")
+        self.crops, self.filled = everything[:size].reshape(self.shape), everything[size:]
+
+    def get(self, i: int, prepare: Callable[[int], np.ndarray]) -> np.ndarray:
+        """Crop i, prepared by the first that asks."""
+        if not self.filled[i]:
+            self.crops[i] = prepare(i)
+            self.filled[i] = 1
+        return np.array(self.crops[i])  # augmentation may write into it
+
+    def __getstate__(self) -> dict:
+        return {"shape": self.shape, "path": self.path}  # a worker maps the file
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        self._open()
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # not when a forked worker ends
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class EpochSampler(Sampler):
+    """Indices (epoch, i): drawn by (seed, epoch), or in order; of several processes each takes every size-th.
+
+    Drawn, all processes get equally many, so that together they see what one would in the same steps; in order, they
+    share what there is, and nothing twice.
+
+    Args:
+        shuffle: draw each index once; False is in order.
+        weights: draw N indices with replacement by these [N] instead.
+    """
+
+    def __init__(self, n: int, shuffle: bool, seed: int = 0, weights: np.ndarray | None = None):
+        self.n, self.shuffle, self.seed, self.epoch, self.weights = n, shuffle, seed, 0, weights
 
     def __len__(self) -> int:
         return len(self._mine(range(self.n)))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.n) if self.shuffle else range(self.n)
+        rng, order = np.random.default_rng((self.seed, self.epoch)), range(self.n)
+        if self.weights is not None:
+            order = rng.choice(self.n, self.n, p=self.weights / self.weights.sum())
+        elif self.shuffle:
+            order = rng.permutation(self.n)
         return ((self.epoch, int(i)) for i in self._mine(order))
 
     def _mine(self, order):
@@ -67,17 +137,32 @@ class EpochSampler(Sampler):
         return order[rank() :: size]
 
 
+def inverse_frequency(targets: np.ndarray) -> np.ndarray:
+    """Weight of each class [C], 1 / (its share of the targets [N,C] times C); 0 for a class that does not occur."""
+    share = targets.mean(0)
+    return np.divide(1 / len(share), share, out=np.zeros_like(share), where=share > 0)
+
+
 def make_loader(
-    dataset: CropDataset, batch_size: int, *, shuffle: bool = False, workers: int = 0, device: str = "cpu"
+    dataset: CropDataset,
+    batch_size: int,
+    *,
+    shuffle: bool = False,
+    balanced: bool = False,
+    workers: int = 0,
+    device: str = "cpu",
 ) -> DataLoader:
     """Batches (uint8 [N,S,S,1 or 3], float32 [N,C]). Training (`shuffle`) drops the last, smaller batch.
 
-    Set `loader.sampler.epoch` before each epoch.
+    `balanced` draws images by the inverse frequency of their classes, with replacement. Set
+    `loader.sampler.epoch` before each epoch.
     """
+    targets = dataset.samples.targets
+    weights = targets @ inverse_frequency(targets) if balanced else None  # [N]
     return DataLoader(
         dataset,
         batch_size,
-        sampler=EpochSampler(len(dataset), shuffle, dataset.seed),
+        sampler=EpochSampler(len(dataset), shuffle, dataset.seed, weights),
         num_workers=workers,
         persistent_workers=workers > 0,
         drop_last=shuffle,  # batch normalisation wants full batches

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
+from ..faces import Detection, crop_face
 from ..images import ImageSource, read_image
 
 
@@ -17,17 +21,20 @@ class SplitNotFound(ValueError):
 
 @dataclass(frozen=True)
 class Samples:
-    """The images of one split and their targets.
+    """The faces of one split and their targets.
 
     `targets` [N,C] are probability vectors over `classes`: one-hot for a label, a distribution for votes.
     """
 
-    images: list[ImageSource]
+    images: Sequence[ImageSource]
     targets: np.ndarray
     names: list[str]
     classes: tuple[str, ...]
     layout: str  # which layout of the dataset was found
     rule: str  # which images were kept, and what their targets mean
+    boxes: np.ndarray | None = None  # the face in each photo, xyxy pixels [N,4]; None: the images are crops
+    landmarks: np.ndarray | None = None  # with boxes: [N,5,2] pixels, NaN where they are not known
+    ignored: tuple[str, ...] = ()  # files that lie among the images and are none
 
     def __post_init__(self) -> None:
         n, c = len(self.images), len(self.classes)
@@ -41,22 +48,47 @@ class Samples:
         return len(self.images)
 
     def read(self, i: int) -> np.ndarray:
-        """Image i, RGB uint8 [H,W,3]. Raises ValueError where it cannot be read."""
+        """Image i as it is stored, RGB uint8 [H,W,3]. Raises ValueError where it cannot be read."""
         return read_image(self.images[i])
+
+    def crop(self, i: int, template: np.ndarray, size: int) -> np.ndarray:
+        """The face of image i, RGB uint8 [h,w,3]: cut out by its annotation as inference cuts out faces, or as stored.
+
+        Args:
+            template, size: see `fer.faces.crop_face`; without effect on images that are crops.
+
+        Raises:
+            ValueError: the image cannot be read.
+        """
+        image = self.read(i)
+        if self.boxes is None:
+            return image
+        landmarks = None if self.landmarks is None or np.isnan(self.landmarks[i]).any() else self.landmarks[i]
+        return crop_face(image, Detection(self.boxes[i], landmarks, 1.0), template, size)
 
     @cached_property
     def fingerprints(self) -> np.ndarray:
         """The fingerprint of each image [N]; reads them all, once."""
-        return np.array([fingerprint(self.read(i)) for i in range(len(self))], dtype="U32")
+        with ThreadPoolExecutor() as pool:
+            return np.array(list(pool.map(self._fingerprint, range(len(self)))), dtype="U32")
+
+    def _fingerprint(self, i: int) -> str:
+        try:
+            return fingerprint(self.read(i), None if self.boxes is None else self.boxes[i])
+        except ValueError:
+            return f"unreadable {i}"  # like no other; training on it will say what is wrong
 
     def subset(self, indices: np.ndarray) -> Samples:
         """The samples at `indices` (or where a boolean mask is true)."""
         positions = np.arange(len(self))[indices]
+        take = getattr(self.images, "take", lambda at: [self.images[i] for i in at])
         return replace(
             self,
-            images=[self.images[i] for i in positions],
+            images=take(positions),
             targets=self.targets[positions],
             names=[self.names[i] for i in positions],
+            boxes=None if self.boxes is None else self.boxes[positions],
+            landmarks=None if self.landmarks is None else self.landmarks[positions],
         )
 
     def counts(self) -> dict[str, int]:
@@ -65,17 +97,52 @@ class Samples:
         return dict(zip(self.classes, (int(n) for n in numbers)))
 
 
-def fingerprint(image: np.ndarray) -> str:
-    """Equal for images with equal pixels, whatever their file format."""
-    return hashlib.blake2b(str(image.shape).encode() + image.tobytes(), digest_size=16).hexdigest()
+def fingerprint(image: np.ndarray, box: np.ndarray | None = None) -> str:
+    """Equal for images with equal pixels (and the same face in them), whatever their file format."""
+    place = b"" if box is None else np.asarray(box, np.float64).tobytes()
+    return hashlib.blake2b(str(image.shape).encode() + image.tobytes() + place, digest_size=16).hexdigest()
 
 
 def duplicates_of(samples: Samples, other: Samples) -> np.ndarray:
-    """Which of `samples` [N] have exactly the pixels of an image in `other`."""
-    return np.isin(samples.fingerprints, other.fingerprints)
+    """Which of `samples` [N] repeat an image in `other`: the same pixels, or where all are files, the same bytes."""
+    if not (_are_files(samples.images) and _are_files(other.images)):
+        return np.isin(samples.fingerprints, other.fingerprints)
+    sizes, other_sizes = _file_sizes(samples.images), _file_sizes(other.images)
+    near, other_near = np.isin(sizes, other_sizes), np.isin(other_sizes, sizes)  # the others cannot be equal
+    hashes = np.full(len(samples), "", dtype="U40")
+    hashes[near] = list(_hash_files(samples.images[i] for i in np.flatnonzero(near)))
+    return near & np.isin(hashes, list(_hash_files(other.images[i] for i in np.flatnonzero(other_near))))
+
+
+def _are_files(images: Sequence[ImageSource]) -> bool:
+    return isinstance(images, list) and all(isinstance(image, str | Path) for image in images)
+
+
+def _file_sizes(paths: Sequence[str | Path]) -> np.ndarray:
+    with ThreadPoolExecutor() as pool:
+        return np.array(list(pool.map(_file_size, paths)), dtype=np.int64)
+
+
+def _file_size(path: str | Path) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return -1
+
+
+def _hash_files(paths: Iterable[str | Path]) -> list[str]:
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(_hash_file, paths))
+
+
+def _hash_file(path: str | Path) -> str:
+    try:
+        return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
+    except OSError:
+        return f"unreadable {hash(path)}"
 
 
 def redundant_copies(samples: Samples) -> np.ndarray:
-    """Which of `samples` [N] repeat the pixels of an earlier one."""
+    """Which of `samples` [N] repeat the pixels (and the face in them) of an earlier one."""
     _, first = np.unique(samples.fingerprints, return_index=True)
     return ~np.isin(np.arange(len(samples)), first)

@@ -31,7 +31,7 @@ def predict_split(
     dataset: str,
     data: str | Path,
     split: str,
-    rule: str = "majority",
+    rule: str = "",
     *,
     duplicates_of_dir: str | Path | None = None,
     flip: bool = False,
@@ -48,8 +48,13 @@ def predict_split(
         raise ValueError(
             f"{path} has {len(description.classes)} classes ({known}), without {', '.join(unknown)} of {dataset}"
         )
-    train = find_train(dataset, data, duplicates_of_dir, split, description.recipe.get("train_rule", rule))
-    loader = make_loader(CropDataset(samples, description.preprocessing), batch_size, device=device)
+    train_rule = description.recipe.get("train_rule", "") if description.dataset == dataset else ""
+    train = find_train(dataset, data, duplicates_of_dir, split, train_rule)
+    loader = make_loader(
+        CropDataset(samples, description.preprocessing, np.reshape(description.template, (-1, 2))),
+        batch_size,
+        device=device,
+    )
     predictions = predict(model.fold().to(device), loader, device, flip=flip)
     columns = [description.classes.index(name) for name in samples.classes]
     return SplitPredictions(
@@ -76,7 +81,7 @@ def measure(found: SplitPredictions) -> dict:
 
 
 def evaluate_checkpoint(
-    weights: str | Path, dataset: str, data: str | Path, split: str, rule: str = "majority", **options
+    weights: str | Path, dataset: str, data: str | Path, split: str, rule: str = "", **options
 ) -> dict:
     """Figures of a checkpoint on one split of a dataset, in float32.
 

@@ -36,7 +36,7 @@ def publish_checkpoint(
     if Path(out).suffix != ".safetensors":
         raise ValueError(f"--out {out}: expected a name that ends with .safetensors")
     model, description = load_checkpoint(find_checkpoint(weights))
-    rule = description.recipe.get("val_rule", "majority")
+    rule = description.recipe.get("val_rule", "")
     with tempfile.TemporaryDirectory() as folder:
         stored = Path(folder) / Path(out).name
         save_checkpoint(stored, model, description, half=True)

@@ -45,7 +45,7 @@ def average_checkpoints(
     model.load_state_dict(mean)
 
     recipe = description.recipe
-    samples = load_samples(description.dataset, data, "train", recipe.get("train_rule", "majority"))
+    samples = load_samples(description.dataset, data, "train", recipe.get("train_rule", ""))
     dataset = CropDataset(samples, description.preprocessing, Augmentation(recipe.get("augmentation", "none")))
     loader = make_loader(dataset, min(64, len(samples)), shuffle=True)
     inputs = (description.preprocessing.normalize(images) for images, _ in islice(loader, batches))

@@ -29,14 +29,19 @@ class TrainConfig:
     # data
     dataset: str = _option("ferplus", "name of the dataset")
     data: str = _option("", "folder of the dataset")
-    train_rule: str = _option("probability", "which training images are kept, and their targets (FER+)")
-    val_rule: str = _option("majority", "which validation images are kept")
+    train_rule: str = _option("", "which training images are kept, and their targets; empty: the dataset's default")
+    val_rule: str = _option("", "which validation images are kept; empty: the dataset's default")
     drop_duplicates: bool = _option(False, "drop training images that occur in validation or repeat a training image")
     crop_size: int = _option(48, "pixels of the stored crops")
     input_size: int = _option(112, "pixels of the network's input")
     gray: bool = _option(True, "train on gray images")
-    template: list[float] = _option([], "landmarks in a crop, as ten fractions x y of its side, for inference")
-    augmentation: str = _option("faces", "augmentation by name: faces, paper, none")
+    mean: list[float] = _option([127.5], "mean of the pixels, one number or one for each of red, green, blue")
+    std: list[float] = _option([128.0], "their deviation")
+    interpolation: str = _option("cubic", "cubic or linear, from crop_size to input_size", choices=("cubic", "linear"))
+    template: list[float] = _option([], "landmarks in a crop, ten fractions x y of its side; empty: measured on crops")
+    augmentation: str = _option("faces", "augmentation by name: faces, strong, paper, paper-affectnet, none")
+    balanced: bool = _option(False, "draw images by the inverse frequency of their classes")
+    class_weights: bool = _option(False, "weigh the cross-entropy by the inverse frequency of the classes")
     mixup: float = _option(0.0, "mixup: images and targets are blended; alpha of the Beta distribution, 0 is off")
     cutmix: float = _option(0.0, "cutmix: a rectangle comes from another image; with mixup, one of both is drawn")
     # network
@@ -74,6 +79,8 @@ class TrainConfig:
     amp: bool = _option(True, "bfloat16 autocast")
     compile: bool = _option(False, "torch.compile: slow start, faster steps")
     workers: int = _option(1, "processes that load images; 0 loads in the training process")
+    cache: bool = _option(False, "keep prepared crops in a temporary file, so that each image is decoded once")
+    detector_weights: str = _option("", "ONNX file of YuNet, which measures the template; empty: the download")
     # run
     out: str = _option("", "folder of the run")
     resume: bool = _option(False, "go on from the last checkpoint in --out")
@@ -100,6 +107,8 @@ class TrainConfig:
                 )
         if not 0 <= self.distill <= 1 or self.distill_temperature <= 0:
             raise ValueError("--distill is a share in [0, 1] and --distill-temperature above 0")
+        if {len(self.mean), len(self.std)} - {1, 3} or min(self.std) <= 0:
+            raise ValueError("--mean and --std take one number or three, --std above 0")
         if len(self.template) not in (0, 10):
             raise ValueError(f"--template takes ten fractions (five x, y pairs), not {len(self.template)}")
         if not 0 <= self.ema < 1:

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from ..models.checkpoint import load_training_state, save_checkpoint
 from .config import TrainConfig
 from .environment import describe_environment
 from .splits import Splits, load_splits
+from .template import measure_missing_template
 from .trainer import Trainer
 
 log = logging.getLogger("fer")
@@ -51,8 +52,10 @@ def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) 
         if last.exists() and not config.resume:
             raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
         if last.exists():
+            config = keep_template(config, out)
             check_same_run(config, out)
         splits = load_splits(config)
+        config = measure_missing_template(config, splits.train)
         trainer = Trainer(config, splits)
         if last.exists():
             trainer.load_state(load_training_state(last))
@@ -62,10 +65,16 @@ def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) 
         return run(trainer, out, deadline, on_epoch)
 
 
+def keep_template(config: TrainConfig, out: Path) -> TrainConfig:
+    """A template that the run has measured when it started is not measured again."""
+    saved = yaml.safe_load((out / "config.yaml").read_text()).get("template", [])
+    return config if config.template else replace(config, template=saved)
+
+
 def check_same_run(config: TrainConfig, out: Path) -> None:
     """A resumed run must be the same run. Raises ValueError naming the fields that differ."""
-    saved, now = yaml.safe_load((out / "config.yaml").read_text()), asdict(config)
-    free = {"resume", "out", "data", "workers", "device", "compile", "minutes"}
+    saved, now = asdict(TrainConfig()) | yaml.safe_load((out / "config.yaml").read_text()), asdict(config)
+    free = {"resume", "out", "data", "workers", "device", "compile", "minutes", "cache", "detector_weights"}
     if changed := [f"{k} ({saved[k]} -> {now.get(k)})" for k in saved if k not in free and saved[k] != now.get(k)]:
         raise ValueError(f"--resume: {out} was started with other settings: {', '.join(changed)}")
 

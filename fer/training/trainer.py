@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from ..data import Samples
-from ..data.loader import CropDataset, make_loader
+from ..data.loader import CropDataset, inverse_frequency, make_loader
 from ..data.transforms import Augmentation
 from ..device import choose_device, peak_megabytes
 from ..distributed import mean_over_processes, rank, synchronise_batch_norm, world_size
@@ -59,7 +59,7 @@ class Trainer:
         self.config, self.splits = config, splits
         self.device = choose_device(config.device)
         torch.manual_seed(config.seed)
-        self.preprocessing = Preprocessing(config.crop_size, config.input_size, config.gray)
+        self.preprocessing = make_preprocessing(config)
         model = build_model(config, len(splits.train.classes))
         self.teachers = self._load_teachers()
         criterion = DANLoss(
@@ -70,6 +70,7 @@ class Trainer:
             config.overlap,
             config.distill if self.teachers else 0.0,
             config.distill_temperature,
+            torch.from_numpy(inverse_frequency(splits.train.targets)) if config.class_weights else None,
         )
         self.objective = Objective(model, criterion).to(self.device, memory_format=torch.channels_last)
         self.ema = ModelEmaV3(model, config.ema, use_warmup=True)
@@ -111,10 +112,12 @@ class Trainer:
         return teachers
 
     def _loader(self, samples: Samples, shuffle: bool) -> DataLoader:
-        augment = Augmentation(self.config.augmentation) if shuffle else None
-        dataset = CropDataset(samples, self.preprocessing, augment, self.config.seed)
-        workers = self.config.workers if shuffle else 0
-        return make_loader(dataset, self.config.batch_size, shuffle=shuffle, workers=workers, device=self.device)
+        c = self.config
+        augment = Augmentation(c.augmentation) if shuffle else None
+        template = np.reshape(c.template, (-1, 2))
+        dataset = CropDataset(samples, self.preprocessing, template, augment, c.seed, c.cache)
+        options = {"balanced": c.balanced, "workers": c.workers} if shuffle else {}
+        return make_loader(dataset, c.batch_size, shuffle=shuffle, device=self.device, **options)
 
     def train_epoch(self) -> dict[str, float]:
         """One pass over the training data -> mean of each loss term, seconds, images per second, memory."""
@@ -235,6 +238,12 @@ class Trainer:
         self.schedule.load_state_dict(state["schedule"])
         torch.set_rng_state(state["rng"])
         self.history = state["history"]
+
+
+def make_preprocessing(config: TrainConfig) -> Preprocessing:
+    """What the configuration says of the network's input."""
+    mean, std = (values[0] if len(values) == 1 else tuple(values) for values in (config.mean, config.std))
+    return Preprocessing(config.crop_size, config.input_size, config.gray, mean, std, config.interpolation)
 
 
 def check_finite(names: list[str], values: Tensor) -> dict[str, float]:

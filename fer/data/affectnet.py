@@ -1,0 +1,123 @@
+"""AffectNet (Mollahosseini, Hasani, Mahoor 2017, arXiv:1708.03985), with seven classes or eight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ..labels import EMOTIONS
+from .dataset import Dataset
+from .fer2013 import read_csv
+from .layouts import Layout, Parts, Records, load_split
+from .samples import Samples
+
+LABELS = dict(zip("01234567", EMOTIONS))  # 8 none, 9 uncertain, 10 no face
+COLUMNS = ("subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "facial_landmarks", "expression")
+LISTS, IMAGES = "Manually_Annotated_file_lists", "Manually_Annotated_Images"
+
+
+def five_of_68(points: np.ndarray) -> np.ndarray:
+    """The 68 points of a face [68,2] -> our landmarks [5,2]: middle of each eye, tip of the nose, mouth corners."""
+    return np.stack([points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]])
+
+
+def _find_old(classes: tuple[str, ...], root: Path) -> Parts | None:
+    files = {"train": "training.csv", "test": "validation.csv"}
+    lists = next((f for f in (root / LISTS, root) if any((f / name).is_file() for name in files.values())), None)
+    if lists is None:
+        return None
+    images = next((p for p in (root / IMAGES, root / "Manually_Annotated" / IMAGES) if p.is_dir()), None)
+    if images is None:
+        raise ValueError(
+            f"{root}: the lists of AffectNet are here, the folder {IMAGES} is not; unpack it beside {LISTS}"
+        )
+    found = {part: lists / name for part, name in files.items() if (lists / name).is_file()}
+    return {part: partial(_read_old, path, images, classes) for part, path in found.items()}
+
+
+def _read_old(path: Path, images: Path, classes: tuple[str, ...]) -> Records:
+    records, boxes, landmarks = Records(), [], []
+    for line, row in tqdm(read_csv(path), desc=path.name, unit="row", disable=None):
+        if missing := [name for name in COLUMNS if row.get(name) is None]:
+            raise ValueError(
+                f"{path}, line {line}: no {', '.join(missing)}; expected the columns {', '.join(COLUMNS)}, ..."
+            )
+        label = LABELS.get(row["expression"])
+        x, y, width, height = (_number(row[name]) for name in COLUMNS[1:5])
+        if label in classes and width > 0 and height > 0:
+            records.images.append(str(images / row[COLUMNS[0]]))
+            records.labels.append(label)
+            records.names.append(row[COLUMNS[0]])
+            boxes.append((x, y, x + width, y + height))
+            landmarks.append(_read_points(row["facial_landmarks"]))
+    records.boxes, records.landmarks = np.reshape(boxes, (-1, 4)), np.reshape(landmarks, (-1, 5, 2))
+    return records
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:  # NULL, where there is no face
+        return -1.0
+
+
+def _read_points(text: str) -> np.ndarray:
+    try:
+        return five_of_68(np.array(text.split(";"), float).reshape(68, 2))
+    except ValueError:
+        return np.full((5, 2), np.nan)  # the box alone will do
+
+
+def _find_new(classes: tuple[str, ...], root: Path) -> Parts | None:
+    folders = {"train": root / "train_set", "test": root / "val_set"}
+    return {p: partial(_read_new, f, root, classes) for p, f in folders.items() if (f / "annotations").is_dir()} or None
+
+
+def _read_new(folder: Path, root: Path, classes: tuple[str, ...]) -> Records:
+    records = Records()
+    files = sorted((folder / "annotations").glob("*_exp.npy"), key=lambda p: (len(p.name), p.name))
+    for path in tqdm(files, desc=folder.name, unit="label", disable=None):
+        try:
+            value = str(int(np.load(path, allow_pickle=False).item()))  # a number, or a string that is one
+        except (ValueError, OSError) as error:
+            raise ValueError(f"{path}: expected one whole number as a NumPy file ({error})") from None
+        if LABELS.get(value) in classes:
+            image = folder / "images" / f"{path.name.removesuffix('_exp.npy')}.jpg"
+            records.images.append(str(image))
+            records.labels.append(LABELS[value])
+            records.names.append(str(image.relative_to(root)))
+    return records
+
+
+def _layouts(classes: tuple[str, ...]) -> dict[str, Layout]:
+    return {
+        "old release": Layout(
+            f"{LISTS}/training.csv and validation.csv beside {IMAGES}/ (old release)", partial(_find_old, classes)
+        ),
+        "new release": Layout(
+            "train_set/ and val_set/ with images/ and annotations/ (new release)", partial(_find_new, classes)
+        ),
+    }
+
+
+def _loader(classes: tuple[str, ...]) -> Callable[[str | Path, str, str], Samples]:
+    def load_affectnet(root: str | Path, split: str, rule: str = "label") -> Samples:
+        """One split of AffectNet's manual annotations; `test` is its validation set, `val` is drawn from train.
+
+        The old release holds photos with boxes and 68 landmarks; the new one holds crops.
+        """
+        return load_split("AffectNet", root, split, _layouts(classes), classes, rule)
+
+    return load_affectnet
+
+
+AFFECTNET8 = Dataset(_loader(EMOTIONS), LABELS, official={"train+val": (287_651,), "test": (4_000, 3_999)})
+AFFECTNET7 = Dataset(
+    _loader(EMOTIONS[:7]),
+    {key: label for key, label in LABELS.items() if label != "contempt"},
+    official={"train+val": (283_901,), "test": (3_500,)},
+)

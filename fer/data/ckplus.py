@@ -1,0 +1,70 @@
+"""CK+ (Lucey et al. 2010): posed expressions filmed from neutral to their peak."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..labels import EMOTIONS
+from .affectnet import five_of_68
+from .dataset import Dataset
+from .layouts import Layout, Parts, Records, first_folder, load_split
+from .samples import Samples
+
+LABELS = dict(zip("01234567", ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")))
+
+
+def _find(root: Path) -> Parts | None:
+    images = first_folder(root, "cohn-kanade-images", "extended-cohn-kanade-images/cohn-kanade-images")
+    labels = first_folder(root, "Emotion", "Emotion_labels/Emotion")
+    return {"all": partial(_read, root, images, labels)} if images and labels else None
+
+
+def _read(root: Path, images: Path, labels: Path) -> Records:
+    """Of each labelled sequence: its first frame, neutral, and its last, the peak."""
+    records, points = Records(groups=[]), []
+    landmarks = first_folder(root, "Landmarks", "Landmarks/Landmarks")
+    for path in sorted(labels.glob("S*/*/*_emotion.txt")):
+        subject, sequence = path.parts[-3:-1]
+        frames = sorted((images / subject / sequence).glob("*.png"))
+        value = path.read_text().split()
+        label = LABELS.get(f"{float(value[0]):g}") if value else None
+        if label is None:
+            raise ValueError(f"{path}: expected a number of 0 to 7, got {' '.join(value)!r}")
+        if not frames:
+            raise ValueError(f"{path} labels a sequence without frames: {images / subject / sequence} holds no PNG")
+        for frame, name in ((frames[0], "neutral"), (frames[-1], label)):
+            records.images.append(str(frame))
+            records.labels.append(name)
+            records.names.append(str(frame.relative_to(images)))
+            records.groups.append(subject)
+            if landmarks:
+                points.append(_read_points(landmarks / subject / sequence / f"{frame.stem}_landmarks.txt"))
+    if landmarks:
+        all_points = np.reshape(points, (-1, 68, 2))
+        records.boxes = np.concatenate([all_points.min(1), all_points.max(1)], 1)  # [N,4]
+        records.landmarks = np.reshape([five_of_68(p) for p in all_points], (-1, 5, 2))
+    return records
+
+
+def _read_points(path: Path) -> np.ndarray:
+    try:
+        return np.array(path.read_text().split(), float).reshape(68, 2)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: expected 68 landmarks ({error}); move Landmarks/ away to do without") from None
+
+
+LAYOUTS = {"official": Layout("cohn-kanade-images/ and Emotion/ (or Emotion_labels/Emotion/)", _find)}
+
+
+def load_ckplus(root: str | Path, split: str, rule: str = "peak") -> Samples:
+    """One split of CK+ (Lucey et al. 2010), by subject: first frames (neutral) and last frames of the labelled sequences.
+
+    Frames are whole pictures; where `Landmarks/` of the release lies there too, faces are cut out by it.
+    """
+    return load_split("CK+", root, split, LAYOUTS, EMOTIONS, rule)
+
+
+CKPLUS = Dataset(load_ckplus, LABELS, rules=("peak",))

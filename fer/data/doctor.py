@@ -1,0 +1,275 @@
+"""What is wrong with a copy of a dataset, before a night of training is lost."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import combinations
+from multiprocessing import Pool
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from ..images import ImageSource, read_image
+from .dataset import Dataset
+from .layouts import SPLITS
+from .samples import Samples, SplitNotFound, fingerprint
+
+NEAR = 3  # bits of 64 in which the perceptual hashes of near duplicates differ at most
+
+
+class Look(NamedTuple):
+    """What one image file shows."""
+
+    problem: str  # missing, empty, not an image, damaged, box outside; or none
+    reason: str
+    width: int
+    height: int
+    gray: bool
+    brightness: float  # mean, 0 to 255
+    fingerprint: str
+    hash: int  # perceptual, 64 bits
+
+
+@dataclass
+class Examination:
+    """What was found in a copy of a dataset."""
+
+    dataset: str
+    splits: dict[str, Samples]  # by the default rules
+    everything: dict[str, Samples]  # all images, whatever the rule keeps
+    absent: dict[str, str]  # splits that are not there, and why
+    looks: dict[str, list[Look]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    figures: dict = field(default_factory=dict)
+
+
+def examine(
+    name: str,
+    dataset: Dataset,
+    root: str | Path,
+    workers: int | None = None,
+    near: int = NEAR,
+    on_image: Callable[[str, int, int], None] = lambda split, done, total: None,
+) -> Examination:
+    """Look at every image of a dataset.
+
+    Args:
+        workers: processes; None takes one per core, 0 looks in this one.
+        near: bits in which the 64-bit perceptual hashes of near duplicates may differ; 0 to 3.
+        on_image: told (split, images done, images in all).
+
+    Raises:
+        ValueError: no layout of the dataset lies in `root`, or its labels cannot be read.
+    """
+    found = _load(name, dataset, root)
+    for split, samples in found.everything.items():
+        looks = found.looks[split] = []
+        for look in _look_at_all(samples, workers):
+            looks.append(look)
+            on_image(split, len(looks), len(samples))
+    _check_counts(found, dataset)
+    _check_files(found)
+    _check_copies(found, dataset, near)
+    _measure_images(found)
+    return found
+
+
+def _load(name: str, dataset: Dataset, root: str | Path) -> Examination:
+    found = Examination(name, {}, {}, {})
+    for split in SPLITS:
+        try:
+            found.splits[split] = dataset.load(root, split, dataset.rule_for(split))
+            found.everything[split] = dataset.load(root, split, dataset.every) if dataset.every else found.splits[split]
+        except SplitNotFound as error:
+            found.absent[split] = str(error)
+    if not found.splits:
+        raise ValueError(found.absent["train"])
+    return found
+
+
+def _look_at_all(samples: Samples, workers: int | None) -> Iterator[Look]:
+    boxes = samples.boxes if samples.boxes is not None else [None] * len(samples)
+    tasks = ((samples.images[i], boxes[i]) for i in range(len(samples)))
+    if workers == 0:
+        yield from map(_look, tasks)
+        return
+    with Pool(workers or os.cpu_count()) as pool:
+        yield from pool.imap(_look, tasks, chunksize=32)
+
+
+def _look(task: tuple[ImageSource, np.ndarray | None]) -> Look:
+    from imagehash import phash
+    from PIL import Image
+
+    source, box = task
+    try:
+        image = read_image(source)
+    except ValueError as error:
+        return Look(_name_problem(source, str(error)), str(error), 0, 0, False, 0.0, "", 0)
+    h, w = image.shape[:2]
+    problem = "" if box is None or _overlaps(box, w, h) else "box outside"
+    small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
+    gray = bool((image == image[..., :1]).all())
+    bits = phash(Image.fromarray(small)).hash.ravel()
+    value = int(np.packbits(bits).view(">u8")[0])
+    reason = f"box {np.round(box).tolist()} in {w}x{h} pixels" if problem else ""
+    return Look(problem, reason, w, h, gray, float(small.mean()), fingerprint(image, box), value)
+
+
+def _name_problem(source: ImageSource, error: str) -> str:
+    if isinstance(source, str | os.PathLike) and not Path(source).exists():
+        return "missing"
+    return next((name for name in ("empty", "not an image") if name in error), "damaged")
+
+
+def _overlaps(box: np.ndarray, width: int, height: int) -> bool:
+    """At least half of the box lies in the image."""
+    x1, y1, x2, y2 = box
+    inside = max(0.0, min(x2, width) - max(x1, 0)) * max(0.0, min(y2, height) - max(y1, 0))
+    return inside >= 0.5 * (x2 - x1) * (y2 - y1) > 0
+
+
+def _check_counts(found: Examination, dataset: Dataset) -> None:
+    """Images per split and class, against the official release."""
+    found.figures["layout"] = {split: s.layout for split, s in found.splits.items()}
+    found.figures["counts"] = {
+        split: {"rule": s.rule, "images": len(s)} | s.counts() for split, s in found.splits.items()
+    }
+    for split, samples in found.splits.items():
+        if empty := [name for name, n in samples.counts().items() if not n]:
+            found.problems.append(f"{split}: no image of {', '.join(empty)}")
+        if samples.ignored:
+            some = ", ".join(samples.ignored[:3])
+            found.remarks.append(f"{split}: {len(samples.ignored)} files among the images are none by name: {some}")
+    for splits, numbers in dataset.official.items():
+        if all(split in found.splits for split in splits.split("+")):
+            n = sum(len(found.splits[split]) for split in splits.split("+"))
+            if n not in numbers:
+                expected = " or ".join(f"{number:,}" for number in numbers)
+                found.problems.append(f"{splits}: {n:,} images; the official release has {expected}")
+    found.remarks += [f"{split}: not there" for split in found.absent]
+
+
+def _check_files(found: Examination) -> None:
+    found.figures["unreadable"] = {}
+    for split, looks in found.looks.items():
+        names = found.everything[split].names
+        bad = [(look.problem, names[i], look.reason) for i, look in enumerate(looks) if look.problem]
+        found.figures["unreadable"][split] = [f"{name}: {problem} ({reason})" for problem, name, reason in bad]
+        for problem, n in sorted(Counter(problem for problem, _, _ in bad).items()):
+            first = next(name for p, name, _ in bad if p == problem)
+            found.problems.append(f"{split}: {n} {'file' if n == 1 else 'files'} {problem}, e.g. {first}")
+
+
+def _check_copies(found: Examination, dataset: Dataset, near: int) -> None:
+    """Exact and near duplicates, within splits and across them."""
+    figures = found.figures["duplicates"] = {"exact": {}, "redundant": {}, "contradictory": {}, "near": {}}
+    prints = {s: np.array([look.fingerprint for look in looks]) for s, looks in found.looks.items()}
+    for split, values in prints.items():
+        readable = values[values != ""]
+        if redundant := len(readable) - len(np.unique(readable)):
+            figures["redundant"][split] = redundant
+            found.remarks.append(f"{split}: {redundant:,} redundant copies of images in it")
+        if contradictory := _count_contradictory(values, found.everything[split].targets.argmax(1)):
+            figures["contradictory"][split] = contradictory
+            found.remarks.append(
+                f"{split}: {contradictory:,} of the images that occur more than once have several labels"
+            )
+    for first, second in combinations(prints, 2):
+        if n := int((np.isin(prints[second], prints[first]) & (prints[second] != "")).sum()):
+            figures["exact"][f"{second} in {first}"] = n
+            text = f"{n:,} images of {second} are identical to one of {first}"
+            if dataset.leaks:
+                found.remarks.append(f"{text}, as in the official release")
+            else:
+                found.problems.append(f"{text}: accuracy on {second} is too high")
+    _check_near_copies(found, prints, near)
+
+
+def _count_contradictory(prints: np.ndarray, labels: np.ndarray) -> int:
+    """Images whose copies have another label."""
+    images, group = np.unique(prints, return_inverse=True)
+    low, high = np.full(len(images), 99), np.full(len(images), -1)
+    np.minimum.at(low, group, labels)
+    np.maximum.at(high, group, labels)
+    return int(((low != high) & (images != "")).sum())
+
+
+def _check_near_copies(found: Examination, prints: dict[str, np.ndarray], near: int) -> None:
+    splits = list(prints)
+    owner = np.concatenate([np.full(len(prints[s]), k) for k, s in enumerate(splits)])
+    everything = np.concatenate(list(prints.values()))
+    hashes = np.array([look.hash for looks in found.looks.values() for look in looks], np.uint64)
+    _, kept = np.unique(everything, return_index=True)
+    kept = kept[everything[kept] != ""]  # one of each image
+    pairs = kept[near_pairs(hashes[kept], near)]  # [M,2]
+    names = [name for s in splits for name in found.everything[s].names]
+    counts = Counter(" and ".join(sorted({splits[owner[i]] for i in pair}, key=SPLITS.index)) for pair in pairs)
+    found.figures["duplicates"]["near"] = dict(counts)
+    found.figures["duplicates"]["near_examples"] = [[names[i] for i in pair] for pair in pairs[:20]]
+    found.figures["duplicates"]["near_bits"] = near
+    for where, n in counts.items():
+        found.remarks.append(f"{where}: {n:,} pairs that look alike (perceptual hashes differ in at most {near} bits)")
+
+
+_BITS = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
+
+
+def near_pairs(hashes: np.ndarray, distance: int = NEAR) -> np.ndarray:
+    """Pairs of 64-bit hashes [N] that differ in at most `distance` <= 3 bits -> indices [M,2], each pair once.
+
+    Such hashes agree in at least one of their four quarters, so only those are compared that share one.
+    """
+    assert 0 <= distance <= 3
+    found = [np.empty((0, 2), int)]
+    for quarter in range(4):
+        key = (hashes >> np.uint64(16 * quarter)) & np.uint64(0xFFFF)
+        order = np.argsort(key, kind="stable")
+        key, left, shift = key[order], np.arange(len(order)), 1
+        while len(left):
+            left = left[left + shift < len(order)]
+            left = left[key[left] == key[left + shift]]
+            a, b = order[left], order[left + shift]
+            bits = _BITS[(hashes[a] ^ hashes[b]).view(np.uint8).reshape(-1, 8)].sum(1)
+            found.append(np.sort(np.stack([a, b], 1)[bits <= distance], 1))
+            shift += 1
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def _measure_images(found: Examination) -> None:
+    found.figures["images"] = {}
+    for split, looks in found.looks.items():
+        if seen := [look for look in looks if look.width]:
+            sides = np.array([(look.width, look.height) for look in seen])
+            found.figures["images"][split] = {
+                "width": [int(v) for v in np.percentile(sides[:, 0], (0, 50, 100))],
+                "height": [int(v) for v in np.percentile(sides[:, 1], (0, 50, 100))],
+                "gray": float(np.mean([look.gray for look in seen])),
+                "brightness": float(np.mean([look.brightness for look in seen])),
+            }
+
+
+def draw_contact_sheet(samples: Samples, label: str, columns: int = 12, rows: int = 8, side: int = 64) -> np.ndarray:
+    """Images of one class, drawn by chance (always the same) -> RGB uint8 [rows*side, columns*side, 3]."""
+    from PIL import Image, ImageOps
+
+    sheet = Image.new("RGB", (columns * side, rows * side), "white")
+    of_class = np.flatnonzero(samples.targets.argmax(1) == samples.classes.index(label))
+    drawn = np.random.default_rng(0).permutation(of_class)
+    place = 0
+    for i in drawn:
+        try:
+            face = Image.fromarray(samples.crop(int(i), np.empty((0, 2)), side))
+        except ValueError:
+            continue
+        sheet.paste(ImageOps.pad(face, (side, side)), (place % columns * side, place // columns * side))
+        place += 1
+        if place == columns * rows:
+            break
+    return np.asarray(sheet)

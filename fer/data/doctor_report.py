@@ -1,0 +1,53 @@
+"""What the doctor found, in words, numbers and pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..images import write_image
+from .dataset import Dataset
+from .doctor import Examination, draw_contact_sheet
+
+
+def format_examination(found: Examination, dataset: Dataset) -> str:
+    """Counts per split and class, the label map with an example of each class, sizes, remarks and problems."""
+    lines = []
+    for split, samples in found.splits.items():
+        counts = ", ".join(f"{name} {n:,}" for name, n in samples.counts().items())
+        lines.append(f"{split}: {len(samples):,} images (layout: {samples.layout}; rule: {samples.rule}): {counts}")
+        if figures := found.figures["images"].get(split):
+            (w0, w1, w2), (h0, h1, h2) = figures["width"], figures["height"]
+            lines.append(
+                f"    pixels {w0}x{h0} to {w2}x{h2}, median {w1}x{h1}; gray {figures['gray']:.0%}; mean brightness "
+                f"{figures['brightness']:.0f} of 255"
+            )
+    lines.append("labels:")
+    first = next(iter(found.splits.values()))
+    for name in first.classes:
+        raw = ", ".join(key for key, label in dataset.labels.items() if label == name) or name
+        lines.append(f"    {raw} -> {name}, e.g. {_example(found, name)}")
+    lines += [f"remark: {text}" for text in found.remarks]
+    lines += [f"PROBLEM: {text}" for text in found.problems]
+    lines.append(f"{len(found.problems)} problems" if found.problems else "no problem found")
+    return "\n".join(lines)
+
+
+def _example(found: Examination, label: str) -> str:
+    for samples in found.splits.values():
+        if label in samples.classes:
+            of_class = samples.targets.argmax(1) == samples.classes.index(label)
+            if of_class.any():
+                return samples.names[int(of_class.argmax())]
+    return "none"
+
+
+def write_examination(found: Examination, out: Path) -> None:
+    """Write report.json, and a contact sheet `SPLIT-CLASS.png` of every class in every split, into the folder `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    report = {"dataset": found.dataset, "problems": found.problems, "remarks": found.remarks, "absent": found.absent}
+    (out / "report.json").write_text(json.dumps(report | found.figures, indent=2, ensure_ascii=False))
+    for split, samples in found.splits.items():
+        for label, n in samples.counts().items():
+            if n:
+                write_image(out / f"{split}-{label.replace(' ', '-')}.png", draw_contact_sheet(samples, label))

@@ -1,0 +1,124 @@
+"""Parquet shards in the image convention of the `datasets` library, as `fer pack` writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..images import ImageSource
+from ..labels import EMOTIONS, canonical
+from .dataset import Dataset
+from .layouts import SPLITS, list_folder
+from .samples import Samples, SplitNotFound
+
+PATTERNS = {"train": ("train*",), "val": ("val*", "dev*"), "test": ("test*",)}
+
+
+class ArrowImages(Sequence):
+    """The bytes of image files in an Arrow column: one block of memory, whatever the number of images."""
+
+    def __init__(self, column):
+        self.column = column  # binary, chunked
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __getitem__(self, i: int) -> ImageSource:
+        return self.column[int(i)].as_py()
+
+    def take(self, positions: np.ndarray) -> ArrowImages:
+        return ArrowImages(self.column.take(positions))
+
+
+def describe_columns(classes: tuple[str, ...]) -> dict:
+    """What the `datasets` library reads of our columns, as JSON values in the metadata of a schema."""
+    features = {"image": {"_type": "Image"}, "label": {"names": list(classes), "_type": "ClassLabel"}}
+    features["name"] = {"dtype": "string", "_type": "Value"}
+    return {"info": {"features": features | {c: {"dtype": "float32", "_type": "Value"} for c in classes}}}
+
+
+def load_parquet(root: str | Path, split: str, rule: str = "label") -> Samples:
+    """One split of Parquet shards `train*.parquet`, `val*.parquet` (or `dev*`), `test*.parquet`, here or in data/.
+
+    Columns: `image`, a struct {bytes, path} or bytes; and one of: a column of probabilities per class, as `fer pack`
+    writes them; `label`, integers whose names stand in the metadata (ClassLabel), or the names of emotions.
+
+    Raises:
+        ValueError: no such shard, or other columns.
+    """
+    root = Path(root)
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
+    if not root.is_dir():
+        raise ValueError(f"{root}: no such folder; --data must name the folder that holds the Parquet shards")
+    shards = [s for f in (root, root / "data") for p in PATTERNS[split] for s in sorted(f.glob(f"{p}.parquet"))]
+    if not shards:
+        wanted = " or ".join(f"{p}.parquet" for p in PATTERNS[split])
+        raise SplitNotFound(
+            f"{root}: no {split} split. Looked for {wanted}, here and in data/. Found: {list_folder(root)}"
+        )
+    _check_complete(shards)
+    return _read(root, shards, rule)
+
+
+def _check_complete(shards: list[Path]) -> None:
+    """Names like train-00000-of-00003 tell how many there must be."""
+    for shard in shards:
+        _, _, total = shard.stem.partition("-of-")
+        if total.isdigit() and int(total) != len(shards):
+            raise ValueError(
+                f"{shard}: one of {int(total)} shards, of which {len(shards)} are here; copy the others too"
+            )
+
+
+def _read(root: Path, shards: list[Path], rule: str) -> Samples:
+    import pyarrow.compute
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(shards)
+    if "image" not in table.column_names:
+        raise ValueError(f"{shards[0]}: no column image; found {', '.join(table.column_names)}")
+    metadata = {
+        k.decode(): json.loads(v) for k, v in (table.schema.metadata or {}).items() if k in (b"fer", b"huggingface")
+    }
+    classes, targets = _read_targets(table, metadata, shards[0])
+    image = table["image"]
+    is_struct = pyarrow.types.is_struct(image.type)
+    images = pyarrow.compute.struct_field(image, "bytes") if is_struct else image
+    if images.null_count:
+        raise ValueError(f"{shards[0]}: {images.null_count} images have no bytes; embed the files in the shards")
+    if "name" in table.column_names:
+        names = table["name"].to_pylist()
+    else:
+        paths = pyarrow.compute.struct_field(image, "path").to_pylist() if is_struct else [None] * len(images)
+        names = [path or f"{shards[0].parent.name}/{i}" for i, path in enumerate(paths)]
+    packed = metadata.get("fer", {})
+    layout = f"parquet, packed from {packed['dataset']}" if packed else "parquet"
+    return Samples(ArrowImages(images), targets, names, classes, layout, packed.get("rule", rule))
+
+
+def _read_targets(table, metadata: dict, shard: Path) -> tuple[tuple[str, ...], np.ndarray]:
+    """Classes and probability vectors [N,C] of a table."""
+    if packed := metadata.get("fer"):
+        classes = tuple(packed["classes"])
+        return classes, np.stack([table[name].to_numpy() for name in classes], 1).astype(np.float32)
+    if "label" not in table.column_names:
+        raise ValueError(f"{shard}: no column label; found {', '.join(table.column_names)}")
+    labels = table["label"].to_pylist()
+    if any(isinstance(label, int) for label in labels):
+        names = metadata.get("huggingface", {}).get("info", {}).get("features", {}).get("label", {}).get("names")
+        if not names:
+            raise ValueError(f"{shard}: label holds integers, and no metadata names them; store names, or a ClassLabel")
+        labels = [names[label] for label in labels]
+    else:
+        names = sorted(set(labels))
+    known = {canonical(name) for name in names}
+    classes = tuple(emotion for emotion in EMOTIONS if emotion in known)
+    indices = np.array([classes.index(canonical(label)) for label in labels], int)
+    return classes, np.eye(len(classes), dtype=np.float32)[indices]
+
+
+PARQUET = Dataset(load_parquet, {})
