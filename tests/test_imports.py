@@ -20,7 +20,7 @@ ALLOWED = {
     "training": {"models", "losses", "data", "faces", "evaluation"},
     "inference": {"models", "faces"},
     "draw": {"inference"},
-    "benchmark": {"inference", "models", "faces"},
+    "benchmark": {"inference", "models", "faces", "training"},
     "commands": {"models", "data", "faces", "evaluation", "training", "inference", "draw", "benchmark"},
     "cli": {"commands"},
     "__init__": {"inference"},

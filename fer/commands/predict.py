@@ -53,16 +53,26 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photo", metavar="FILE", help="also time detection and recognition of this photo")
+    parser.add_argument("--recipe", help="time the training of this recipe instead, loading apart; needs --data")
+    parser.add_argument("--data", metavar="DIR", help="folder of the recipe's dataset")
     parser.add_argument("--seconds", type=float, default=5, help="time spent on each figure (default: %(default)s)")
     add_weights(parser)
     add_detector(parser)
 
 
 def _benchmark(arguments: argparse.Namespace) -> int:
-    from ..benchmark import benchmark
+    from ..benchmark import benchmark, benchmark_training
     from ..faces import create_detector
     from ..models.checkpoint import find_checkpoint
+    from ..training.config import TrainConfig, load_recipe
 
+    if bool(arguments.recipe) != bool(arguments.data):
+        raise ValueError("--recipe and --data go together: what is trained, and the folder of its dataset")
+    if arguments.recipe:
+        fields = load_recipe(arguments.recipe) | {"data": arguments.data, "device": arguments.device, "compile": False}
+        for line in benchmark_training(TrainConfig(**fields), arguments.seconds):
+            print(line, flush=True)
+        return EXIT_OK
     weights = find_checkpoint(arguments.weights)
     detector = create_detector(arguments.detector if arguments.photo else "none", arguments.detector_weights)
     for line in benchmark(

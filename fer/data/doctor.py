@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 from multiprocessing import Pool
@@ -47,6 +47,7 @@ class Examination:
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     figures: dict = field(default_factory=dict)
+    near: list[tuple[tuple[str, int], tuple[str, int]]] = field(default_factory=list)  # pairs of (split, index)
 
 
 def examine(
@@ -203,17 +204,16 @@ def _count_contradictory(prints: np.ndarray, labels: np.ndarray) -> int:
 
 def _check_near_copies(found: Examination, prints: dict[str, np.ndarray], near: int) -> None:
     splits = list(prints)
-    owner = np.concatenate([np.full(len(prints[s]), k) for k, s in enumerate(splits)])
+    places = [(split, i) for split in splits for i in range(len(prints[split]))]
     everything = np.concatenate(list(prints.values()))
     hashes = np.array([look.hash for looks in found.looks.values() for look in looks], np.uint64)
     _, kept = np.unique(everything, return_index=True)
     kept = kept[everything[kept] != ""]  # one of each image
     pairs = kept[near_pairs(hashes[kept], near)]  # [M,2]
-    names = [name for s in splits for name in found.everything[s].names]
-    counts = Counter(" and ".join(sorted({splits[owner[i]] for i in pair}, key=SPLITS.index)) for pair in pairs)
-    found.figures["duplicates"]["near"] = dict(counts)
-    found.figures["duplicates"]["near_examples"] = [[names[i] for i in pair] for pair in pairs[:20]]
-    found.figures["duplicates"]["near_bits"] = near
+    found.near = [(places[a], places[b]) for a, b in pairs]
+    counts = Counter(" and ".join(sorted({a, b}, key=SPLITS.index)) for (a, _), (b, _) in found.near)
+    examples = [[found.everything[split].names[i] for split, i in pair] for pair in found.near[:20]]
+    found.figures["duplicates"] |= {"near": dict(counts), "near_examples": examples, "near_bits": near}
     for where, n in counts.items():
         found.remarks.append(f"{where}: {n:,} pairs that look alike (perceptual hashes differ in at most {near} bits)")
 
@@ -256,16 +256,26 @@ def _measure_images(found: Examination) -> None:
 
 
 def draw_contact_sheet(samples: Samples, label: str, columns: int = 12, rows: int = 8, side: int = 64) -> np.ndarray:
-    """Images of one class, drawn by chance (always the same) -> RGB uint8 [rows*side, columns*side, 3]."""
-    from PIL import Image, ImageOps
-
-    sheet = Image.new("RGB", (columns * side, rows * side), "white")
+    """Faces of one class, drawn by chance (always the same) -> RGB uint8 [rows*side, columns*side, 3]."""
     of_class = np.flatnonzero(samples.targets.argmax(1) == samples.classes.index(label))
     drawn = np.random.default_rng(0).permutation(of_class)
-    place = 0
-    for i in drawn:
+    return _draw_sheet(((samples, int(i)) for i in drawn), columns, rows, side)
+
+
+def draw_near_copies(found: Examination, columns: int = 12, rows: int = 8, side: int = 64) -> np.ndarray:
+    """Pairs that look alike, beside each other, those of two splits first -> RGB uint8 [rows*side, columns*side, 3]."""
+    pairs = sorted(found.near, key=lambda pair: pair[0][0] == pair[1][0])
+    return _draw_sheet(((found.everything[split], i) for pair in pairs for split, i in pair), columns, rows, side)
+
+
+def _draw_sheet(faces: Iterable[tuple[Samples, int]], columns: int, rows: int, side: int) -> np.ndarray:
+    """The first readable `faces`, as many as there is room for."""
+    from PIL import Image, ImageOps
+
+    sheet, place = Image.new("RGB", (columns * side, rows * side), "white"), 0
+    for samples, i in faces:
         try:
-            face = Image.fromarray(samples.crop(int(i), np.empty((0, 2)), side))
+            face = Image.fromarray(samples.crop(i, np.empty((0, 2)), side))
         except ValueError:
             continue
         sheet.paste(ImageOps.pad(face, (side, side)), (place % columns * side, place // columns * side))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..images import write_image
 from .dataset import Dataset
-from .doctor import Examination, draw_contact_sheet
+from .doctor import Examination, draw_contact_sheet, draw_near_copies
 
 
 def format_examination(found: Examination, dataset: Dataset) -> str:
@@ -43,7 +43,7 @@ def _example(found: Examination, label: str) -> str:
 
 
 def write_examination(found: Examination, out: Path) -> None:
-    """Write report.json, and a contact sheet `SPLIT-CLASS.png` of every class in every split, into the folder `out`."""
+    """Write report.json, a contact sheet `SPLIT-CLASS.png` of every class in every split, and near.png into `out`."""
     out.mkdir(parents=True, exist_ok=True)
     report = {"dataset": found.dataset, "problems": found.problems, "remarks": found.remarks, "absent": found.absent}
     (out / "report.json").write_text(json.dumps(report | found.figures, indent=2, ensure_ascii=False))
@@ -51,3 +51,5 @@ def write_examination(found: Examination, out: Path) -> None:
         for label, n in samples.counts().items():
             if n:
                 write_image(out / f"{split}-{label.replace(' ', '-')}.png", draw_contact_sheet(samples, label))
+    if found.near:
+        write_image(out / "near.png", draw_near_copies(found))

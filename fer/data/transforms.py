@@ -73,14 +73,28 @@ def _paper() -> list[A.BasicTransform]:
     return [
         A.HorizontalFlip(p=0.5),
         A.OneOf([A.Rotate(20, border_mode=cv2.BORDER_CONSTANT, p=1), shift], p=0.2),
-        A.Erasing(scale=(0.02, 0.25), p=0.5),
+        A.Erasing(scale=(0.02, 0.25), fill=116, p=0.5),
     ]
+
+
+def _paper_affectnet() -> list[A.BasicTransform]:
+    """As the authors train on AffectNet: flip; turn, shrink and shift at p 0.7; erase 0.02-0.33."""
+    move = A.Affine(
+        rotate=(-20, 20),
+        scale=(0.8, 1.0),
+        keep_ratio=True,
+        translate_percent=(-0.2, 0.2),
+        border_mode=cv2.BORDER_CONSTANT,
+        p=0.7,
+    )
+    return [A.HorizontalFlip(p=0.5), move, A.Erasing(scale=(0.02, 0.33), fill=116, p=0.5)]
 
 
 AUGMENTATIONS: dict[str, Callable[[], list[A.BasicTransform]]] = {
     "faces": _faces,
     "strong": _strong,
     "paper": _paper,
+    "paper-affectnet": _paper_affectnet,
     "none": list,
 }
 

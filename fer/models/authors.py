@@ -118,7 +118,7 @@ def import_dan_checkpoint(path: str | os.PathLike, classes: str, out: str | os.P
         classes=tuple(name for name in EMOTIONS if name in CLASSES[classes]),
         preprocessing=PREPROCESSING,
         template=[],  # where the landmarks lie in the authors' crops was not measured
-        dataset=classes.rstrip("78"),
+        dataset=classes,
         licence=LICENCE,
     )
     save_checkpoint(out, model, description)

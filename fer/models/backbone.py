@@ -8,6 +8,7 @@ from pathlib import Path
 from textwrap import shorten
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -69,7 +70,10 @@ def create_backbone(name: str, weights: str | Path | None = None) -> nn.Module:
             state = read_torch_weights(weights, "state_dict", bare=True)
             state = {prefix + key: value for key, value in state.items() if not key.startswith("fc.")}
         else:
-            state = load_file(weights)
+            try:
+                state = load_file(weights)
+            except SafetensorError as error:
+                raise ValueError(f"{weights}: not a readable safetensors file ({error})") from None
         if any(key.startswith("conv_1_") for key in state):
             state = convert_mxnet_weights(state)
         elif any(key.startswith("backbone.") for key in state):

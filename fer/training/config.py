@@ -38,7 +38,7 @@ class TrainConfig:
     mean: list[float] = _option([127.5], "mean of the pixels, one number or one for each of red, green, blue")
     std: list[float] = _option([128.0], "their deviation")
     interpolation: str = _option("cubic", "cubic or linear, from crop_size to input_size", choices=("cubic", "linear"))
-    template: list[float] = _option([], "landmarks in a crop, ten fractions x y of its side; empty: measured on crops")
+    template: list[float] = _option([], "landmarks in a crop, ten fractions x y of its side; empty: measured")
     augmentation: str = _option("faces", "augmentation by name: faces, strong, paper, paper-affectnet, none")
     balanced: bool = _option(False, "draw images by the inverse frequency of their classes")
     class_weights: bool = _option(False, "weigh the cross-entropy by the inverse frequency of the classes")
@@ -157,16 +157,17 @@ def read_named_yaml(name: str, folder: Path, kind: str, kinds: str) -> tuple[Pat
 
 
 def load_recipe(name: str) -> dict:
-    """The fields that a recipe sets.
+    """The fields that a recipe sets, and before them those of its `base`, another recipe.
 
     Raises:
         ValueError: no such recipe, or a field that TrainConfig does not have.
     """
     path, values = read_named_yaml(name, RECIPES, "recipe", "recipes")
     known = {f.name for f in fields(TrainConfig)}
+    base = load_recipe(values.pop("base")) if "base" in values else {}
     if unknown := sorted(set(values) - known):
         raise ValueError(f"{path}: unknown field {', '.join(unknown)}; known fields: {', '.join(sorted(known))}")
-    return values
+    return base | values
 
 
 def add_arguments(parser: argparse.ArgumentParser, recipe: bool = True) -> None:
