@@ -11,7 +11,6 @@ from conftest import make_ferplus
 from PIL import Image
 
 from fer.cli import main
-from fer.data import load_samples
 from fer.evaluation.evaluate import evaluate_checkpoint
 from fer.images import read_image, write_image
 from fer.inference.sinks import COLUMNS
@@ -141,6 +140,7 @@ def test_train_then_evaluate(tmp_path, capsys):
     write_image(data / "FER2013Test" / "fer0000001.png", read_image(data / "FER2013Train" / "fer0000001.png"))
     run = tmp_path / "run"
     small = "--epochs=1 --batch-size=8 --input-size=32 --num-heads=1 --workers=0 --device=cpu --no-amp"
+    small += " --template 0.31 0.39 0.69 0.39 0.5 0.6 0.35 0.76 0.65 0.76"  # measuring it would download a detector
     assert main(["train", "--data", str(data), "--out", str(run), *small.split()]) == 0
     assert "best epoch 1: validation accuracy" in capsys.readouterr().out
 
@@ -204,16 +204,14 @@ def test_publish_stores_the_figures_of_the_stored_file(tmp_path, tiny_checkpoint
     assert out.read_bytes() == kept
 
 
-def test_aligned_crops_are_a_copy_of_the_dataset(tmp_path, shared, capsys):
-    """Real crops: in most a face is found, and the copy holds the same votes."""
-    real = load_samples("ferplus", shared / "data" / "ferplus", "val")
-    data = make_ferplus(tmp_path / "data", {"FER2013Valid": 16})
-    for i in range(16):
-        write_image(data / "FER2013Valid" / f"fer{i:07d}.png", real.read(i))
-    detector = ["--detector-weights", str(shared / "models" / "yunet_n_320_320.onnx")]
-    assert main(["align-crops", str(data), str(tmp_path / "out"), "--splits", "val", *detector]) == 0
-    found = int(re.search(r"val: (\d+) of 16 aligned", capsys.readouterr().out)[1])
-    before, after = (load_samples("ferplus", folder, "val") for folder in (data, tmp_path / "out"))
-    assert found >= 12 and (before.targets == after.targets).all()
-    assert sum((before.read(i) != after.read(i)).any() for i in range(16)) >= found - 1
-    assert after.read(0).shape == (48, 48, 3)
+def test_benchmark_of_a_recipe(tmp_path, capsys):
+    data = make_ferplus(tmp_path / "data", {"FER2013Train": 64, "FER2013Valid": 8})
+    (tmp_path / "tiny.yaml").write_text(
+        "dataset: ferplus\nbackbone: mobilefacenet-128\ninput_size: 32\nbatch_size: 8\nnum_heads: 1\ncompile: true\n"
+    )
+    command = ["benchmark", "--recipe", str(tmp_path / "tiny.yaml"), "--data", str(data), "--seconds", "0.1"]
+    assert main([*command, "--device", "cpu"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [*(f"loading, {n} workers" for n in range(3)), "network, a step"]
+    assert main(command[:3]) == 2
+    assert "--recipe and --data go together" in capsys.readouterr().err

@@ -27,6 +27,18 @@ def test_soft_cross_entropy(hard):
     assert soft_cross_entropy(torch.tensor(logits), torch.tensor(target)).item() == pytest.approx(expected)
 
 
+def test_class_weights_are_those_of_torch():
+    """Of torch's own cross-entropy with probabilities as targets."""
+    logits, target = torch.randn(6, 3), torch.rand(6, 3).softmax(1)
+    weights = torch.tensor([0.5, 2.0, 0.0])
+    expected = torch.nn.functional.cross_entropy(logits, target, weights)
+    torch.testing.assert_close(soft_cross_entropy(logits, target, weights), expected)
+    loss = DANLoss(3, 4, affinity=0.0, partition=0.0, class_weights=weights)
+    out = DANOutput(logits, torch.zeros(6, 4, 1, 1), torch.zeros(6, 2, 4), torch.zeros(6, 2, 1, 1))
+    torch.testing.assert_close(loss(out, target)["cross_entropy"], expected)
+    assert "class_weights" not in loss.state_dict()
+
+
 @pytest.mark.parametrize("hard", [True, False])
 def test_affinity_loss(hard):
     features, centres = rng.normal(size=(5, 6, 2, 3)), rng.normal(size=(4, 6))

@@ -98,8 +98,6 @@ def _add_pack(parser: argparse.ArgumentParser) -> None:
 
 
 def _pack(arguments: argparse.Namespace) -> int:
-    from functools import partial
-
     import numpy as np
     from tqdm import tqdm
 
@@ -113,8 +111,13 @@ def _pack(arguments: argparse.Namespace) -> int:
     config = TrainConfig(**(load_recipe(arguments.recipe) if arguments.recipe else {}))
     template, align = np.reshape(config.template, (-1, 2)), None
     if arguments.align:
-        detector = create_detector("yunet", arguments.detector_weights)
-        align = partial(align_crop, detector=detector, template=template, size=config.crop_size)
+        detector, found = create_detector("yunet", arguments.detector_weights), []
+
+        def align(crop: np.ndarray) -> np.ndarray | None:
+            aligned = align_crop(crop, detector, template, config.crop_size)
+            found.append(aligned is not None)
+            return aligned
+
     options = PackOptions(arguments.format, arguments.quality, arguments.size, arguments.shard_megabytes)
     absent, unreadable = [], 0
     for split in arguments.splits:
@@ -129,6 +132,8 @@ def _pack(arguments: argparse.Namespace) -> int:
         for line in packed.unreadable:
             print(f"left out: {line}")
         unreadable += len(packed.unreadable)
+    if align:
+        print(f"{sum(found)} of {len(found)} aligned; the others, in which no face was found, are as they were")
     if len(absent) == len(arguments.splits):
         raise ValueError(absent[0])
     return EXIT_SOME_FAILED if unreadable else EXIT_OK

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..distributed import rank, world_size
+from ..errors import FerError
 from ..preprocessing import Preprocessing
 from .samples import Samples
 
@@ -55,7 +56,18 @@ class CropDataset(Dataset):
         return torch.from_numpy(image), self.targets[i]
 
     def _prepare(self, i: int) -> np.ndarray:
-        return self.preprocessing.prepare(self.samples.crop(i, self.template, self.preprocessing.crop_size))
+        try:
+            crop = self.samples.crop(i, self.template, self.preprocessing.crop_size)
+        except ValueError as error:
+            raise UnreadableImage(f"{error}; fer check-data finds all such files, fer pack leaves them out") from None
+        return self.preprocessing.prepare(crop)
+
+
+class UnreadableImage(FerError):
+    """An image of a dataset is missing or damaged."""
+
+    def __init__(self, message: str):  # a worker process hands it on behind its traceback
+        super().__init__(message.strip().rpartition("UnreadableImage: ")[2])
 
 
 class CropCache:

@@ -14,6 +14,8 @@ import numpy as np
 from ..faces import Detection, crop_face
 from ..images import ImageSource, read_image
 
+DECODED_BYTES = 2e9
+
 
 class SplitNotFound(ValueError):
     """No known layout of the dataset holds the split."""
@@ -67,6 +69,11 @@ class Samples:
         return crop_face(image, Detection(self.boxes[i], landmarks, 1.0), template, size)
 
     @cached_property
+    def are_files(self) -> bool:
+        """All images are paths of files."""
+        return isinstance(self.images, list) and all(isinstance(image, str | Path) for image in self.images)
+
+    @cached_property
     def fingerprints(self) -> np.ndarray:
         """The fingerprint of each image [N]; reads them all, once."""
         with ThreadPoolExecutor() as pool:
@@ -104,18 +111,18 @@ def fingerprint(image: np.ndarray, box: np.ndarray | None = None) -> str:
 
 
 def duplicates_of(samples: Samples, other: Samples) -> np.ndarray:
-    """Which of `samples` [N] repeat an image in `other`: the same pixels, or where all are files, the same bytes."""
-    if not (_are_files(samples.images) and _are_files(other.images)):
-        return np.isin(samples.fingerprints, other.fingerprints)
-    sizes, other_sizes = _file_sizes(samples.images), _file_sizes(other.images)
-    near, other_near = np.isin(sizes, other_sizes), np.isin(other_sizes, sizes)  # the others cannot be equal
-    hashes = np.full(len(samples), "", dtype="U40")
-    hashes[near] = list(_hash_files(samples.images[i] for i in np.flatnonzero(near)))
-    return near & np.isin(hashes, list(_hash_files(other.images[i] for i in np.flatnonzero(other_near))))
+    """Which of `samples` [N] have exactly the pixels of an image in `other` (and the same face in it).
 
-
-def _are_files(images: Sequence[ImageSource]) -> bool:
-    return isinstance(images, list) and all(isinstance(image, str | Path) for image in images)
+    Files of more than `DECODED_BYTES` together are compared by their bytes instead, which takes minutes less.
+    """
+    if samples.are_files and other.are_files:
+        sizes, other_sizes = _file_sizes(samples.images), _file_sizes(other.images)
+        if sizes.sum() + other_sizes.sum() > DECODED_BYTES:
+            near, other_near = np.isin(sizes, other_sizes), np.isin(other_sizes, sizes)  # the others cannot be equal
+            hashes = np.full(len(samples), "", dtype="U40")
+            hashes[near] = _hash_files(samples.images[i] for i in np.flatnonzero(near))
+            return near & np.isin(hashes, _hash_files(other.images[i] for i in np.flatnonzero(other_near)))
+    return np.isin(samples.fingerprints, other.fingerprints)
 
 
 def _file_sizes(paths: Sequence[str | Path]) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +21,18 @@ class Splits:
     leaked: np.ndarray
 
 
+def check_files(samples: Samples) -> None:
+    """Raises ValueError where files that the labels name are not there."""
+    paths = list(samples.images) if samples.are_files else []
+    with ThreadPoolExecutor() as pool:
+        missing = [path for path, there in zip(paths, pool.map(os.path.isfile, paths)) if not there]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of {len(paths)} images are not there, e.g. {missing[0]}; fer check-data lists them, fer pack "
+            "leaves them out"
+        )
+
+
 def load_splits(config: TrainConfig) -> Splits:
     """Load both splits; with `drop_duplicates`, training loses its copies of validation images and of itself."""
     train = load_samples(config.dataset, config.data, "train", config.train_rule)
@@ -28,6 +42,8 @@ def load_splits(config: TrainConfig) -> Splits:
             f"training has {len(train.classes)} classes ({', '.join(train.classes)}), validation {len(val.classes)} "
             f"({', '.join(val.classes)}); they must be the same"
         )
+    check_files(train)
+    check_files(val)
     leaked = duplicates_of(val, train)
     if config.drop_duplicates:
         train = train.subset(~(duplicates_of(train, val) | redundant_copies(train)))

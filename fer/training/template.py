@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -37,9 +39,15 @@ def measure_missing_template(config: TrainConfig, samples: Samples) -> TrainConf
     order = np.random.default_rng(0).permutation(len(samples))[:MEASURED]
     bar = tqdm(order, desc="template", unit="crop", dynamic_ncols=True, disable=rank() > 0)
     try:
-        template, found = measure_template((samples.read(i) for i in bar), detector)
+        template, found = measure_template(_readable(samples, bar), detector)
     except ValueError as error:
         log.warning("%s; inference will cut faces by their box", error)
         return config
     log.info("template measured: faces found in %.1f %% of %d crops", 100 * found, len(order))
     return replace(config, template=template.round(4).ravel().tolist())
+
+
+def _readable(samples: Samples, indices: Iterable[int]) -> Iterator[np.ndarray]:
+    for i in indices:
+        with suppress(ValueError):  # training will say which, if it comes to it
+            yield samples.read(i)

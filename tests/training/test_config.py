@@ -31,6 +31,13 @@ def test_every_recipe_is_a_valid_configuration(path):
     TrainConfig(**load_recipe(path.stem))
 
 
+def test_a_recipe_builds_on_its_base():
+    paper, seven = load_recipe("rafdb"), load_recipe("affectnet7")
+    assert (seven["dataset"], seven["gamma"], seven["balanced"]) == ("affectnet7", 0.6, True)  # own, of affectnet8
+    assert (seven["backbone"], seven["input_size"]) == (paper["backbone"], paper["input_size"])  # of rafdb, two below
+    assert "base" not in seven
+
+
 def test_an_unknown_recipe_lists_the_known_ones():
     with pytest.raises(ValueError, match="no recipe 'nothing'; known recipes: .*ferplus"):
         parse("--recipe", "nothing")
@@ -58,6 +65,9 @@ def test_a_recipe_that_is_none(tmp_path, text, message):
         ({"freeze": ["backbone"]}, "--freeze takes MODULE:EPOCHS, e.g. backbone.stem:2, not 'backbone'"),
         ({"layer_decay": 0.0}, "--layer-decay is a factor above 0, at most 1, not 0.0"),
         ({"gamma": 1.5}, "--gamma is a factor above 0"),
+        ({"mean": [1.0, 2.0]}, "--mean and --std take one number or three"),
+        ({"std": [0.0]}, "--std above 0"),
+        ({"interpolation": "nearest"}, "--interpolation must be one of cubic, linear"),
         ({"distill": 1.5}, "--distill is a share"),
         ({"distill_temperature": 0.0}, "--distill-temperature above 0"),
         ({"attention": "none"}, "--attention must be one of paper, qkv"),

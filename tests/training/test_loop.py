@@ -14,6 +14,7 @@ from conftest import make_ferplus
 from torchvision.models import resnet18
 
 from fer.data import load_samples
+from fer.data.loader import UnreadableImage
 from fer.images import write_image
 from fer.models.checkpoint import load_checkpoint
 from fer.training import splits as splits_module
@@ -22,10 +23,19 @@ from fer.training.environment import git_state
 from fer.training.loop import fit
 from fer.training.model import build_model
 from fer.training.splits import Splits, load_splits
-from fer.training.trainer import NonFiniteLoss, Trainer, check_finite
+from fer.training.trainer import NonFiniteLoss, Trainer, check_finite, make_preprocessing
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = {"input_size": 32, "num_heads": 2, "batch_size": 8, "workers": 0, "augmentation": "none", "device": "cpu"}
+TEMPLATE = [0.31, 0.39, 0.69, 0.39, 0.5, 0.6, 0.35, 0.76, 0.65, 0.76]  # given: measuring it would download a detector
+TINY = {
+    "template": TEMPLATE,
+    "input_size": 32,
+    "num_heads": 2,
+    "batch_size": 8,
+    "workers": 0,
+    "augmentation": "none",
+    "device": "cpu",
+}
 
 
 def tiny_config(folder: Path, run: Path, **changes) -> TrainConfig:
@@ -133,6 +143,22 @@ def test_mistakes_are_reported_before_any_work(ferplus_tree, tmp_path, changes, 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_image_stops_with_its_name(ferplus_tree, tmp_path, workers):
+    path = ferplus_tree / "FER2013Train" / "fer0000005.png"
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(UnreadableImage) as error:
+        fit(tiny_config(ferplus_tree, tmp_path / "run", workers=workers))
+    assert re.fullmatch(f"{path}: cannot be read .*; fer check-data finds all such files, .*", str(error.value))
+
+
+def test_missing_images_are_reported_before_any_work(ferplus_tree, tmp_path):
+    (ferplus_tree / "FER2013Train" / "fer0000005.png").unlink()
+    with pytest.raises(ValueError, match="1 of 16 images are not there, e.g. .*fer0000005.png; fer check-data"):
+        fit(tiny_config(ferplus_tree, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_backbone_weights_from_a_torch_file_in_the_folder_of_downloads(tmp_path, monkeypatch):
     source = resnet18()
     (tmp_path / "pretrained").mkdir()
@@ -235,6 +261,8 @@ def test_accumulated_passes_are_one_step(ferplus_tree):
         {"backbone": "mobilefacenet-128", "affinity": 0.0, "partition": 0.0},
         {"freeze": ["backbone:1", "backbone.stem:2"]},
         {"accumulate": 2, "sam": 0.05},
+        {"balanced": True, "class_weights": True, "cache": True, "workers": 1},
+        {"gray": False, "mean": [120.0, 110.0, 100.0], "std": [60.0, 58.0, 56.0], "interpolation": "linear"},
     ],
 )
 def test_every_way_of_training_learns(ferplus_tree, tmp_path, changes):
@@ -245,6 +273,7 @@ def test_every_way_of_training_learns(ferplus_tree, tmp_path, changes):
     assert lines[-1]["cross_entropy"] < lines[0]["cross_entropy"]
     _, description = load_checkpoint(tmp_path / "run" / "best.safetensors")
     assert (description.attention, description.backbone) == (config.attention, config.backbone)
+    assert description.preprocessing == make_preprocessing(config)
 
 
 def test_modules_are_freed_one_after_another(ferplus_tree):
