@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.optim.swa_utils import update_bn
 
@@ -46,7 +47,8 @@ def average_checkpoints(
 
     recipe = description.recipe
     samples = load_samples(description.dataset, data, "train", recipe.get("train_rule", ""))
-    dataset = CropDataset(samples, description.preprocessing, Augmentation(recipe.get("augmentation", "none")))
+    template, augment = np.reshape(description.template, (-1, 2)), Augmentation(recipe.get("augmentation", "none"))
+    dataset = CropDataset(samples, description.preprocessing, template, augment)
     loader = make_loader(dataset, min(64, len(samples)), shuffle=True)
     inputs = (description.preprocessing.normalize(images) for images, _ in islice(loader, batches))
     update_bn(inputs, model.to(device), device)
