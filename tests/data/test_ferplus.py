@@ -1,4 +1,4 @@
-"""FER+ in each of its official layouts, and its two rules."""
+"""FER+ in each of its official layouts, and its rules."""
 
 import csv
 import io
@@ -8,8 +8,8 @@ import pytest
 from conftest import make_ferplus, one_vote_row, pattern_image
 
 from fer.data import duplicates_of, load_samples, redundant_copies
-from fer.data.ferplus import VOTES, load_ferplus, majority_targets, probability_targets, read_split, write_shard
-from fer.images import read_image, write_image
+from fer.data.ferplus import VOTES, all_targets, majority_targets, probability_targets
+from fer.images import write_image
 from fer.labels import EMOTIONS
 
 
@@ -62,26 +62,44 @@ def test_probability(row, distribution):
         np.testing.assert_allclose(targets[0], expected, rtol=1e-6)
 
 
-def write_csv_layout(root, usages: list[str]) -> np.ndarray:
-    """fer2013.csv and fer2013new.csv with one row per usage; row 1 has no name (not a face)."""
+@pytest.mark.parametrize(
+    ("row", "distribution"),
+    [
+        (votes(happiness=10), {"happiness": 1.0}),
+        (votes(happiness=1, unknown=8, NF=1), {"happiness": 1.0}),  # a single vote counts, what is no emotion does not
+        (votes(sadness=2, fear=2, neutral=2, anger=2), dict.fromkeys(("sadness", "fear", "neutral", "anger"), 0.25)),
+        (votes(NF=10), dict.fromkeys(EMOTIONS, 1 / 8)),  # no emotion at all: equal shares
+        (votes(), dict.fromkeys(EMOTIONS, 1 / 8)),
+    ],
+)
+def test_all_keeps_every_image(row, distribution):
+    targets, keep = all_targets(row)
+    assert keep.tolist() == [True]
+    np.testing.assert_allclose(targets[0], [distribution.get(name, 0) for name in EMOTIONS], rtol=1e-6)
+
+
+def write_csv_layout(root, usages: list[str], name: str = "fer2013.csv") -> np.ndarray:
+    """The pixels' file and fer2013new.csv with one row per usage; row 1 has no name (not a face)."""
     root.mkdir()
     rng = np.random.default_rng(0)
     pixels = np.stack([pattern_image(EMOTIONS[i % 8], rng) for i in range(len(usages))])
-    with open(root / "fer2013.csv", "w", newline="") as a, open(root / "fer2013new.csv", "w", newline="") as b:
+    with open(root / name, "w", newline="") as a, open(root / "fer2013new.csv", "w", newline="") as b:
         old, new = csv.writer(a), csv.writer(b)
-        old.writerow(["emotion", "pixels", "Usage"])
+        old.writerow(["emotion", "pixels", "Usage"] if name == "fer2013.csv" else ["emotion", " Usage", " pixels"])
         new.writerow(["Usage", "Image name", *VOTES])
         for i, usage in enumerate(usages):
-            old.writerow([0, " ".join(map(str, pixels[i].ravel())), usage])
+            values = " ".join(map(str, pixels[i].ravel()))
+            old.writerow([0, values, usage] if name == "fer2013.csv" else [0, usage, values])
             new.writerow([usage, "" if i == 1 else f"fer{i + 7:07d}.png", *one_vote_row(EMOTIONS[i % 8])])
     return pixels
 
 
-def test_csv_files_are_joined_by_row(tmp_path):
+@pytest.mark.parametrize("name", ["fer2013.csv", "icml_face_data.csv"])
+def test_csv_files_are_joined_by_row(tmp_path, name):
     usages = ["Training"] * 5 + ["PublicTest"] * 2 + ["PrivateTest"]
-    pixels = write_csv_layout(tmp_path / "csv", usages)
+    pixels = write_csv_layout(tmp_path / "csv", usages, name)
     train, val, test = (load_samples("ferplus", tmp_path / "csv", s) for s in ("train", "val", "test"))
-    assert train.layout == "fer2013.csv"
+    assert train.layout == "csv"
     assert (len(train), len(val), len(test)) == (4, 2, 1)  # the row without a name is left out
     assert train.names[1] == "fer0000009.png"
     np.testing.assert_array_equal(train.read(1)[..., 0], pixels[2])
@@ -163,7 +181,7 @@ def test_parquet_shards(tmp_path):
         (("nothing", ".", "train"), "unknown dataset 'nothing'; choose one of ferplus"),
         (("ferplus", "nowhere", "train"), "nowhere: no such folder; --data must name"),
         (("ferplus", ".", "holdout"), "unknown split 'holdout'; choose one of train, val, test"),
-        (("ferplus", ".", "train", "all"), "unknown FER\\+ rule 'all'; choose one of majority, probability"),
+        (("ferplus", ".", "train", "most"), "unknown rule 'most'; choose one of majority, probability, all"),
     ],
 )
 def test_wrong_arguments(arguments, message):
@@ -177,24 +195,19 @@ def test_an_unknown_layout_lists_what_was_looked_for_and_found(tmp_path):
         load_samples("ferplus", tmp_path, "train")
 
 
-def test_a_written_shard_reads_back(tmp_path):
-    tree = make_ferplus(tmp_path / "tree", {"FER2013Valid": 10})
-    images, votes, names = read_split(tree, "val")
-    write_shard(tmp_path / "copy", "val", [read_image(image) for image in images], votes, names)
-    one, two = (load_ferplus(root, "val", "probability") for root in (tree, tmp_path / "copy"))
-    assert two.layout == "parquet" and two.names == one.names
-    assert (two.targets == one.targets).all() and (two.fingerprints == one.fingerprints).all()
-
-
 def test_a_split_in_which_no_image_is_kept(tmp_path):
     folder = tmp_path / "FER2013Train"
     folder.mkdir()
     for text in ("", 'a.png,"(0, 0, 48, 48)",0,0,0,0,0,0,0,0,9,1\n'):
         (folder / "label.csv").write_text(text)
-        with pytest.raises(
-            ValueError, match="the train split of ferplus holds no image that the rule 'majority' keeps"
-        ):
-            load_samples("ferplus", tmp_path, "train")
+        with pytest.raises(ValueError, match="train split of ferplus holds no image that the rule 'majority' keeps"):
+            load_samples("ferplus", tmp_path, "train", "majority")
+
+
+def test_the_default_rule_depends_on_the_split(tmp_path):
+    make_ferplus(tmp_path, {"FER2013Train": 8, "FER2013Valid": 8, "FER2013Test": 8})
+    rules = [load_samples("ferplus", tmp_path, split).rule for split in ("train", "val", "test")]
+    assert rules == ["probability", "majority", "majority"]
 
 
 def test_duplicates_are_found_by_their_pixels(tmp_path):
@@ -221,11 +234,9 @@ def test_the_rules_keep_as_many_real_images_as_published(shared, rule, split, ke
 
 
 @pytest.mark.slow
-def test_validation_images_that_are_in_the_real_training_data(shared, monkeypatch):
+def test_validation_images_that_are_in_the_real_training_data(shared):
     """All rows, before any rule: 279 validation images are in train, and train holds 1,224 redundant copies."""
-    everything = lambda votes: (np.zeros((len(votes), 8), np.float32), np.ones(len(votes), bool))  # noqa: E731
-    monkeypatch.setitem(__import__("fer.data.ferplus").data.ferplus.RULES, "everything", everything)
-    train, val = (load_samples("ferplus", shared / "data/ferplus", s, "everything") for s in ("train", "val"))
+    train, val = (load_samples("ferplus", shared / "data/ferplus", split, "all") for split in ("train", "val"))
     assert (len(train), len(val)) == (28558, 3579)
     assert duplicates_of(val, train).sum() == 279
     assert redundant_copies(train).sum() == 1224

@@ -15,7 +15,7 @@ def samples(tmp_path) -> Samples:
 
 
 def epoch(samples: Samples, number: int, workers: int = 0, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    dataset = CropDataset(samples, Preprocessing(input_size=32), Augmentation("faces"), seed)
+    dataset = CropDataset(samples, Preprocessing(input_size=32), augment=Augmentation("faces"), seed=seed)
     loader = make_loader(dataset, 4, shuffle=True, workers=workers)
     loader.sampler.epoch = number
     images, targets = zip(*loader)
