@@ -41,11 +41,7 @@ def _find_old(classes: tuple[str, ...], root: Path) -> Parts | None:
 
 def _read_old(path: Path, images: Path, classes: tuple[str, ...]) -> Records:
     records, boxes, landmarks = Records(), [], []
-    for line, row in tqdm(read_csv(path), desc=path.name, unit="row", disable=None):
-        if missing := [name for name in COLUMNS if row.get(name) is None]:
-            raise ValueError(
-                f"{path}, line {line}: no {', '.join(missing)}; expected the columns {', '.join(COLUMNS)}, ..."
-            )
+    for _, row in tqdm(read_csv(path, COLUMNS), desc=path.name, unit="row", disable=None):
         label = LABELS.get(row["expression"])
         x, y, width, height = (_number(row[name]) for name in COLUMNS[1:5])
         if label in classes and width > 0 and height > 0:

@@ -16,15 +16,25 @@ from .samples import Samples
 
 CLASSES = EMOTIONS[:7]
 LABELS = dict(zip("0123456", ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")))
+COLUMNS = ("emotion", "pixels", "Usage")
 USAGES = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
 
 
-def read_csv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line numbers and rows of a CSV file by its header, whose names may have blanks around them."""
+def read_csv(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line numbers and rows of a CSV file by its header, whose names may have blanks around them.
+
+    Raises:
+        ValueError: one of `columns` is missing, or a row ends before it.
+    """
     with open(path, newline="") as file:
         reader = csv.DictReader(file)
         reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
-        yield from enumerate(reader, 2)
+        for row in reader:
+            if missing := [name for name in columns if row.get(name) is None]:
+                raise ValueError(
+                    f"{path}, line {reader.line_num}: no {', '.join(missing)}; expected the columns {', '.join(columns)}"
+                )
+            yield reader.line_num, row
 
 
 def read_pixels(text: str, path: Path, line: int) -> np.ndarray:
@@ -46,9 +56,7 @@ def _find_csv(root: Path) -> Parts | None:
 
 def _read_csv(path: Path, usage: str) -> Records:
     records = Records()
-    for line, row in read_csv(path):
-        if missing := {"emotion", "pixels", "Usage"} - row.keys():
-            raise ValueError(f"{path}: no column {', '.join(sorted(missing))}; its header must be emotion,pixels,Usage")
+    for line, row in read_csv(path, COLUMNS):
         if row["Usage"].strip() == usage:
             if row["emotion"] not in LABELS:
                 raise ValueError(f"{path}, line {line}: expected an emotion of 0 to 6, got {row['emotion']!r}")

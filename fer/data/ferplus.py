@@ -9,7 +9,7 @@ import numpy as np
 
 from ..labels import EMOTIONS
 from .dataset import Dataset
-from .fer2013 import read_csv, read_pixels
+from .fer2013 import COLUMNS, read_csv, read_pixels
 from .layouts import SPLITS, list_folder
 from .samples import Samples, SplitNotFound
 
@@ -152,7 +152,8 @@ def _load_csv(root: Path, split: str):
     if not (pixels_file and votes_file.is_file()):
         return None
     images, votes, names = [], [], []
-    pixel_rows, vote_rows = list(read_csv(pixels_file)), list(read_csv(votes_file))
+    pixel_rows = list(read_csv(pixels_file, COLUMNS))
+    vote_rows = list(read_csv(votes_file, ("Usage", "Image name", *VOTES)))
     if len(pixel_rows) != len(vote_rows):
         raise ValueError(
             f"{root}: {pixels_file.name} has {len(pixel_rows)} rows and fer2013new.csv {len(vote_rows)}; they are joined row "

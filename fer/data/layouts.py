@@ -82,7 +82,7 @@ def load_split(
     from its training part; validation and test where it has no parts. Its test part is never used otherwise.
 
     Raises:
-        ValueError: unknown split, or see `find_parts`.
+        ValueError: unknown split, or a class that the dataset does not have, or see `find_parts`.
         SplitNotFound: neither has the dataset this split, nor can it be drawn.
     """
     if split not in SPLITS:
@@ -98,6 +98,10 @@ def load_split(
         layout += "; val drawn from train"
     else:
         raise SplitNotFound(f"{root}: the layout {layout!r} of {dataset} is here, without {split}: {', '.join(parts)}")
+    if others := sorted(set(records.labels) - set(classes)):
+        raise ValueError(
+            f"{root}: images of {', '.join(others)}, which {dataset} does not have; --dataset folder takes all emotions"
+        )
     samples = to_samples(records, classes, layout, rule)
     if kept is None:
         return samples

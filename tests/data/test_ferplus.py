@@ -114,6 +114,14 @@ def test_csv_files_of_different_length_are_refused(tmp_path):
         load_samples("ferplus", tmp_path / "csv", "train")
 
 
+def test_csv_files_that_were_cut_off(tmp_path):
+    write_csv_layout(tmp_path / "csv", ["Training"] * 3)
+    path = tmp_path / "csv" / "fer2013new.csv"
+    path.write_text(path.read_text().rstrip()[:-4])
+    with pytest.raises(ValueError, match="fer2013new.csv, line 4: no unknown, NF; expected the columns Usage, "):
+        load_samples("ferplus", tmp_path / "csv", "train")
+
+
 def test_csv_files_in_different_order_are_refused(tmp_path):
     write_csv_layout(tmp_path / "csv", ["Training"] * 3 + ["PublicTest"])
     path = tmp_path / "csv" / "fer2013.csv"

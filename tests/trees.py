@@ -1,0 +1,55 @@
+"""Building blocks of fake dataset folders, and what a test asks of loaded samples."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from fer.data import Samples
+from fer.images import write_image
+
+
+def make_image(path: Path | str, size: tuple[int, int] = (48, 48)) -> np.ndarray:
+    """Write an image [*size,3] like no other at `path`; its pixels."""
+    image = np.random.default_rng(zlib.crc32(str(path).encode())).integers(0, 256, (*size, 3), np.uint8)
+    write_image(path, image)
+    return image
+
+
+def make_files(root: Path, *names: str) -> Path:
+    """Empty files; folders where the name ends in a slash."""
+    root.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        path = root / name
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not name.endswith("/"):
+            path.touch()
+    return root
+
+
+def write_text(path: Path, *lines: str) -> Path:
+    """A text file of these lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+def labels_of(samples: Samples) -> list[str]:
+    """The class of each image by its name."""
+    return [samples.classes[i] for i in samples.targets.argmax(1)]
+
+
+def by_name(samples: Samples) -> dict[str, str]:
+    """The names of the images -> their classes; no name may occur twice."""
+    assert len(set(samples.names)) == len(samples)
+    return dict(zip(samples.names, labels_of(samples)))
+
+
+def drawn(load, root: Path, *splits: str) -> list[Samples]:
+    """These splits, after a look that none shares a name with another."""
+    loaded = [load(root, split) for split in splits]
+    names = [name for samples in loaded for name in samples.names]
+    assert len(set(names)) == len(names)
+    return loaded
