@@ -68,13 +68,22 @@ def _read_annotations(folder: Path, names: list[str]) -> tuple[np.ndarray, np.nd
         points = folder / "manual" / f"{Path(name).stem}_manu_attri.txt"
         box = folder / "boundingbox" / f"{Path(name).stem}_boundingbox.txt"
         if points.is_file():
-            landmarks[i] = _order_points(np.array(points.read_text().split()[:10], float).reshape(5, 2))
+            landmarks[i] = _order_points(_read_numbers(points, 10).reshape(5, 2))
             boxes[i] = [*landmarks[i].min(0), *landmarks[i].max(0)]
         if box.is_file():
-            boxes[i] = np.array(box.read_text().split()[:4], float)
+            boxes[i] = _read_numbers(box, 4)
         if np.isnan(boxes[i]).any():
             raise ValueError(f"{name} is a full photo, and neither {points} nor {box} tells where its face is")
     return boxes, landmarks
+
+
+def _read_numbers(path: Path, count: int) -> np.ndarray:
+    """The first numbers in a text file [count]."""
+    words = path.read_text().split()[:count]
+    try:
+        return np.array(words, float).reshape(count)
+    except ValueError:
+        raise ValueError(f"{path}: expected {count} numbers, got {' '.join(words)!r}") from None
 
 
 def _order_points(points: np.ndarray) -> np.ndarray:
