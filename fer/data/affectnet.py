@@ -79,7 +79,7 @@ def _read_new(folder: Path, root: Path, classes: tuple[str, ...]) -> Records:
     for path in tqdm(files, desc=folder.name, unit="label", disable=None):
         try:
             value = str(int(np.load(path, allow_pickle=False).item()))  # a number, or a string that is one
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, EOFError) as error:
             raise ValueError(f"{path}: expected one whole number as a NumPy file ({error})") from None
         if LABELS.get(value) in classes:
             image = folder / "images" / f"{path.name.removesuffix('_exp.npy')}.jpg"

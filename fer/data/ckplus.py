@@ -25,14 +25,11 @@ def _find(root: Path) -> Parts | None:
 def _read(root: Path, images: Path, labels: Path) -> Records:
     """Of each labelled sequence: its first frame, neutral, and its last, the peak."""
     records, points = Records(groups=[]), []
-    landmarks = first_folder(root, "Landmarks", "Landmarks/Landmarks")
+    landmarks = first_folder(root, "Landmarks/Landmarks", "Landmarks")
     for path in sorted(labels.glob("S*/*/*_emotion.txt")):
         subject, sequence = path.parts[-3:-1]
         frames = sorted((images / subject / sequence).glob("*.png"))
-        value = path.read_text().split()
-        label = LABELS.get(f"{float(value[0]):g}") if value else None
-        if label is None:
-            raise ValueError(f"{path}: expected a number of 0 to 7, got {' '.join(value)!r}")
+        label = _read_label(path)
         if not frames:
             raise ValueError(f"{path} labels a sequence without frames: {images / subject / sequence} holds no PNG")
         for frame, name in ((frames[0], "neutral"), (frames[-1], label)):
@@ -47,6 +44,14 @@ def _read(root: Path, images: Path, labels: Path) -> Records:
         records.boxes = np.concatenate([all_points.min(1), all_points.max(1)], 1)  # [N,4]
         records.landmarks = np.reshape([five_of_68(p) for p in all_points], (-1, 5, 2))
     return records
+
+
+def _read_label(path: Path) -> str:
+    text = path.read_text().strip()
+    try:
+        return LABELS[f"{float(text):g}"]
+    except (ValueError, KeyError):
+        raise ValueError(f"{path}: expected a number of 0 to 7, got {text!r}") from None
 
 
 def _read_points(path: Path) -> np.ndarray:
