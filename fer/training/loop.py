@@ -84,8 +84,9 @@ def start_run(config: TrainConfig, splits: Splits, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.yaml").write_text(config.to_yaml())
     (out / "environment.json").write_text(json.dumps(describe_environment(choose_device(config.device)), indent=2))
-    log.info("train %d images %s", len(splits.train), splits.train.counts())
-    log.info("val %d images %s, %d of them also in train", len(splits.val), splits.val.counts(), splits.leaked.sum())
+    for name, samples in (("train", splits.train), ("val", splits.val)):
+        log.info("%s: %d images %s; layout: %s", name, len(samples), samples.counts(), samples.layout)
+    log.info("%d images of val are also in train", splits.leaked.sum())
 
 
 def run(trainer: Trainer, out: Path, deadline: float, on_epoch: Callable | None) -> dict | None:
