@@ -25,14 +25,19 @@ NEAR = 3  # bits of 64 in which the perceptual hashes of near duplicates differ 
 class Look(NamedTuple):
     """What one image file shows."""
 
-    problem: str  # missing, empty, not an image, damaged, box outside; or none
-    reason: str
     width: int
     height: int
     gray: bool
     brightness: float  # mean, 0 to 255
-    fingerprint: str
+    fingerprint: bytes  # empty where the image cannot be read
     hash: int  # perceptual, 64 bits
+    problem: str = ""  # missing, empty, not an image, damaged, box outside
+    reason: str = ""
+
+
+LOOKS = np.dtype(
+    [("width", "i4"), ("height", "i4"), ("gray", "?"), ("brightness", "f4"), ("fingerprint", "S32"), ("hash", "u8")]
+)
 
 
 @dataclass
@@ -43,7 +48,8 @@ class Examination:
     splits: dict[str, Samples]  # by the default rules
     everything: dict[str, Samples]  # all images, whatever the rule keeps
     absent: dict[str, str]  # splits that are not there, and why
-    looks: dict[str, list[Look]] = field(default_factory=dict)
+    looks: dict[str, np.ndarray] = field(default_factory=dict)  # LOOKS [N] of each split
+    bad: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)  # problem, name, reason
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     figures: dict = field(default_factory=dict)
@@ -70,10 +76,13 @@ def examine(
     """
     found = _load(name, dataset, root)
     for split, samples in found.everything.items():
-        looks = found.looks[split] = []
-        for look in _look_at_all(samples, workers):
-            looks.append(look)
-            on_image(split, len(looks), len(samples))
+        table, bad = np.zeros(len(samples), LOOKS), []
+        for i, look in enumerate(_look_at_all(samples, workers)):
+            table[i] = look[: len(LOOKS)]
+            if look.problem:
+                bad.append((look.problem, samples.names[i], look.reason))
+            on_image(split, i + 1, len(samples))
+        found.looks[split], found.bad[split] = table, bad
     _check_counts(found, dataset)
     _check_files(found)
     _check_copies(found, dataset, near)
@@ -112,7 +121,7 @@ def _look(task: tuple[ImageSource, np.ndarray | None]) -> Look:
     try:
         image = read_image(source)
     except ValueError as error:
-        return Look(_name_problem(source, str(error)), str(error), 0, 0, False, 0.0, "", 0)
+        return Look(0, 0, False, 0.0, b"", 0, _name_problem(source, str(error)), str(error))
     h, w = image.shape[:2]
     problem = "" if box is None or _overlaps(box, w, h) else "box outside"
     small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
@@ -120,7 +129,7 @@ def _look(task: tuple[ImageSource, np.ndarray | None]) -> Look:
     bits = phash(Image.fromarray(small)).hash.ravel()
     value = int(np.packbits(bits).view(">u8")[0])
     reason = f"box {np.round(box).tolist()} in {w}x{h} pixels" if problem else ""
-    return Look(problem, reason, w, h, gray, float(small.mean()), fingerprint(image, box), value)
+    return Look(w, h, gray, float(small.mean()), fingerprint(image, box).encode(), value, problem, reason)
 
 
 def _name_problem(source: ImageSource, error: str) -> str:
@@ -159,9 +168,7 @@ def _check_counts(found: Examination, dataset: Dataset) -> None:
 
 def _check_files(found: Examination) -> None:
     found.figures["unreadable"] = {}
-    for split, looks in found.looks.items():
-        names = found.everything[split].names
-        bad = [(look.problem, names[i], look.reason) for i, look in enumerate(looks) if look.problem]
+    for split, bad in found.bad.items():
         found.figures["unreadable"][split] = [f"{name}: {problem} ({reason})" for problem, name, reason in bad]
         for problem, n in sorted(Counter(problem for problem, _, _ in bad).items()):
             first = next(name for p, name, _ in bad if p == problem)
@@ -171,9 +178,9 @@ def _check_files(found: Examination) -> None:
 def _check_copies(found: Examination, dataset: Dataset, near: int) -> None:
     """Exact and near duplicates, within splits and across them."""
     figures = found.figures["duplicates"] = {"exact": {}, "redundant": {}, "contradictory": {}, "near": {}}
-    prints = {s: np.array([look.fingerprint for look in looks]) for s, looks in found.looks.items()}
+    prints = {split: looks["fingerprint"] for split, looks in found.looks.items()}
     for split, values in prints.items():
-        readable = values[values != ""]
+        readable = values[values != b""]
         if redundant := len(readable) - len(np.unique(readable)):
             figures["redundant"][split] = redundant
             found.remarks.append(f"{split}: {redundant:,} redundant copies of images in it")
@@ -183,7 +190,7 @@ def _check_copies(found: Examination, dataset: Dataset, near: int) -> None:
                 f"{split}: {contradictory:,} of the images that occur more than once have several labels"
             )
     for first, second in combinations(prints, 2):
-        if n := int((np.isin(prints[second], prints[first]) & (prints[second] != "")).sum()):
+        if n := int((np.isin(prints[second], prints[first]) & (prints[second] != b"")).sum()):
             figures["exact"][f"{second} in {first}"] = n
             text = f"{n:,} images of {second} are identical to one of {first}"
             if dataset.leaks:
@@ -199,18 +206,20 @@ def _count_contradictory(prints: np.ndarray, labels: np.ndarray) -> int:
     low, high = np.full(len(images), 99), np.full(len(images), -1)
     np.minimum.at(low, group, labels)
     np.maximum.at(high, group, labels)
-    return int(((low != high) & (images != "")).sum())
+    return int(((low != high) & (images != b"")).sum())
 
 
 def _check_near_copies(found: Examination, prints: dict[str, np.ndarray], near: int) -> None:
     splits = list(prints)
-    places = [(split, i) for split in splits for i in range(len(prints[split]))]
+    starts = np.cumsum([0, *(len(values) for values in prints.values())])
     everything = np.concatenate(list(prints.values()))
-    hashes = np.array([look.hash for looks in found.looks.values() for look in looks], np.uint64)
+    hashes = np.concatenate([looks["hash"] for looks in found.looks.values()])
     _, kept = np.unique(everything, return_index=True)
-    kept = kept[everything[kept] != ""]  # one of each image
+    kept = kept[everything[kept] != b""]  # one of each image
     pairs = kept[near_pairs(hashes[kept], near)]  # [M,2]
-    found.near = [(places[a], places[b]) for a, b in pairs]
+    owners = np.searchsorted(starts, pairs, "right") - 1  # [M,2]
+    places = [[(splits[k], int(i - starts[k])) for k, i in zip(ks, pair)] for ks, pair in zip(owners, pairs)]
+    found.near = [(a, b) for a, b in places]
     counts = Counter(" and ".join(sorted({a, b}, key=SPLITS.index)) for (a, _), (b, _) in found.near)
     examples = [[found.everything[split].names[i] for split, i in pair] for pair in found.near[:20]]
     found.figures["duplicates"] |= {"near": dict(counts), "near_examples": examples, "near_bits": near}
@@ -245,13 +254,12 @@ def near_pairs(hashes: np.ndarray, distance: int = NEAR) -> np.ndarray:
 def _measure_images(found: Examination) -> None:
     found.figures["images"] = {}
     for split, looks in found.looks.items():
-        if seen := [look for look in looks if look.width]:
-            sides = np.array([(look.width, look.height) for look in seen])
+        if len(seen := looks[looks["width"] > 0]):
             found.figures["images"][split] = {
-                "width": [int(v) for v in np.percentile(sides[:, 0], (0, 50, 100))],
-                "height": [int(v) for v in np.percentile(sides[:, 1], (0, 50, 100))],
-                "gray": float(np.mean([look.gray for look in seen])),
-                "brightness": float(np.mean([look.brightness for look in seen])),
+                "width": [int(v) for v in np.percentile(seen["width"], (0, 50, 100))],
+                "height": [int(v) for v in np.percentile(seen["height"], (0, 50, 100))],
+                "gray": float(seen["gray"].mean()),
+                "brightness": float(seen["brightness"].mean()),
             }
 
 

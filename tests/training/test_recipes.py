@@ -11,7 +11,7 @@ from fer.cli import main
 from fer.data.affectnet import COLUMNS
 from fer.images import write_image
 
-TEMPLATE = "0.31 0.39 0.69 0.39 0.5 0.6 0.35 0.76 0.65 0.76".split()
+TEMPLATE = ["0.31", "0.39", "0.69", "0.39", "0.5", "0.6", "0.35", "0.76", "0.65", "0.76"]
 SMALL = ["--epochs", "1", "--batch-size", "4", "--input-size", "64", "--num-heads", "2", "--backbone-weights", ""]
 SMALL += ["--workers", "0", "--device", "cpu", "--no-amp"]
 
