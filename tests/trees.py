@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from fer.data import Samples
-from fer.images import write_image
+from fer.images import ImageSource, write_image
 
 
 def make_image(path: Path | str, size: tuple[int, int] = (48, 48)) -> np.ndarray:
@@ -34,6 +35,24 @@ def write_text(path: Path, *lines: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines))
     return path
+
+
+class CountedImages(Sequence):
+    """Images of which each read adds its number, a line, to the file `log`, whatever the process."""
+
+    def __init__(self, images: Sequence[ImageSource], log: Path):
+        self.images, self.log = images, log
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, i: int) -> ImageSource:
+        with open(self.log, "a") as file:
+            file.write(f"{i}\n")
+        return self.images[i]
+
+    def reads(self) -> list[int]:
+        return [int(line) for line in self.log.read_text().split()] if self.log.exists() else []
 
 
 def labels_of(samples: Samples) -> list[str]:

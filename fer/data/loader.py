@@ -150,9 +150,10 @@ class EpochSampler(Sampler):
 
 
 def inverse_frequency(targets: np.ndarray) -> np.ndarray:
-    """Weight of each class [C], 1 / (its share of the targets [N,C] times C); 0 for a class that does not occur."""
+    """Weight of each class [C]: 1 / (its share of the targets [N,C] times the number of classes that occur); 0 for the
+    others. Over all targets the mean weight is 1."""
     share = targets.mean(0)
-    return np.divide(1 / len(share), share, out=np.zeros_like(share), where=share > 0)
+    return np.divide(1 / np.count_nonzero(share), share, out=np.zeros_like(share), where=share > 0)
 
 
 def make_loader(

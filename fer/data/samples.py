@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -83,7 +84,7 @@ class Samples:
         try:
             return fingerprint(self.read(i), None if self.boxes is None else self.boxes[i])
         except ValueError:
-            return f"unreadable {i}"  # like no other; training on it will say what is wrong
+            return uuid.uuid4().hex  # like no other; training on it will say what is wrong
 
     def subset(self, indices: np.ndarray) -> Samples:
         """The samples at `indices` (or where a boolean mask is true)."""

@@ -1,10 +1,20 @@
+"""Batches: drawing, cache, augmentation."""
+
+import gc
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from conftest import make_ferplus
+from trees import CountedImages
 
 from fer.data import Samples, load_samples
-from fer.data.loader import CropDataset, make_loader
+from fer.data.loader import CropDataset, EpochSampler, inverse_frequency, make_loader
 from fer.data.transforms import AUGMENTATIONS, Augmentation
 from fer.preprocessing import Preprocessing
 
@@ -59,3 +69,157 @@ def test_an_unknown_augmentation():
 def test_samples_check_their_shapes():
     with pytest.raises(ValueError, match=r"2 images and 3 classes need targets \[2,3\]"):
         Samples(["a", "b"], np.zeros((2, 4)), ["a", "b"], ("x", "y", "z"), "", "")
+
+
+@pytest.mark.parametrize(
+    ("targets", "weights"),
+    [
+        ([[1, 0], [1, 0], [1, 0], [0, 1]], [2 / 3, 2]),
+        ([[1, 0], [0, 1]], [1, 1]),
+        ([[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 1, 0]], [2 / 3, 2, 0]),  # a class that does not occur
+        ([[0, 1]], [0, 1]),  # one class alone
+        ([[0.5, 0.5], [1, 0]], [2 / 3, 2]),  # distributions: 1.5 and 0.5 of 2
+    ],
+)
+def test_inverse_frequency(targets, weights):
+    targets = np.array(targets, np.float32)
+    found = inverse_frequency(targets)
+    np.testing.assert_allclose(found, weights, rtol=1e-6)
+    assert found.dtype == np.float32  # as the logits
+    assert (targets @ found).mean() == pytest.approx(1)  # the loss keeps its scale
+    assert len(set((targets.mean(0) * found)[found > 0].round(5))) == 1  # each class weighs the same in all
+
+
+def samples_of(*counts: int) -> Samples:
+    """Gray images of so many per class; the pixels of an image tell its number."""
+    n = sum(counts)
+    targets = np.eye(len(counts), dtype=np.float32)[np.repeat(np.arange(len(counts)), counts)]
+    images = [np.full((32, 32), i % 256, np.uint8) for i in range(n)]
+    return Samples(images, targets, [str(i) for i in range(n)], tuple("abcdefgh"[: len(counts)]), "", "")
+
+
+def drawn_classes(samples: Samples, epoch: int, seed: int = 0) -> np.ndarray:
+    """The classes of a balanced epoch."""
+    dataset = CropDataset(samples, Preprocessing(input_size=32), seed=seed)
+    loader = make_loader(dataset, 10, shuffle=True, balanced=True)
+    loader.sampler.epoch = epoch
+    return torch.cat([targets for _, targets in loader]).argmax(1).numpy()
+
+
+def test_balanced_drawing():
+    """Each class equally often: n / 3 within four standard deviations in every epoch; without, as they occur."""
+    samples, n = samples_of(900, 80, 20), 1000
+    for epoch in range(5):
+        numbers = np.bincount(drawn_classes(samples, epoch), minlength=3)
+        assert numbers.sum() == n
+        assert abs(numbers - n / 3).max() < 4 * np.sqrt(n * 2 / 9), numbers
+    loader = make_loader(CropDataset(samples, Preprocessing(input_size=32)), 10, shuffle=True)
+    assert torch.cat([targets for _, targets in loader]).sum(0).tolist() == [900, 80, 20]
+
+
+def test_balanced_drawing_without_one_of_the_classes():
+    assert set(drawn_classes(samples_of(50, 0, 10), 0)) == {0, 2}
+
+
+def test_a_balanced_epoch_depends_on_seed_and_number_alone():
+    samples = samples_of(90, 8, 2)
+    first = drawn_classes(samples, 3, seed=1)
+    np.testing.assert_array_equal(drawn_classes(samples, 3, seed=1), first)
+    assert not np.array_equal(drawn_classes(samples, 4, seed=1), first)
+    assert not np.array_equal(drawn_classes(samples, 3, seed=2), first)
+
+
+@pytest.mark.parametrize("n", [1, 10, 11])
+@pytest.mark.parametrize(
+    ("shuffle", "weights"), [(False, None), (True, None), (True, "some")], ids=["in order", "drawn", "by weight"]
+)
+def test_processes_share_an_epoch(monkeypatch, shuffle, weights, n):
+    """Together they see what one process sees, in turn; drawn, all get equally many."""
+    sampler = EpochSampler(n, shuffle, 5, np.arange(1.0, n + 1) if weights else None)
+    sampler.epoch = 2
+    one = list(sampler)
+    assert {epoch for epoch, _ in one} == {2} and len(sampler) == len(one) == n
+    if not weights:
+        assert sorted(i for _, i in one) == list(range(n))
+    monkeypatch.setattr("fer.data.loader.world_size", lambda: 2)
+    shares = []
+    for process in (0, 1):
+        monkeypatch.setattr("fer.data.loader.rank", lambda process=process: process)
+        shares.append(list(sampler))
+        assert len(sampler) == len(shares[-1])
+    kept = n // 2 * 2 if shuffle else n
+    assert shares == [one[:kept][::2], one[:kept][1::2]]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_an_epoch_of_nothing(shuffle):
+    assert list(EpochSampler(0, shuffle)) == [] and len(EpochSampler(0, shuffle)) == 0
+
+
+def test_indices_are_drawn_by_their_weights():
+    sampler = EpochSampler(4000, True, 0, np.repeat([0.0, 1.0, 3.0, 0.0], 1000))
+    numbers = Counter(i // 1000 for _, i in sampler)
+    assert set(numbers) == {1, 2} and numbers[2] / 4000 == pytest.approx(0.75, abs=0.03)
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The folder for temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("gray", [True, False])
+def test_the_cache_reads_each_image_once(samples, tmp_path, temporary, gray, workers):
+    images = CountedImages(samples.images, tmp_path / "reads")
+    counted, number = replace(samples, images=images), len(samples)
+    preprocessing = Preprocessing(input_size=32, gray=gray)
+    dataset = CropDataset(counted, preprocessing, augment=Augmentation("faces"), cache=True)
+    plain = CropDataset(samples, preprocessing, augment=Augmentation("faces"))
+    loader, without = make_loader(dataset, 4, workers=workers), make_loader(plain, 4)
+    for epoch in range(3):
+        loader.sampler.epoch = without.sampler.epoch = epoch
+        for (crops, targets), (expected, expected_targets) in zip(loader, without, strict=True):
+            assert torch.equal(crops, expected) and torch.equal(targets, expected_targets)
+        assert sorted(images.reads()) == list(range(number))  # also after more epochs
+
+    del loader  # its workers end, and leave the folder to this process
+    gc.collect()
+    assert len(list(temporary.iterdir())) == 1
+    assert torch.equal(dataset[0, 0][0], plain[0, 0][0]) and len(images.reads()) == number
+    del dataset
+    gc.collect()
+    assert list(temporary.iterdir()) == []
+
+
+def test_without_the_cache_every_epoch_reads(samples, tmp_path):
+    images = CountedImages(samples.images, tmp_path / "reads")
+    loader = make_loader(CropDataset(replace(samples, images=images), Preprocessing(input_size=32)), 4)
+    for _ in range(2):
+        list(loader)
+    assert Counter(images.reads()) == dict.fromkeys(range(len(samples)), 2)
+
+
+def test_an_unreadable_image_is_told_with_the_cache_too(samples, temporary):
+    broken = replace(samples, images=["nowhere.png", *samples.images[1:]])
+    dataset = CropDataset(broken, Preprocessing(input_size=32), cache=True)
+    for _ in range(2):  # it does not count as prepared
+        with pytest.raises(ValueError, match="nowhere.png: no such file"):
+            dataset[0, 0]
+
+
+def test_no_room_for_the_cache(samples, temporary, monkeypatch):
+    size = len(samples) * 32 * 32
+    for free, fits in ((size - 1, False), (2 * size, True)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: SimpleNamespace(free=free))
+        if fits:
+            assert CropDataset(samples, Preprocessing(input_size=32), cache=True).cache is not None
+        else:
+            with pytest.raises(
+                ValueError, match=f"--cache needs 0.0 GB in {temporary}, where 0.0 GB are free; set TMPDIR"
+            ):
+                CropDataset(samples, Preprocessing(input_size=32), cache=True)
+            assert list(temporary.iterdir()) == []

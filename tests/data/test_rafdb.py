@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from trees import by_name, drawn, labels_of, make_files, make_image, write_text
 
-from fer.data import load_samples
+from fer.data import DATASETS, load_samples
 from fer.data.rafdb import load_rafdb, load_rafdb_compound
 from fer.faces import Detection, crop_face
 
@@ -84,6 +84,7 @@ def test_the_counts_of_the_release(tmp_path):
     for label, number in zip(BASIC, COUNTS["train"]):
         assert val.counts()[label] == pytest.approx(number / 10, abs=1), label
     assert (len(train) + len(val), len(test)) == (12_271, 3_068)
+    assert DATASETS["rafdb"].official == {"train+val": (12_271,), "test": (3_068,)}
     assert by_name(train) | by_name(val) | by_name(test) == {
         name: BASIC[int(label) - 1] for name, label in (line.split() for line in lines)
     }
