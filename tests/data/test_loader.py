@@ -195,6 +195,14 @@ def test_the_cache_reads_each_image_once(samples, tmp_path, temporary, gray, wor
     assert list(temporary.iterdir()) == []
 
 
+def test_writing_into_a_batch_leaves_the_cache_alone(samples, temporary):
+    dataset = CropDataset(samples, Preprocessing(input_size=32), cache=True)
+    for _ in range(3):  # prepared, then from the cache
+        crop, _ = dataset[0, 0]
+        assert torch.equal(crop, CropDataset(samples, Preprocessing(input_size=32))[0, 0][0])
+        crop.zero_()
+
+
 def test_without_the_cache_every_epoch_reads(samples, tmp_path):
     images = CountedImages(samples.images, tmp_path / "reads")
     loader = make_loader(CropDataset(replace(samples, images=images), Preprocessing(input_size=32)), 4)
