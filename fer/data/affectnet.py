@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ..labels import EMOTIONS
 from .dataset import Dataset
 from .fer2013 import read_csv
-from .layouts import Layout, Parts, Records, load_split
+from .layouts import Layout, Parts, Records, first_folder, load_split
 from .samples import Samples
 
 LABELS = dict(zip("01234567", EMOTIONS))  # 8 none, 9 uncertain, 10 no face
@@ -30,7 +30,7 @@ def _find_old(classes: tuple[str, ...], root: Path) -> Parts | None:
     lists = next((f for f in (root / LISTS, root) if any((f / name).is_file() for name in files.values())), None)
     if lists is None:
         return None
-    images = next((p for p in (root / IMAGES, root / "Manually_Annotated" / IMAGES) if p.is_dir()), None)
+    images = first_folder(root, IMAGES, f"Manually_Annotated/{IMAGES}", f"Manually_Annotated_compressed/{IMAGES}")
     if images is None:
         raise ValueError(
             f"{root}: the lists of AffectNet are here, the folder {IMAGES} is not; unpack it beside {LISTS}"

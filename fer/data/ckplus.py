@@ -28,7 +28,7 @@ def _read(root: Path, images: Path, labels: Path) -> Records:
     landmarks = first_folder(root, "Landmarks/Landmarks", "Landmarks")
     for path in sorted(labels.glob("S*/*/*_emotion.txt")):
         subject, sequence = path.parts[-3:-1]
-        frames = sorted((images / subject / sequence).glob("*.png"))
+        frames = sorted((images / subject / sequence).glob("[!.]*.png"))
         label = _read_label(path)
         if not frames:
             raise ValueError(f"{path} labels a sequence without frames: {images / subject / sequence} holds no PNG")

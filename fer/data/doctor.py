@@ -196,7 +196,7 @@ def _check_copies(found: Examination, dataset: Dataset, near: int) -> None:
             if dataset.leaks:
                 found.remarks.append(f"{text}, as in the official release")
             else:
-                found.problems.append(f"{text}: accuracy on {second} is too high")
+                found.problems.append(f"{text}: accuracy on {second} is too high where they count")
     _check_near_copies(found, prints, near)
 
 

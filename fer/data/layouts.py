@@ -29,11 +29,6 @@ class Records:
     landmarks: np.ndarray | None = None
     ignored: list[str] = field(default_factory=list)
 
-    def __add__(self, other: Records) -> Records:
-        assert self.groups is self.boxes is other.groups is other.boxes is None
-        own, others = vars(self), vars(other)
-        return Records(**{k: own[k] + others[k] for k in ("images", "labels", "names", "ignored")})
-
 
 # The parts that a layout holds, each read when it is needed: of train, val and test those that the dataset divides
 # itself; or `all`, where it divides nothing.
@@ -172,7 +167,9 @@ def read_folders(folders: dict[Path, str], root: Path) -> Records:
 
 
 def _walk(folder: Path) -> list[str]:
-    return [os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names]  # noqa: PTH118
+    """All files but hidden ones, such as those that macOS leaves beside copies."""
+    found = ((parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return [os.path.join(parent, name) for parent, name in found if name[0] != "."]  # noqa: PTH118
 
 
 def first_folder(root: Path, *names: str) -> Path | None:

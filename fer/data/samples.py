@@ -147,7 +147,7 @@ def _hash_file(path: str | Path) -> str:
     try:
         return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
     except OSError:
-        return f"unreadable {hash(path)}"
+        return uuid.uuid4().hex
 
 
 def redundant_copies(samples: Samples) -> np.ndarray:

@@ -91,7 +91,7 @@ def no_class(tree):
         (empty_file, 1, "train: 1 file empty, e.g. train/sad/train6.png"),
         (text_file, 1, "train: 1 file not an image, e.g. train/sad/train6.png"),
         (half_file, 1, "train: 1 file damaged, e.g. train/sad/train6.png"),
-        (leak, 1, "1 images of test are identical to one of train: accuracy on test is too high"),
+        (leak, 1, "1 images of test are identical to one of train: accuracy on test is too high where they count"),
         (no_class, 1, "test: no image of sadness"),
         (contradiction, 0, "train: 1 of the images that occur more than once have several labels"),
         (near_copy, 0, "train and val: 1 pairs that look alike"),

@@ -14,7 +14,7 @@ from conftest import make_ferplus
 from trees import CountedImages
 
 from fer.data import Samples, load_samples
-from fer.data.loader import CropDataset, EpochSampler, inverse_frequency, make_loader
+from fer.data.loader import CropDataset, EpochSampler, UnreadableImage, inverse_frequency, make_loader
 from fer.data.transforms import AUGMENTATIONS, Augmentation
 from fer.preprocessing import Preprocessing
 
@@ -215,7 +215,7 @@ def test_an_unreadable_image_is_told_with_the_cache_too(samples, temporary):
     broken = replace(samples, images=["nowhere.png", *samples.images[1:]])
     dataset = CropDataset(broken, Preprocessing(input_size=32), cache=True)
     for _ in range(2):  # it does not count as prepared
-        with pytest.raises(ValueError, match="nowhere.png: no such file"):
+        with pytest.raises(UnreadableImage, match="nowhere.png: no such file; fer check-data"):
             dataset[0, 0]
 
 

@@ -8,6 +8,7 @@ import pytest
 from trees import make_image
 
 from fer.data import Samples, duplicates_of, redundant_copies
+from fer.data import samples as samples_module
 from fer.data.samples import fingerprint
 from fer.faces import Detection, crop_face
 from fer.images import read_image, write_image
@@ -104,10 +105,10 @@ def pictures(tmp_path):
 @pytest.mark.parametrize(
     ("left", "right", "repeated"),
     [
-        # files: the same bytes, whatever the names
-        ("abcd", "a", "ab"),
-        ("bcd", "a", "b"),
-        ("cd", "ab", ""),
+        # files: the same pixels, whatever the names and formats
+        ("abcd", "a", "abc"),
+        ("bcd", "a", "bc"),
+        ("d", "ab", ""),
         ("d", "d", "d"),
         ("", "ab", ""),
         ("ab", "", ""),
@@ -133,6 +134,24 @@ def test_duplicates(tmp_path, pictures, left, right, repeated):
     samples, other = (make_samples([sources[name] for name in side]) for side in (left, right))
     found = duplicates_of(samples, other)
     assert found.dtype == bool and "".join(name for name, is_one in zip(left, found) if is_one) == repeated
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "repeated"),
+    [
+        ("abcd", "a", "ab"),  # c has the pixels of a in another format
+        ("cd", "ab", ""),
+        ("d", "d", "d"),
+        ("ax", "ay", "a"),
+        ("xy", "xd", ""),  # a missing file is like no other
+    ],
+)
+def test_many_files_are_compared_by_their_bytes(tmp_path, pictures, monkeypatch, left, right, repeated):
+    monkeypatch.setattr(samples_module, "DECODED_BYTES", -3)
+    monkeypatch.setattr(Samples, "read", None)  # nothing is decoded
+    sources = pictures | {"x": str(tmp_path / "x"), "y": str(tmp_path / "y")}
+    samples, other = (make_samples([sources[name] for name in side]) for side in (left, right))
+    assert "".join(name for name, is_one in zip(left, duplicates_of(samples, other)) if is_one) == repeated
 
 
 def test_an_unreadable_image_is_no_redundant_copy(tmp_path):
