@@ -20,6 +20,7 @@ COLOURS = {
     "anger": (213, 60, 20),
     "contempt": (110, 70, 160),
 }
+OTHER = (60, 60, 60)  # classes beyond these, such as compound emotions
 
 
 def draw_faces(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
@@ -28,7 +29,7 @@ def draw_faces(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
     pen = ImageDraw.Draw(picture)
     line = max(1, round(max(picture.size) / 400))  # lines and letters grow with the picture
     for face in sorted(faces, key=lambda f: f.box[3]):  # nearer faces stand lower and are drawn on top
-        colour = COLOURS[face.label]
+        colour = COLOURS.get(face.label, OTHER)
         left, top, right, bottom = (round(float(v)) for v in face.box)
         pen.rectangle((left, top, max(left, right), max(top, bottom)), outline=colour, width=line)
         text = f"{face.label}{'?' if face.unsure else ''} {face.confidence:.0%}"

@@ -45,3 +45,8 @@ def test_unsure_looks_different():
     image = np.zeros((300, 300, 3), np.uint8)
     boxes = (100, 100, 200, 200)
     assert (draw_faces(image, [face(boxes)]) != draw_faces(image, [face(boxes, unsure=True)])).any()
+
+
+def test_a_class_that_is_no_single_emotion_is_drawn_too():
+    compound = Face(np.array([4, 4, 30, 30], float), None, 0.9, {"sadly angry": 1.0}, False, aligned=False)
+    assert draw_faces(np.zeros((40, 40, 3), np.uint8), [compound]).any()
