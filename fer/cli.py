@@ -12,6 +12,7 @@ from .errors import FerError
 
 _COMMANDS = predict.COMMANDS | train.COMMANDS | evaluate.COMMANDS | data.COMMANDS
 _AFTER_INTERRUPTION = {
+    "predict": "; what was done is in --out, and --resume goes on",
     "train": "; --resume goes on from the last epoch",
     "study": "; the same command goes on from the last epoch",
 }

@@ -41,7 +41,7 @@ def test_table(tiny_checkpoint, photos, capsys):
     header, *lines = out.splitlines()
     assert header.split() == ["image", "face", "emotion", "confidence", "box"]
     assert ["Zoë 😀.jpg" in lines[0], "b.png" in lines[1]] == [True, True]
-    assert "2 images, 2 faces, 0 could not be read" in err
+    assert "2 images, 2 faces, 0 without a face, 0 could not be read\nfaces: " in err
 
 
 def test_csv(tiny_checkpoint, photos, tmp_path):
@@ -92,7 +92,7 @@ def test_annotated_copies(tiny_checkpoint, photos, tmp_path):
         (["predict", "x.jpg", "--weights", "nothing"], "no weights 'nothing'"),
         (
             ["predict", "x.jpg", "--weights", "{tiny}", "--detector", "none", "--out", "faces.xml"],
-            "ends with .csv or .jsonl",
+            "ends with .csv, .jsonl, .parquet",
         ),
         (
             ["predict", "x.jpg", "--weights", "{tiny}", "--detector-weights", "gone.onnx"],

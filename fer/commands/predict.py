@@ -11,9 +11,13 @@ from .common import EXIT_OK, EXIT_SOME_FAILED, add_detector, add_weights
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="images, or folders of images")
-    parser.add_argument("--out", metavar="FILE", help="write the rows to a .csv or .jsonl file instead of a table")
+    parser.add_argument(
+        "--out", metavar="FILE", help="write the rows to a .csv, .jsonl or .parquet file instead of a table"
+    )
     parser.add_argument("--annotate", metavar="DIR", help="write annotated copies of the images there")
     parser.add_argument("--recursive", action="store_true", help="look into the folders inside folders too")
+    parser.add_argument("--resume", action="store_true", help="go on with --out, after the rows that it holds")
+    parser.add_argument("--workers", type=int, help="threads that decode and find faces (default: one per core)")
     add_weights(parser)
     add_detector(parser)
 
@@ -24,7 +28,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     from ..draw import draw_faces
     from ..images import find_images, write_image
     from ..inference.recognizer import EmotionRecognizer
-    from ..inference.sinks import open_sink, to_rows
+    from ..inference.sinks import Tally, open_sink, to_rows
 
     paths = find_images(arguments.paths, arguments.recursive)
     copies = {path: Path(arguments.annotate) / copy for path, copy in paths.items()} if arguments.annotate else {}
@@ -37,18 +41,26 @@ def _predict(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         batch_size=arguments.batch_size,
     )
-    faces = failed = 0
-    with open_sink(arguments.out, recognizer.classes) as sink:
-        results = recognizer.predict_paths(paths, keep_images=bool(arguments.annotate))
-        for result in tqdm(results, total=len(paths), unit="image", disable=not arguments.out):
-            faces += len(result.faces)
-            failed += bool(result.error)
-            for row in to_rows(result):
-                sink.write(row)
-            if arguments.annotate and result.image is not None:
-                write_image(copies[Path(result.path)], draw_faces(result.image, result.faces))
-    print(f"{len(paths)} images, {faces} faces, {failed} could not be read", file=sys.stderr)
-    return EXIT_SOME_FAILED if failed else EXIT_OK
+    tally = Tally()
+    with open_sink(arguments.out, recognizer.classes, arguments.resume) as sink:
+        left = [path for path in paths if str(path) not in sink.done]
+        results = recognizer.predict_paths(left, keep_images=bool(arguments.annotate), workers=arguments.workers)
+        progress = {"total": len(paths), "initial": len(paths) - len(left), "disable": not arguments.out}
+        with tqdm(unit="image", dynamic_ncols=True, **progress) as bar:
+            try:
+                for result in results:
+                    sink.write(to_rows(result))
+                    if arguments.annotate and result.image is not None:
+                        write_image(copies[Path(result.path)], draw_faces(result.image, result.faces))
+                    tally.add(result)
+                    bar.set_postfix(
+                        faces=sum(tally.emotions.values()), failed=sum(tally.failures.values()), refresh=False
+                    )
+                    bar.update()
+            finally:  # also when interrupted
+                results.close()  # no thread goes on
+                print(tally.describe(len(paths) - len(left)), file=sys.stderr)
+    return EXIT_SOME_FAILED if tally.failures else EXIT_OK
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:

@@ -31,10 +31,15 @@ class Detection:
 
 
 class Detector(Protocol):
+    """One thread at a time may use a detector."""
+
     name: str
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """RGB uint8 [H,W,3] -> the faces, largest first."""
+
+    def copy(self) -> Detector:
+        """Another one that does the same, for another thread."""
 
 
 class DetectorUnavailable(FerError):
@@ -63,7 +68,10 @@ class YuNet:
             self.net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), min_score, 0.3, 5000)
         except cv2.error as error:
             raise DetectorUnavailable(f"{path}: OpenCV cannot open it as a YuNet model ({error.msg})") from None
-        self.max_side = max_side
+        self.path, self.min_score, self.max_side = path, min_score, max_side
+
+    def copy(self) -> YuNet:
+        return YuNet(self.path, self.min_score, self.max_side)
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         h, w = image.shape[:2]
@@ -95,6 +103,9 @@ class Haar:
         self.cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt2.xml")
         self.max_side = max_side
 
+    def copy(self) -> Haar:
+        return Haar(self.max_side)
+
     def __call__(self, image: np.ndarray) -> list[Detection]:
         scale = min(1.0, self.max_side / max(image.shape[:2]))
         gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -110,6 +121,9 @@ class WholeImage:
     """No detection: the image is a crop already."""
 
     name = "none"
+
+    def copy(self) -> WholeImage:
+        return self
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         h, w = image.shape[:2]

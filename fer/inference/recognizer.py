@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import Queue
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -49,6 +53,16 @@ class ImageResult:
     faces: list[Face]
     error: str = ""
     image: np.ndarray | None = None  # RGB uint8 [H,W,3], where it was asked for
+
+
+class _Found(NamedTuple):
+    """An image that waits for the network."""
+
+    name: str
+    error: str
+    detections: list[Detection]
+    inputs: list[np.ndarray]  # prepared crops, uint8 [S,S,1 or 3]
+    image: np.ndarray | None
 
 
 class EmotionRecognizer:
@@ -103,62 +117,108 @@ class EmotionRecognizer:
             ValueError: the image cannot be read.
         """
         image = read_image(image)
-        detections, crops = self._find(image)
+        detections, crops = self._find(image, self.detector)
         return [self._to_face(d, p) for d, p in zip(detections, self.predict_crops(crops))]
 
     def predict_crops(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Crops that show one face each, uint8 [H,W,3] or [H,W], -> probabilities [N,C] in the order of `classes`."""
-        return torch.softmax(torch.from_numpy(self.predict_logits(crops)) / self.description.temperature, 1).numpy()
+        return self._to_probs(self.predict_logits(crops))
 
-    @torch.inference_mode()
     def predict_logits(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """As `predict_crops`, before temperature and softmax: float32 [N,C]."""
+        return self._run([self.description.preprocessing.prepare(crop) for crop in crops])
+
+    def _to_probs(self, logits: np.ndarray) -> np.ndarray:
+        return torch.softmax(torch.from_numpy(logits) / self.description.temperature, 1).numpy()
+
+    @torch.inference_mode()
+    def _run(self, inputs: list[np.ndarray]) -> np.ndarray:
+        """Prepared crops, uint8 [S,S,1 or 3] each, -> logits float32 [N,C]."""
         parts = [np.empty((0, len(self.classes)), np.float32)]
-        for start in range(0, len(crops), self.batch_size):
-            x = self.description.preprocessing(list(crops[start : start + self.batch_size]))
-            parts.append(self.model(x.to(self.device)).logits.float().cpu().numpy())
+        for start in range(0, len(inputs), self.batch_size):
+            batch = torch.from_numpy(np.stack(inputs[start : start + self.batch_size])).to(self.device)
+            parts.append(self.model(self.description.preprocessing.normalize(batch)).logits.float().cpu().numpy())
         return np.concatenate(parts)
 
-    def predict_paths(self, paths: Iterable[ImageSource], keep_images: bool = False) -> Iterator[ImageResult]:
+    def predict_paths(
+        self, paths: Iterable[ImageSource], keep_images: bool = False, workers: int | None = None
+    ) -> Iterator[ImageResult]:
         """One ImageResult per path, in order, while the faces of many images share one batch.
 
-        A file that cannot be read gives a result with its `error`; the others go on.
+        A file that cannot be read gives a result with its `error`; the others go on. Memory does not grow with the number
+        of paths: they are read as they are needed, a few ahead.
 
         Args:
             keep_images: put the decoded image into the result (for drawing).
+            workers: threads that decode images and find faces; None takes one per core, 0 does it in this one.
         """
-        waiting: list[tuple[str, str, list[Detection], list[np.ndarray], np.ndarray | None]] = []
-        for path in paths:
-            waiting.append(self._read_and_find(path, keep_images))
-            most = KEPT_IMAGES if keep_images else 4 * self.batch_size
-            if len(waiting) >= most or sum(len(item[3]) for item in waiting) >= self.batch_size:
+        workers = os.cpu_count() or 1 if workers is None else workers
+        ahead = KEPT_IMAGES if keep_images else 2 * self.batch_size
+        waiting: list[_Found] = []
+        for found in self._find_ahead(paths, keep_images, workers, ahead):
+            waiting.append(found)
+            if len(waiting) >= ahead or sum(len(f.inputs) for f in waiting) >= self.batch_size:
                 yield from self._classify(waiting)
                 waiting = []
         yield from self._classify(waiting)
+
+    def _find_ahead(
+        self, paths: Iterable[ImageSource], keep_images: bool, workers: int, ahead: int
+    ) -> Iterator[_Found]:
+        """What `_read_and_find` gives of each path, in order, by several threads, each with a detector of its own."""
+        if workers == 0:
+            yield from (self._read_and_find(path, keep_images, self.detector) for path in paths)
+            return
+        detectors = Queue()
+        for _ in range(workers):
+            detectors.put(self.detector.copy())
+
+        def work(path: ImageSource) -> _Found:
+            detector = detectors.get()
+            try:
+                return self._read_and_find(path, keep_images, detector)
+            finally:
+                detectors.put(detector)
+
+        with ThreadPoolExecutor(workers) as pool:
+            under_way: deque[Future[_Found]] = deque()
+            try:
+                for path in paths:
+                    under_way.append(pool.submit(work, path))
+                    if len(under_way) >= ahead:
+                        yield under_way.popleft().result()
+                while under_way:
+                    yield under_way.popleft().result()
+            finally:  # whoever asked has seen enough
+                pool.shutdown(wait=False, cancel_futures=True)
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.description.classes
 
-    def _read_and_find(self, path: ImageSource, keep_image: bool):
+    def _read_and_find(self, path: ImageSource, keep_image: bool, detector: Detector) -> _Found:
         name = str(path) if isinstance(path, (str, os.PathLike)) else ""
         try:
             image = read_image(path)
         except ValueError as error:
-            return name, str(error).removeprefix(f"{name}: "), [], [], None
-        return name, "", *self._find(image), image if keep_image else None
+            return _Found(name, str(error).removeprefix(f"{name}: "), [], [], None)
+        detections, crops = self._find(image, detector)
+        inputs = [self.description.preprocessing.prepare(crop) for crop in crops]
+        return _Found(name, "", detections, inputs, image if keep_image else None)
 
-    def _find(self, image: np.ndarray) -> tuple[list[Detection], list[np.ndarray]]:
-        detections = self.detector(image)
-        if self.detector.name == "none":
+    def _find(self, image: np.ndarray, detector: Detector) -> tuple[list[Detection], list[np.ndarray]]:
+        detections = detector(image)
+        if detector.name == "none":
             return detections, [image]
         size = self.description.preprocessing.crop_size
         return detections, [crop_face(image, d, self.template, size) for d in detections]
 
-    def _classify(self, waiting: list) -> Iterator[ImageResult]:
-        probs = iter(self.predict_crops([crop for item in waiting for crop in item[3]]))
-        for name, error, detections, _, image in waiting:
-            yield ImageResult(name, [self._to_face(d, next(probs)) for d in detections], error, image)
+    def _classify(self, waiting: list[_Found]) -> Iterator[ImageResult]:
+        probs = iter(self._to_probs(self._run([x for found in waiting for x in found.inputs])))
+        for found in waiting:
+            yield ImageResult(
+                found.name, [self._to_face(d, next(probs)) for d in found.detections], found.error, found.image
+            )
 
     def _to_face(self, detection: Detection, probs: np.ndarray) -> Face:
         named = {name: float(p) for name, p in zip(self.classes, probs)}

@@ -1,3 +1,4 @@
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ class FakeDetector:
     """Finds as many faces as the red value of the first pixel says."""
 
     name = "fake"
+
+    def copy(self):
+        return FakeDetector()
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         return [Detection(np.array([5, 5, 35 + k, 35 + k], float), None, 0.9) for k in range(image[0, 0, 0])][::-1]
@@ -176,3 +180,40 @@ def test_orientation_does_not_matter_where_exif_tells_it(shipped, tmp_path):
     (upright,), (turned,) = shipped(image), shipped(tmp_path / "turned.png")
     np.testing.assert_array_equal(upright.box, turned.box)
     assert upright.probs == pytest.approx(turned.probs, abs=1e-4)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_threads_change_nothing(recognizer, tmp_path, workers):
+    """Same results in the same order, broken files among them."""
+    paths = []
+    for i in range(30):
+        paths.append(tmp_path / f"{i}.png")
+        if i % 7 == 3:
+            paths[-1].write_bytes(b"no image")
+        else:
+            write_image(paths[-1], photo(i % 4))
+    alone, together = (list(recognizer.predict_paths(paths, workers=n)) for n in (0, workers))
+    assert [r.path for r in together] == [str(p) for p in paths]
+    for one, other in zip(alone, together):
+        assert one.error == other.error
+        assert [f.probs for f in one.faces] == [f.probs for f in other.faces]
+        np.testing.assert_array_equal([f.box for f in one.faces], [f.box for f in other.faces])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_paths_are_read_as_they_are_needed(recognizer, workers):
+    """An endless stream of photos: only a few are read ahead, and closing it ends the threads."""
+    asked = []
+
+    def stream():
+        while True:
+            asked.append(1)
+            yield photo(1)
+
+    results = recognizer.predict_paths(stream(), workers=workers)
+    for _ in range(10):
+        next(results)
+    assert len(asked) <= 10 + 4 * recognizer.batch_size
+    results.close()
+    count = len(asked)
+    assert threading.active_count() < 5 and len(asked) == count
