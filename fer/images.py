@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,32 +17,54 @@ MAX_PIXELS = 150_000_000  # a larger header is taken for a decompression bomb
 MAX_SIDE = 32_766  # OpenCV cuts no crop out of a wider image
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".avif"}
+    {
+        ".jpg",
+        ".jpeg",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".gif",
+        ".ppm",
+        ".pgm",
+        ".avif",
+        ".heic",
+        ".heif",
+    }
 )
 
 ImageSource = str | os.PathLike | bytes | np.ndarray
 
 
-def read_image(source: ImageSource) -> np.ndarray:
+def read_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read an image file (a path or its bytes), or take an array, as RGB uint8 [H,W,3].
 
     EXIF orientation is applied; gray, palette, 16-bit, floating-point and CMYK images are converted; transparent
-    pixels become white. Of an animated or multi-page file the first frame is read.
+    pixels become white. Of an animated or multi-page file the first frame is read. HEIC needs the package pillow-heif.
+
+    Args:
+        max_pixels: a header that tells of more is taken for a decompression bomb.
 
     Raises:
-        ValueError: the file is missing, empty, not an image, damaged or too large (MAX_PIXELS, MAX_SIDE); or the array is not
-            uint8 [H,W], [H,W,1], [H,W,3] or [H,W,4].
+        ValueError: the file is missing, no regular file, empty, not an image, damaged or too large (max_pixels, MAX_SIDE);
+            or the array is not uint8 [H,W], [H,W,1], [H,W,3] or [H,W,4].
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
     name = "image" if isinstance(source, bytes) else str(source)
     try:
+        if not isinstance(source, bytes) and stat.S_IFMT(mode := Path(source).stat().st_mode) != stat.S_IFREG:
+            raise ValueError(f"{name}: {'a folder' if stat.S_ISDIR(mode) else 'a device or pipe'}, no file")
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
         if not data:
             raise ValueError(f"{name}: the file is empty")
+        if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc") and not _register_heif():
+            raise ValueError(f"{name}: a HEIC image; the package pillow-heif reads them: pip install pillow-heif")
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
-                limit = f"{MAX_PIXELS} in all and {MAX_SIDE} a side"
+            if image.width * image.height > max_pixels or max(image.size) > MAX_SIDE:
+                limit = f"{max_pixels} in all and {MAX_SIDE} a side"
                 raise ValueError(f"{name}: {image.width}x{image.height} pixels, more than the limit of {limit}")
             return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
     except UnidentifiedImageError:
@@ -50,6 +75,17 @@ def read_image(source: ImageSource) -> np.ndarray:
         raise ValueError(f"{name}: no such file") from None
     except (OSError, SyntaxError, EOFError, IndexError) as error:  # what Pillow's decoders raise on damaged data
         raise ValueError(f"{name}: cannot be read ({error})") from None
+
+
+@cache
+def _register_heif() -> bool:
+    """Let Pillow read HEIC, where pillow-heif is installed."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ModuleNotFoundError:
+        return False
+    register_heif_opener()
+    return True
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:
@@ -105,7 +141,8 @@ def find_images(paths: Iterable[str | os.PathLike], recursive: bool = False) -> 
     """The image files that `paths` name, in order, each once -> where its copy would lie in an output folder.
 
     A file is taken whatever its name, also when it does not exist: reading it says what is wrong. Of a folder those
-    files are taken, by name, whose suffix is that of an image; `recursive` enters the folders inside.
+    files are taken, by name, whose suffix is that of an image; `recursive` enters the folders inside, also by links, each
+    once. A path that does not exist and holds `*`, `?` or `[` is a pattern; `**` stands for any folders.
 
     Raises:
         ValueError: no image at all.
@@ -114,14 +151,29 @@ def find_images(paths: Iterable[str | os.PathLike], recursive: bool = False) -> 
     paths = [Path(path) for path in paths]
     for path in paths:
         if path.is_dir():
-            pattern = "**/*" if recursive else "*"
-            inside = sorted(p for p in path.glob(pattern) if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-            found |= {p: p.relative_to(path) for p in inside if p not in found}
+            found |= {p: p.relative_to(path) for p in _walk_images(path, recursive) if p not in found}
+        elif glob.has_magic(str(path)) and not path.exists():
+            matches = (Path(p) for p in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
+            found |= {p: Path(p.name) for p in matches if p.is_file() and p not in found}
         else:
             found.setdefault(path, Path(path.name))
     if not found:
         raise ValueError(f"no image in {', '.join(map(str, paths))}; --recursive looks into inner folders too")
     return _without_clashes(found)
+
+
+def _walk_images(folder: Path, recursive: bool) -> Iterator[Path]:
+    """The image files in a folder, by name; each folder once, although links may lead to it again."""
+    entered = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        place = os.stat(parent)  # noqa: PTH116
+        if (place.st_dev, place.st_ino) in entered:
+            folders.clear()
+            continue
+        entered.add((place.st_dev, place.st_ino))
+        folders[:] = sorted(folders) if recursive else []
+        paths = (Path(parent, name) for name in sorted(names))
+        yield from (p for p in paths if p.suffix.lower() in IMAGE_SUFFIXES and (p.is_file() or p.is_symlink()))
 
 
 def _without_clashes(copies: dict[Path, Path]) -> dict[Path, Path]:

@@ -1,11 +1,14 @@
 import csv
+import io
 import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from conftest import make_ferplus
 from PIL import Image
@@ -50,9 +53,9 @@ def test_csv(tiny_checkpoint, photos, tmp_path):
     with open(tmp_path / "out/faces.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [*COLUMNS, *EMOTIONS]
-    assert [Path(r["path"]).name for r in rows] == ["Zoë 😀.jpg", "b.png", "c.png", "text.jpg"]
-    assert [r["status"] for r in rows] == ["ok", "ok", "ok", "error"]
-    assert rows[3]["error"] == "not an image file" and rows[3]["label"] == ""
+    assert [Path(r["path"]).name for r in rows] == ["Zoë 😀.jpg", "b.png", "text.jpg", "c.png"]
+    assert [r["status"] for r in rows] == ["ok", "ok", "error", "ok"]
+    assert rows[2]["error"] == "not an image file" and rows[2]["label"] == ""
     assert sum(float(rows[0][name]) for name in EMOTIONS) == pytest.approx(1, abs=0.001)
     assert [float(rows[0][k]) for k in ("x1", "y1", "x2", "y2")] == [0, 0, 60, 60]
 
@@ -131,7 +134,7 @@ def test_annotated_copies_never_replace_the_originals(tiny_checkpoint, photos, c
 
 def test_usage_errors_have_status_2():
     with pytest.raises(SystemExit) as error:
-        main(["predict"])
+        main(["predict", "--nonsense"])
     assert error.value.code == 2
 
 
@@ -215,3 +218,47 @@ def test_benchmark_of_a_recipe(tmp_path, capsys):
     assert [line.split("  ")[0] for line in lines] == [*(f"loading, {n} workers" for n in range(3)), "network, a step"]
     assert main(command[:3]) == 2
     assert "--recipe and --data go together" in capsys.readouterr().err
+
+
+def test_paths_from_a_file(tiny_checkpoint, photos, tmp_path, capsys, monkeypatch):
+    names = "\n".join(str(p) for p in sorted(photos.glob("*.*"))) + "\n\n"
+    (tmp_path / "names.txt").write_text(names)
+    assert predict(tiny_checkpoint, "--list", tmp_path / "names.txt") == 0
+    assert "2 images, 2 faces" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", io.StringIO(names))
+    assert predict(tiny_checkpoint, "--list", "-") == 0
+    assert "2 images, 2 faces" in capsys.readouterr().err
+    assert predict(tiny_checkpoint) == 2
+    assert "name images or folders" in capsys.readouterr().err
+
+
+def test_large_images_are_refused(tiny_checkpoint, photos, tmp_path, capsys):
+    assert predict(tiny_checkpoint, photos, "--max-pixels", "100") == 1
+    assert "not read: 2 " in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_killed_run_resumes_to_the_same_rows(tiny_checkpoint, tmp_path, suffix):
+    """kill -9 at random moments, three times; then the file is that of an uninterrupted run."""
+    for i in range(300):
+        if i % 20 == 7:
+            (tmp_path / "photos" / f"{i:03d}.jpg").write_bytes(b"" if i % 40 == 7 else b"no image")
+        else:
+            write_image(tmp_path / "photos" / f"{i:03d}.jpg", np.full((60, 60, 3), i % 256, np.uint8))
+    start = [sys.executable, "-m", "fer.cli", "predict", str(tmp_path / "photos"), "--weights", str(tiny_checkpoint)]
+    start += ["--detector", "none", "--device", "cpu", "--batch-size", "4", "--out"]
+    whole, out = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
+    assert subprocess.run([*start, str(whole)], cwd=ROOT, capture_output=True).returncode == 1  # some could not be read
+    growing = out.with_name(f".{out.name}.rows.jsonl") if suffix == ".parquet" else out
+    for size in (3_000, 12_000, 25_000):
+        run = subprocess.Popen([*start, str(out), "--resume"], cwd=ROOT, stderr=subprocess.PIPE)
+        while run.poll() is None and not (growing.exists() and growing.stat().st_size > size):
+            time.sleep(0.001)
+        run.kill()
+        run.communicate()
+    assert subprocess.run([*start, str(out), "--resume"], cwd=ROOT, capture_output=True).returncode == 1
+    if suffix == ".parquet":
+        assert pyarrow.parquet.read_table(out).equals(pyarrow.parquet.read_table(whole))
+    else:
+        assert out.read_bytes() == whole.read_bytes()

@@ -1,4 +1,5 @@
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fer import images
-from fer.images import find_images, read_image
+from fer.images import find_images, read_image, write_image
 
 RED = np.zeros((4, 6, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
 
@@ -112,15 +113,32 @@ def test_a_missing_file():
 
 
 def test_a_folder_is_no_image(tmp_path):
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match="a folder, no file"):
         read_image(tmp_path)
 
 
-def test_a_decompression_bomb_is_refused_by_its_header(monkeypatch):
-    monkeypatch.setattr(images, "MAX_PIXELS", 20)
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.jpg")
+    with pytest.raises(ValueError, match="a device or pipe, no file"):
+        read_image(tmp_path / "x.jpg")
+
+
+def test_heic_names_the_package_that_reads_it(monkeypatch):
+    monkeypatch.setattr(images, "_register_heif", lambda: False)
+    with pytest.raises(ValueError, match="a HEIC image; the package pillow-heif reads them"):
+        read_image(b"\0\0\0\x18ftypheic" + bytes(40))
+
+
+def test_heic_is_read_where_the_package_is_installed():
+    pillow_heif = pytest.importorskip("pillow_heif")
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (64, 48), (200, 30, 30))).save(buffer)
+    assert read_image(buffer.getvalue()).shape == (48, 64, 3)
+
+
+def test_a_decompression_bomb_is_refused_by_its_header():
     with pytest.raises(ValueError, match="6x4 pixels, more than the limit of 20"):
-        read_image(encode(Image.fromarray(RED), "PNG"))
-    monkeypatch.undo()
+        read_image(encode(Image.fromarray(RED), "PNG"), max_pixels=20)
     with pytest.raises(ValueError, match="40000x1 pixels, more than the limit"):  # OpenCV could not crop it
         read_image(encode(Image.new("L", (40000, 1)), "PNG"))
 
@@ -152,3 +170,26 @@ def test_copies_have_names_of_their_own_in_formats_that_can_be_written(tmp_path)
 def test_no_image_at_all(tmp_path):
     with pytest.raises(ValueError, match="no image in"):
         find_images([tmp_path])
+
+
+def test_find_images_by_patterns(tmp_path):
+    for name in ("a/1.jpg", "a/b/2.jpg", "a/b/3.png", "[x].jpg"):
+        write_image(tmp_path / name, RED)
+    for pattern, names in (
+        ("a/*.jpg", ["1.jpg"]),
+        ("a/**/*.jpg", ["1.jpg", "2.jpg"]),
+        ("a/?/*", ["2.jpg", "3.png"]),
+        ("[x].jpg", ["[x].jpg"]),  # a file that is called so is no pattern
+    ):
+        assert [p.name for p in find_images([tmp_path / pattern])] == names, pattern
+    with pytest.raises(ValueError, match="no image in"):
+        find_images([tmp_path / "*.gif"])
+
+
+def test_links_that_lead_back_are_entered_once(tmp_path):
+    write_image(tmp_path / "a" / "b" / "1.jpg", RED)
+    (tmp_path / "a" / "b" / "up").symlink_to(tmp_path / "a")
+    (tmp_path / "a" / "again").symlink_to(tmp_path / "a" / "b")
+    (tmp_path / "a" / "z.jpg").symlink_to(tmp_path / "gone.jpg")  # a broken link is a row that says so
+    found = [str(p.relative_to(tmp_path)) for p in find_images([tmp_path], recursive=True)]
+    assert found == ["a/z.jpg", "a/again/1.jpg"]

@@ -6,11 +6,18 @@ import argparse
 import sys
 from pathlib import Path
 
+from ..images import MAX_PIXELS
 from .common import EXIT_OK, EXIT_SOME_FAILED, add_detector, add_weights
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="images, or folders of images")
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="images, folders of images, or patterns like 'a/**/*.jpg'"
+    )
+    parser.add_argument("--list", metavar="FILE", help="a text file that names one path per line; - reads the input")
+    parser.add_argument(
+        "--max-pixels", type=int, default=MAX_PIXELS, help="refuse larger images (default: %(default)s)"
+    )
     parser.add_argument(
         "--out", metavar="FILE", help="write the rows to a .csv, .jsonl or .parquet file instead of a table"
     )
@@ -22,6 +29,15 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     add_detector(parser)
 
 
+def read_list(name: str | None) -> list[str]:
+    """The lines of a text file, or of the input."""
+    if not name:
+        return []
+    file = sys.stdin if name == "-" else open(name, encoding="utf-8", errors="surrogateescape")
+    with file:
+        return [line.rstrip("\r\n") for line in file if line.strip()]
+
+
 def _predict(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
@@ -30,7 +46,10 @@ def _predict(arguments: argparse.Namespace) -> int:
     from ..inference.recognizer import EmotionRecognizer
     from ..inference.sinks import Tally, open_sink, to_rows
 
-    paths = find_images(arguments.paths, arguments.recursive)
+    named = [*arguments.paths, *read_list(arguments.list)]
+    if not named:
+        raise ValueError("no path; name images or folders, or a file of paths by --list")
+    paths = find_images(named, arguments.recursive)
     copies = {path: Path(arguments.annotate) / copy for path, copy in paths.items()} if arguments.annotate else {}
     if clash := {path.resolve() for path in paths} & {copy.resolve() for copy in copies.values()}:
         raise ValueError(f"--annotate {arguments.annotate} would overwrite {sorted(clash)[0]}; choose another folder")
@@ -40,6 +59,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         detector_weights=arguments.detector_weights,
         device=arguments.device,
         batch_size=arguments.batch_size,
+        max_pixels=arguments.max_pixels,
     )
     tally = Tally()
     with open_sink(arguments.out, recognizer.classes, arguments.resume) as sink:

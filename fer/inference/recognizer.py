@@ -15,7 +15,7 @@ import torch
 
 from ..device import choose_device
 from ..faces import Detection, Detector, create_detector, crop_face
-from ..images import ImageSource, read_image
+from ..images import MAX_PIXELS, ImageSource, read_image
 from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
 from ..models.dan import DAN
 from ..resources import DEFAULT_WEIGHTS
@@ -74,16 +74,24 @@ class EmotionRecognizer:
         detector: see `create_detector`.
         device: auto, cpu, cuda or mps.
         batch_size: crops in one pass of the network.
+        max_pixels: larger images are refused, as decompression bombs.
     """
 
     def __init__(
-        self, model: DAN, description: Description, detector: Detector, device: str = "auto", batch_size: int = 64
+        self,
+        model: DAN,
+        description: Description,
+        detector: Detector,
+        device: str = "auto",
+        batch_size: int = 64,
+        max_pixels: int = MAX_PIXELS,
     ):
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         self.device = choose_device(device)
         self.model = model.fold().to(self.device, memory_format=torch.channels_last)
         self.description, self.detector, self.batch_size = description, detector, batch_size
+        self.max_pixels = max_pixels
         self.template = np.asarray(description.template, float).reshape(-1, 2)
 
     @classmethod
@@ -95,6 +103,7 @@ class EmotionRecognizer:
         detector_weights: str | os.PathLike | None = None,
         device: str = "auto",
         batch_size: int = 64,
+        max_pixels: int = MAX_PIXELS,
     ) -> EmotionRecognizer:
         """A recogniser from a checkpoint.
 
@@ -108,7 +117,7 @@ class EmotionRecognizer:
             DetectorUnavailable: YuNet was asked for by name and cannot be had.
         """
         model, description = load_checkpoint(find_checkpoint(weights))
-        return cls(model, description, create_detector(detector, detector_weights), device, batch_size)
+        return cls(model, description, create_detector(detector, detector_weights), device, batch_size, max_pixels)
 
     def __call__(self, image: ImageSource) -> list[Face]:
         """The faces of one image (path, bytes or RGB uint8 array), largest first; an empty list where there is none.
@@ -116,7 +125,7 @@ class EmotionRecognizer:
         Raises:
             ValueError: the image cannot be read.
         """
-        image = read_image(image)
+        image = read_image(image, self.max_pixels)
         detections, crops = self._find(image, self.detector)
         return [self._to_face(d, p) for d, p in zip(detections, self.predict_crops(crops))]
 
@@ -199,7 +208,7 @@ class EmotionRecognizer:
     def _read_and_find(self, path: ImageSource, keep_image: bool, detector: Detector) -> _Found:
         name = str(path) if isinstance(path, (str, os.PathLike)) else ""
         try:
-            image = read_image(path)
+            image = read_image(path, self.max_pixels)
         except ValueError as error:
             return _Found(name, str(error).removeprefix(f"{name}: "), [], [], None)
         detections, crops = self._find(image, detector)
