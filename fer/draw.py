@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .inference.recognizer import Face
+from .inference.results import Face
 
 # Distinguishable for colour-blind readers (Okabe and Ito 2008, with two shades of our own).
 COLOURS = {

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fer.draw import COLOURS, draw_faces
-from fer.inference.recognizer import Face
+from fer.inference.results import Face
 from fer.labels import EMOTIONS
 
 

@@ -6,7 +6,6 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from queue import Queue
 from typing import NamedTuple
 
@@ -19,40 +18,9 @@ from ..images import MAX_PIXELS, ImageSource, read_image
 from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
 from ..models.dan import DAN
 from ..resources import DEFAULT_WEIGHTS
+from .results import Face, ImageResult
 
 KEPT_IMAGES = 8  # decoded photos that wait for their batch at the same time
-
-
-@dataclass(frozen=True)
-class Face:
-    """One face of an image and what the network makes of it."""
-
-    box: np.ndarray  # xyxy, pixels, float [4]
-    landmarks: np.ndarray | None  # [5,2] pixels: right eye, left eye, nose, right and left mouth corner
-    detection_score: float  # 0..1; NaN where the detector gives none
-    probs: dict[str, float]  # emotion -> probability, in the checkpoint's order; they sum to 1
-    unsure: bool  # the confidence is below the checkpoint's threshold
-    aligned: bool  # the crop was aligned by the landmarks; otherwise it is the square around the box
-
-    @property
-    def label(self) -> str:
-        """The most probable emotion."""
-        return max(self.probs, key=self.probs.get)
-
-    @property
-    def confidence(self) -> float:
-        """The probability of the label."""
-        return max(self.probs.values())
-
-
-@dataclass(frozen=True)
-class ImageResult:
-    """What became of one image: its faces (perhaps none), or the reason why it could not be read."""
-
-    path: str
-    faces: list[Face]
-    error: str = ""
-    image: np.ndarray | None = None  # RGB uint8 [H,W,3], where it was asked for
 
 
 class _Found(NamedTuple):
@@ -150,7 +118,11 @@ class EmotionRecognizer:
         return np.concatenate(parts)
 
     def predict_paths(
-        self, paths: Iterable[ImageSource], keep_images: bool = False, workers: int | None = None
+        self,
+        paths: Iterable[ImageSource],
+        keep_images: bool = False,
+        workers: int | None = None,
+        ahead: int | None = None,
     ) -> Iterator[ImageResult]:
         """One ImageResult per path, in order, while the faces of many images share one batch.
 
@@ -160,9 +132,10 @@ class EmotionRecognizer:
         Args:
             keep_images: put the decoded image into the result (for drawing).
             workers: threads that decode images and find faces; None takes one per core, 0 does it in this one.
+            ahead: paths that are taken before the first of them has its result; None takes what fills a batch.
         """
         workers = os.cpu_count() or 1 if workers is None else workers
-        ahead = KEPT_IMAGES if keep_images else 2 * self.batch_size
+        ahead = ahead or (KEPT_IMAGES if keep_images else 2 * self.batch_size)
         waiting: list[_Found] = []
         for found in self._find_ahead(paths, keep_images, workers, ahead):
             waiting.append(found)
@@ -200,6 +173,12 @@ class EmotionRecognizer:
                     yield under_way.popleft().result()
             finally:  # whoever asked has seen enough
                 pool.shutdown(wait=False, cancel_futures=True)
+
+    def predict_video(self, path: str | os.PathLike, every: int = 1, **options) -> Iterator[ImageResult]:
+        """One ImageResult per frame of a video; see `fer.inference.video.predict_video`."""
+        from .video import predict_video
+
+        return predict_video(self, path, every, **options)
 
     @property
     def classes(self) -> tuple[str, ...]:

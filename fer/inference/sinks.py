@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..files import write_atomically
-from .recognizer import ImageResult
+from .results import ImageResult
 
 COLUMNS = (
     *("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2"),
@@ -26,15 +26,18 @@ _INTEGERS, _TEXTS = {"frame", "face", "track"}, {"path", "status", "error", "lab
 
 def to_rows(result: ImageResult) -> Iterator[dict]:
     """One row per face; an image without a face has one of status no_face, an unreadable one one of status error."""
+    place = {"path": result.path, "frame": result.frame}
+    place["time"] = None if result.time is None else round(result.time, 3)
     if result.error:
-        yield {"path": result.path, "status": "error", "error": result.error}
+        yield {**place, "status": "error", "error": result.error}
     elif not result.faces:
-        yield {"path": result.path, "status": "no_face"}
+        yield {**place, "status": "no_face"}
     for i, face in enumerate(result.faces):
         box = dict(zip(("x1", "y1", "x2", "y2"), (round(float(v), 1) for v in face.box)))
         score = None if math.isnan(face.detection_score) else round(face.detection_score, 4)
         yield {
-            **{"path": result.path, "face": i, "status": "ok", **box, "detection_score": score},
+            **place,
+            **{"face": i, "track": face.track, "status": "ok", **box, "detection_score": score},
             **{"label": face.label, "confidence": round(face.confidence, 4), "unsure": face.unsure},
             **{name: round(p, 4) for name, p in face.probs.items()},
         }

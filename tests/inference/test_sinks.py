@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from fer.inference.recognizer import Face, ImageResult
+from fer.inference.results import Face, ImageResult
 from fer.inference.sinks import COLUMNS, Tally, open_sink, to_rows
 
 EMOTIONS = ("neutral", "anger")
