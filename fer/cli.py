@@ -11,6 +11,7 @@ from .commands.common import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from .errors import FerError
 
 _COMMANDS = predict.COMMANDS | train.COMMANDS | evaluate.COMMANDS | data.COMMANDS
+_EXTRAS = {"av": "video", "supervision": "video"}
 _AFTER_INTERRUPTION = {
     "predict": "; what was done is in --out, and --resume goes on",
     "train": "; --resume goes on from the last epoch",
@@ -35,7 +36,10 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout = None
         return EXIT_OK
     except ModuleNotFoundError as error:
-        print(f"fer {arguments.command}: needs the package {error.name}: pip install 'dan-fer[train]'", file=sys.stderr)
+        extra = _EXTRAS.get(error.name, "train")
+        print(
+            f"fer {arguments.command}: needs the package {error.name}: pip install 'dan-fer[{extra}]'", file=sys.stderr
+        )
         return EXIT_USAGE
     except (ValueError, OSError, FerError) as error:
         print(f"fer {arguments.command}: {error}", file=sys.stderr)

@@ -23,8 +23,12 @@ COLOURS = {
 OTHER = (60, 60, 60)  # classes beyond these, such as compound emotions
 
 
-def draw_faces(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
-    """A copy of RGB uint8 [H,W,3] with each face's box, label and confidence; an unsure label ends with "?"."""
+def draw_faces(image: np.ndarray, faces: Sequence[Face], bars: bool = False) -> np.ndarray:
+    """A copy of RGB uint8 [H,W,3] with each face's box, label and confidence; an unsure label ends with "?".
+
+    Args:
+        bars: a bar for each probability beside the box.
+    """
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
     line = max(1, round(max(picture.size) / 400))  # lines and letters grow with the picture
@@ -32,9 +36,30 @@ def draw_faces(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
         colour = COLOURS.get(face.label, OTHER)
         left, top, right, bottom = (round(float(v)) for v in face.box)
         pen.rectangle((left, top, max(left, right), max(top, bottom)), outline=colour, width=line)
+        if bars:
+            _draw_bars(pen, face.probs, left, top, right, bottom, picture.size)
         text = f"{face.label}{'?' if face.unsure else ''} {face.confidence:.0%}"
         _draw_label(pen, text, left, top, right - left, colour, picture.size)
     return np.asarray(picture)
+
+
+def _draw_bars(
+    pen: ImageDraw.ImageDraw,
+    probs: dict[str, float],
+    left: int,
+    top: int,
+    right: int,
+    bottom: int,
+    size: tuple[int, int],
+) -> None:
+    """A plate right of the box (left of it where the picture ends) with a bar for each class, the first one on top."""
+    height = max(3, round((bottom - top) / (1.5 * len(probs))))
+    width, gap = max(24, round(0.4 * (right - left))), max(1, height // 3)
+    x = right + gap if right + gap + width <= size[0] else max(0, left - gap - width)
+    pen.rectangle((x, top, x + width, top + len(probs) * (height + gap) + gap), fill=(20, 20, 20))
+    for i, (name, p) in enumerate(probs.items()):
+        y = top + gap + i * (height + gap)
+        pen.rectangle((x, y, x + max(1, round(p * width)), y + height - 1), fill=COLOURS.get(name, OTHER))
 
 
 def _draw_label(

@@ -35,6 +35,10 @@ IMAGE_SUFFIXES = frozenset(
     }
 )
 
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".3gp"}
+)
+
 ImageSource = str | os.PathLike | bytes | np.ndarray
 
 
@@ -137,33 +141,33 @@ def encode_image(image: np.ndarray, format: str = "png", quality: int = 0) -> by
     return buffer.getvalue()
 
 
-def find_images(paths: Iterable[str | os.PathLike], recursive: bool = False) -> dict[Path, Path]:
-    """The image files that `paths` name, in order, each once -> where its copy would lie in an output folder.
+def find_files(paths: Iterable[str | os.PathLike], recursive: bool = False) -> dict[Path, Path]:
+    """The images and videos that `paths` name, in order, each once -> where its copy would lie in an output folder.
 
     A file is taken whatever its name, also when it does not exist: reading it says what is wrong. Of a folder those
-    files are taken, by name, whose suffix is that of an image; `recursive` enters the folders inside, also by links, each
-    once. A path that does not exist and holds `*`, `?` or `[` is a pattern; `**` stands for any folders.
+    files are taken, by name, whose suffix is that of an image or a video; `recursive` enters the folders inside, also by
+    links, each once. A path that does not exist and holds `*`, `?` or `[` is a pattern; `**` stands for any folders.
 
     Raises:
-        ValueError: no image at all.
+        ValueError: no file at all.
     """
     found: dict[Path, Path] = {}
     paths = [Path(path) for path in paths]
     for path in paths:
         if path.is_dir():
-            found |= {p: p.relative_to(path) for p in _walk_images(path, recursive) if p not in found}
+            found |= {p: p.relative_to(path) for p in _walk(path, recursive) if p not in found}
         elif glob.has_magic(str(path)) and not path.exists():
             matches = (Path(p) for p in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
             found |= {p: Path(p.name) for p in matches if p.is_file() and p not in found}
         else:
             found.setdefault(path, Path(path.name))
     if not found:
-        raise ValueError(f"no image in {', '.join(map(str, paths))}; --recursive looks into inner folders too")
+        raise ValueError(f"no image or video in {', '.join(map(str, paths))}; --recursive looks into inner folders too")
     return _without_clashes(found)
 
 
-def _walk_images(folder: Path, recursive: bool) -> Iterator[Path]:
-    """The image files in a folder, by name; each folder once, although links may lead to it again."""
+def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
+    """The images and videos in a folder, by name; each folder once, although links may lead to it again."""
     entered = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         place = os.stat(parent)  # noqa: PTH116
@@ -173,15 +177,17 @@ def _walk_images(folder: Path, recursive: bool) -> Iterator[Path]:
         entered.add((place.st_dev, place.st_ino))
         folders[:] = sorted(folders) if recursive else []
         paths = (Path(parent, name) for name in sorted(names))
-        yield from (p for p in paths if p.suffix.lower() in IMAGE_SUFFIXES and (p.is_file() or p.is_symlink()))
+        known = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+        yield from (p for p in paths if p.suffix.lower() in known and (p.is_file() or p.is_symlink()))
 
 
 def _without_clashes(copies: dict[Path, Path]) -> dict[Path, Path]:
     """Give each copy a name of its own, in a format that can be written."""
     taken: set[Path] = set()
     for path, copy in copies.items():
-        if copy.suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp"):
-            copy = copy.with_name(f"{copy.name}.jpg")
+        video = copy.suffix.lower() in VIDEO_SUFFIXES
+        if copy.suffix.lower() not in ((".mp4",) if video else (".jpg", ".jpeg", ".png", ".webp")):
+            copy = copy.with_name(f"{copy.name}{'.mp4' if video else '.jpg'}")
         name, number = copy, 1
         while name in taken:
             number += 1

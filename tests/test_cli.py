@@ -44,7 +44,7 @@ def test_table(tiny_checkpoint, photos, capsys):
     header, *lines = out.splitlines()
     assert header.split() == ["image", "face", "emotion", "confidence", "box"]
     assert ["Zoë 😀.jpg" in lines[0], "b.png" in lines[1]] == [True, True]
-    assert "2 images, 2 faces, 0 without a face, 0 could not be read\nfaces: " in err
+    assert "2 files, 2 faces, 0 without a face, 0 could not be read\nfaces: " in err
 
 
 def test_csv(tiny_checkpoint, photos, tmp_path):
@@ -91,7 +91,7 @@ def test_annotated_copies(tiny_checkpoint, photos, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["predict", "{tmp}", "--weights", "{tiny}"], "no image in"),
+        (["predict", "{tmp}", "--weights", "{tiny}"], "no image or video in"),
         (["predict", "x.jpg", "--weights", "nothing"], "no weights 'nothing'"),
         (
             ["predict", "x.jpg", "--weights", "{tiny}", "--detector", "none", "--out", "faces.xml"],
@@ -224,12 +224,12 @@ def test_paths_from_a_file(tiny_checkpoint, photos, tmp_path, capsys, monkeypatc
     names = "\n".join(str(p) for p in sorted(photos.glob("*.*"))) + "\n\n"
     (tmp_path / "names.txt").write_text(names)
     assert predict(tiny_checkpoint, "--list", tmp_path / "names.txt") == 0
-    assert "2 images, 2 faces" in capsys.readouterr().err
+    assert "2 files, 2 faces" in capsys.readouterr().err
     monkeypatch.setattr(sys, "stdin", io.StringIO(names))
     assert predict(tiny_checkpoint, "--list", "-") == 0
-    assert "2 images, 2 faces" in capsys.readouterr().err
+    assert "2 files, 2 faces" in capsys.readouterr().err
     assert predict(tiny_checkpoint) == 2
-    assert "name images or folders" in capsys.readouterr().err
+    assert "name images, videos or folders" in capsys.readouterr().err
 
 
 def test_large_images_are_refused(tiny_checkpoint, photos, tmp_path, capsys):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fer import images
-from fer.images import find_images, read_image, write_image
+from fer.images import find_files, read_image, write_image
 
 RED = np.zeros((4, 6, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
 
@@ -149,30 +149,30 @@ def touch(root: Path, *names: str) -> None:
         (root / name).touch()
 
 
-def test_find_images_in_folders(tmp_path):
+def test_find_files_in_folders(tmp_path):
     touch(tmp_path, "b.PNG", "a.jpg", "notes.txt", "inner/c.webp")
-    assert [p.name for p in find_images([tmp_path])] == ["a.jpg", "b.PNG"]
-    assert [p.name for p in find_images([tmp_path], recursive=True)] == ["a.jpg", "b.PNG", "c.webp"]
+    assert [p.name for p in find_files([tmp_path])] == ["a.jpg", "b.PNG"]
+    assert [p.name for p in find_files([tmp_path], recursive=True)] == ["a.jpg", "b.PNG", "c.webp"]
 
 
-def test_find_images_takes_named_files_once_and_whatever_their_name(tmp_path):
+def test_find_files_takes_named_files_once_and_whatever_their_name(tmp_path):
     touch(tmp_path, "a.jpg", "notes.txt")
-    found = find_images([tmp_path / "notes.txt", tmp_path / "missing", tmp_path / "a.jpg", tmp_path])
+    found = find_files([tmp_path / "notes.txt", tmp_path / "missing", tmp_path / "a.jpg", tmp_path])
     assert [p.name for p in found] == ["notes.txt", "missing", "a.jpg"]
 
 
 def test_copies_have_names_of_their_own_in_formats_that_can_be_written(tmp_path):
     touch(tmp_path, "a/x.jpg", "b/x.jpg", "c/x.gif")
-    copies = find_images([tmp_path / "a/x.jpg", tmp_path / "b", tmp_path / "c"])
+    copies = find_files([tmp_path / "a/x.jpg", tmp_path / "b", tmp_path / "c"])
     assert [str(c) for c in copies.values()] == ["x.jpg", "x_2.jpg", "x.gif.jpg"]
 
 
 def test_no_image_at_all(tmp_path):
-    with pytest.raises(ValueError, match="no image in"):
-        find_images([tmp_path])
+    with pytest.raises(ValueError, match="no image or video in"):
+        find_files([tmp_path])
 
 
-def test_find_images_by_patterns(tmp_path):
+def test_find_files_by_patterns(tmp_path):
     for name in ("a/1.jpg", "a/b/2.jpg", "a/b/3.png", "[x].jpg"):
         write_image(tmp_path / name, RED)
     for pattern, names in (
@@ -181,9 +181,9 @@ def test_find_images_by_patterns(tmp_path):
         ("a/?/*", ["2.jpg", "3.png"]),
         ("[x].jpg", ["[x].jpg"]),  # a file that is called so is no pattern
     ):
-        assert [p.name for p in find_images([tmp_path / pattern])] == names, pattern
-    with pytest.raises(ValueError, match="no image in"):
-        find_images([tmp_path / "*.gif"])
+        assert [p.name for p in find_files([tmp_path / pattern])] == names, pattern
+    with pytest.raises(ValueError, match="no image or video in"):
+        find_files([tmp_path / "*.gif"])
 
 
 def test_links_that_lead_back_are_entered_once(tmp_path):
@@ -191,5 +191,5 @@ def test_links_that_lead_back_are_entered_once(tmp_path):
     (tmp_path / "a" / "b" / "up").symlink_to(tmp_path / "a")
     (tmp_path / "a" / "again").symlink_to(tmp_path / "a" / "b")
     (tmp_path / "a" / "z.jpg").symlink_to(tmp_path / "gone.jpg")  # a broken link is a row that says so
-    found = [str(p.relative_to(tmp_path)) for p in find_images([tmp_path], recursive=True)]
+    found = [str(p.relative_to(tmp_path)) for p in find_files([tmp_path], recursive=True)]
     assert found == ["a/z.jpg", "a/again/1.jpg"]

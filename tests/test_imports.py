@@ -20,8 +20,10 @@ ALLOWED = {
     "training": {"models", "losses", "data", "faces", "evaluation"},
     "inference": {"models", "faces"},
     "draw": {"inference"},
+    "timeline": {"draw", "inference"},
+    "annotations": {"draw", "inference", "timeline"},
     "benchmark": {"inference", "models", "faces", "training"},
-    "commands": {"models", "data", "faces", "evaluation", "training", "inference", "draw", "benchmark"},
+    "commands": {"models", "data", "faces", "evaluation", "training", "inference", "annotations", "benchmark"},
     "cli": {"commands"},
     "__init__": {"inference"},
 }

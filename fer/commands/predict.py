@@ -21,7 +21,10 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE", help="write the rows to a .csv, .jsonl or .parquet file instead of a table"
     )
-    parser.add_argument("--annotate", metavar="DIR", help="write annotated copies of the images there")
+    parser.add_argument("--annotate", metavar="DIR", help="write annotated copies and timelines of videos there")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="look at every N-th frame of a video (default: 1)"
+    )
     parser.add_argument("--recursive", action="store_true", help="look into the folders inside folders too")
     parser.add_argument("--resume", action="store_true", help="go on with --out, after the rows that it holds")
     parser.add_argument("--workers", type=int, help="threads that decode and find faces (default: one per core)")
@@ -41,16 +44,17 @@ def read_list(name: str | None) -> list[str]:
 def _predict(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from ..draw import draw_faces
-    from ..images import find_images, write_image
+    from ..annotations import Annotations
+    from ..images import find_files
+    from ..inference.files import predict_files
     from ..inference.recognizer import EmotionRecognizer
     from ..inference.sinks import Tally, open_sink, to_rows
 
     named = [*arguments.paths, *read_list(arguments.list)]
     if not named:
-        raise ValueError("no path; name images or folders, or a file of paths by --list")
-    paths = find_images(named, arguments.recursive)
-    copies = {path: Path(arguments.annotate) / copy for path, copy in paths.items()} if arguments.annotate else {}
+        raise ValueError("no path; name images, videos or folders, or a file of paths by --list")
+    paths = find_files(named, arguments.recursive)
+    copies = {str(path): Path(arguments.annotate) / copy for path, copy in paths.items()} if arguments.annotate else {}
     if clash := {path.resolve() for path in paths} & {copy.resolve() for copy in copies.values()}:
         raise ValueError(f"--annotate {arguments.annotate} would overwrite {sorted(clash)[0]}; choose another folder")
     recognizer = EmotionRecognizer.from_pretrained(
@@ -62,29 +66,30 @@ def _predict(arguments: argparse.Namespace) -> int:
         max_pixels=arguments.max_pixels,
     )
     tally = Tally()
-    with open_sink(arguments.out, recognizer.classes, arguments.resume) as sink:
+    with open_sink(arguments.out, recognizer.classes, arguments.resume) as sink, Annotations(copies) as annotations:
         left = [path for path in paths if str(path) not in sink.done]
-        results = recognizer.predict_paths(left, keep_images=bool(arguments.annotate), workers=arguments.workers)
-        progress = {"total": len(paths), "initial": len(paths) - len(left), "disable": not arguments.out}
-        with tqdm(unit="image", dynamic_ncols=True, **progress) as bar:
+        before = len(paths) - len(left)
+        results = predict_files(recognizer, left, arguments.every, bool(copies), arguments.workers)
+        with tqdm(total=len(paths), initial=before, unit="file", dynamic_ncols=True, disable=not arguments.out) as bar:
             try:
                 for result in results:
-                    sink.write(to_rows(result))
-                    if arguments.annotate and result.image is not None:
-                        write_image(copies[Path(result.path)], draw_faces(result.image, result.faces))
-                    tally.add(result)
-                    bar.set_postfix(
-                        faces=sum(tally.emotions.values()), failed=sum(tally.failures.values()), refresh=False
-                    )
-                    bar.update()
+                    if not result.repeated:
+                        sink.write(to_rows(result))
+                        tally.add(result)
+                    annotations.add(result)
+                    bar.set_postfix(tally.short(), refresh=False)
+                    bar.update(before + tally.files - bar.n)
             finally:  # also when interrupted
                 results.close()  # no thread goes on
-                print(tally.describe(len(paths) - len(left)), file=sys.stderr)
+                print(tally.describe(before), file=sys.stderr)
     return EXIT_SOME_FAILED if tally.failures else EXIT_OK
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photo", metavar="FILE", help="also time detection and recognition of this photo")
+    parser.add_argument(
+        "--files", metavar="DIR", help="time a folder of photos instead: one by one, and as fer predict does"
+    )
     parser.add_argument("--recipe", help="time the training of this recipe instead, loading apart; needs --data")
     parser.add_argument("--data", metavar="DIR", help="folder of the recipe's dataset")
     parser.add_argument("--seconds", type=float, default=5, help="time spent on each figure (default: %(default)s)")
@@ -93,7 +98,7 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
 
 
 def _benchmark(arguments: argparse.Namespace) -> int:
-    from ..benchmark import benchmark, benchmark_training
+    from ..benchmark import benchmark, benchmark_files, benchmark_training
     from ..faces import create_detector
     from ..models.checkpoint import find_checkpoint
     from ..training.config import TrainConfig, load_recipe
@@ -103,6 +108,16 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     if arguments.recipe:
         fields = load_recipe(arguments.recipe) | {"data": arguments.data, "device": arguments.device, "compile": False}
         for line in benchmark_training(TrainConfig(**fields), arguments.seconds):
+            print(line, flush=True)
+        return EXIT_OK
+    if arguments.files:
+        from ..images import find_files
+        from ..inference.recognizer import EmotionRecognizer
+
+        options = {"detector": arguments.detector, "detector_weights": arguments.detector_weights}
+        options |= {"device": arguments.device, "batch_size": arguments.batch_size}
+        recognizer = EmotionRecognizer.from_pretrained(arguments.weights, **options)
+        for line in benchmark_files(recognizer, list(find_files([arguments.files], recursive=True))):
             print(line, flush=True)
         return EXIT_OK
     weights = find_checkpoint(arguments.weights)
@@ -115,6 +130,6 @@ def _benchmark(arguments: argparse.Namespace) -> int:
 
 
 COMMANDS = {
-    "predict": (_add_predict, _predict, "recognise the emotions of the faces in images and folders"),
+    "predict": (_add_predict, _predict, "recognise the emotions of the faces in images, videos and folders"),
     "benchmark": (_add_benchmark, _benchmark, "parameters, multiplications and speed on this machine"),
 }

@@ -47,24 +47,33 @@ def to_rows(result: ImageResult) -> Iterator[dict]:
 class Tally:
     """What a run has found so far."""
 
-    images: int = 0
+    files: int = 0  # that are begun
+    frames: int = 0  # of videos
     without_face: int = 0
     emotions: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)  # by the first words of the reason
+    last: str = ""
 
     def add(self, result: ImageResult) -> None:
-        self.images += 1
+        self.files += result.path != self.last
+        self.last = result.path
+        self.frames += result.frame is not None
         self.without_face += not result.faces and not result.error
         self.emotions.update(face.label for face in result.faces)
         if result.error:
             self.failures[result.error.partition(" (")[0]] += 1
 
+    def short(self) -> dict[str, int]:
+        counts = {"faces": self.emotions.total(), "failed": self.failures.total()}
+        return ({"frames": self.frames} if self.frames else {}) | counts
+
     def describe(self, before: int = 0) -> str:
-        """Lines of text; `before`: images that an earlier run has done."""
+        """Lines of text; `before`: files that an earlier run has done."""
         faces = ", ".join(f"{name} {n}" for name, n in self.emotions.most_common()) or "none"
+        frames = f", {self.frames} frames" if self.frames else ""
         lines = [
-            f"{self.images} images{f' (and {before} before)' if before else ''}, {self.emotions.total()} faces, "
-            f"{self.without_face} without a face, {self.failures.total()} could not be read",
+            f"{self.files} files{f' (and {before} before)' if before else ''}{frames}, {self.emotions.total()} faces, "
+            f"{self.without_face} {'pictures ' if self.frames else ''}without a face, {self.failures.total()} could not be read",
             f"faces: {faces}",
         ]
         return "\n".join(lines + [f"not read: {n} {reason}" for reason, n in self.failures.most_common()])

@@ -19,9 +19,7 @@ from .results import Face, ImageResult
 if TYPE_CHECKING:
     from .recognizer import EmotionRecognizer
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".3gp"}
-)
+TICK = Fraction(1, 90_000)  # seconds, in which frames of written videos are timed
 SMOOTHING = 0.5  # seconds in which the weight of a frame falls to 1/e
 
 
@@ -152,7 +150,7 @@ class _Tracks:
 
 
 class VideoWriter:
-    """Frames to a video file (H.264), at the rate and size of another.
+    """Frames to a video file (H.264), of the size and at the times of another's.
 
     Args:
         path: its suffix names the container.
@@ -166,16 +164,18 @@ class VideoWriter:
         self.container = av.open(str(path), "w")
         self.stream = self.container.add_stream("libx264", rate=like.rate)
         self.stream.pix_fmt, self.stream.options = "yuv420p", {"crf": "20", "preset": "veryfast"}
+        self.stream.codec_context.time_base = TICK
         self.begun = False
 
-    def write(self, image: np.ndarray) -> None:
-        """RGB uint8 [H,W,3]; H.264 wants even sides, an odd one loses a row or column."""
+    def write(self, image: np.ndarray, time: float) -> None:
+        """RGB uint8 [H,W,3] at `time` seconds; H.264 wants even sides, an odd one loses a row or column."""
         import av
 
         h, w = (side // 2 * 2 for side in image.shape[:2])
         if not self.begun:
             self.stream.width, self.stream.height, self.begun = w, h, True
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:h, :w]), format="rgb24")
+        frame.pts, frame.time_base = round(time / TICK), TICK
         self.container.mux(self.stream.encode(frame))
 
     def close(self) -> None:

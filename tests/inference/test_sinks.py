@@ -121,9 +121,9 @@ def test_wrong_outputs(tmp_path, name, resume, message):
 
 def test_the_tally_counts_all():
     tally = Tally()
-    assert tally.describe() == "0 images, 0 faces, 0 without a face, 0 could not be read\nfaces: none"
+    assert tally.describe() == "0 files, 0 faces, 0 without a face, 0 could not be read\nfaces: none"
     for r in RESULTS:
         tally.add(r)
     told = tally.describe(before=7).splitlines()
-    assert told[0] == "5 images (and 7 before), 7 faces, 1 without a face, 1 could not be read"
+    assert told[0] == "5 files (and 7 before), 7 faces, 1 without a face, 1 could not be read"
     assert told[1:] == ["faces: anger 7", "not read: 1 not an image file"]

@@ -1,0 +1,49 @@
+"""Annotated copies of images and videos, and timelines of videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .draw import draw_faces
+from .images import write_image
+from .inference.results import ImageResult
+from .inference.video import VideoReader, VideoWriter
+from .timeline import Timeline
+
+
+class Annotations:
+    """Draws results, one after another as they come, into copies of their files.
+
+    Args:
+        copies: path of a file -> path of its copy; other files are not drawn. Beside the copy of a video, `NAME.png` is its
+            timeline.
+    """
+
+    def __init__(self, copies: dict[str, Path]):
+        self.copies, self.path, self.writer = copies, "", None
+
+    def __enter__(self) -> Annotations:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._finish()
+
+    def add(self, result: ImageResult) -> None:
+        if result.path not in self.copies or result.image is None:
+            return
+        if result.frame is None:
+            write_image(self.copies[result.path], draw_faces(result.image, result.faces))
+            return
+        if result.path != self.path:
+            self._finish()
+            self.path = result.path
+            self.writer, self.timeline = VideoWriter(self.copies[self.path], VideoReader(self.path)), Timeline()
+        self.writer.write(draw_faces(result.image, result.faces, bars=True), result.time)
+        self.timeline.add(result)
+
+    def _finish(self) -> None:
+        """Close the video that is being written, also where its results ended early."""
+        if self.writer:
+            self.writer.close()
+            self.timeline.draw(self.copies[self.path].with_suffix(".png"))
+        self.writer = None

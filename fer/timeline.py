@@ -1,0 +1,62 @@
+"""A picture of emotions over time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from .draw import COLOURS, OTHER
+from .inference.results import ImageResult
+
+TRACKS = 6  # that are drawn: the longest
+
+
+class Timeline:
+    """Collects the results of a video's frames and draws the emotions of its longest tracks.
+
+    Args:
+        rate: points kept per second of a track, so that an hour of video takes a few megabytes.
+    """
+
+    def __init__(self, rate: float = 5.0):
+        self.step = 1 / rate
+        self.tracks: dict[int, list[tuple[float, list[float]]]] = {}
+        self.classes: list[str] = []
+
+    def add(self, result: ImageResult) -> None:
+        for face in result.faces:
+            if face.track is None or result.repeated:
+                continue
+            self.classes = list(face.probs)
+            points = self.tracks.setdefault(face.track, [])
+            if not points or result.time - points[-1][0] >= self.step - 1e-6:
+                points.append((result.time, [round(p, 3) for p in face.probs.values()]))
+
+    def draw(self, path: str | Path) -> bool:
+        """Write the picture, a row per track, its probabilities stacked; False where no face was tracked."""
+        from matplotlib.figure import Figure
+
+        longest = sorted(self.tracks, key=lambda t: -len(self.tracks[t]))[:TRACKS]
+        if not longest:
+            return False
+        end = max(points[-1][0] for points in self.tracks.values()) + self.step
+        figure = Figure(figsize=(10, 0.8 + 1.5 * len(longest)), layout="constrained")
+        for axes, track in zip(figure.subplots(len(longest), 1, sharex=True, squeeze=False).flat, sorted(longest)):
+            times, probs = zip(*self.tracks[track])
+            times, probs = self._with_gaps(np.array(times), np.array(probs))
+            colours = [np.array(COLOURS.get(name, OTHER)) / 255 for name in self.classes]
+            axes.stackplot(times, probs.T, colors=colours, labels=self.classes, step="post", linewidth=0)
+            axes.set(ylim=(0, 1), xlim=(0, end), ylabel=f"face {track}", yticks=[0, 1])
+        axes.set_xlabel("seconds")
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize="small")
+        figure.savefig(path, dpi=110)
+        return True
+
+    def _with_gaps(self, times: np.ndarray, probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Nothing is drawn for the time in which a face was not seen."""
+        ends = np.flatnonzero(np.diff(times, append=np.inf) > 4 * self.step)
+        after = times[ends] + self.step
+        times = np.insert(times, ends + 1, after)
+        return times, np.insert(probs, ends + 1, 0.0, axis=0)

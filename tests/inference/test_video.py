@@ -1,0 +1,213 @@
+"""Videos: every frame has its rows, a face keeps its track, what is damaged is told."""
+
+import csv
+import shutil
+import subprocess
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from fer.cli import main
+from fer.faces import Detection
+from fer.images import read_image
+from fer.inference.recognizer import EmotionRecognizer
+from fer.inference.video import VideoReader, VideoWriter, predict_video
+from fer.models.checkpoint import load_checkpoint
+
+
+def make_video(path, frames: int = 30, rate: int = 15, size: tuple[int, int] = (96, 128), pictures=None):
+    """A video whose frame i has the gray value 2 i (or the given pictures)."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
+        for i in range(frames):
+            image = np.full((*size, 3), 2 * i, np.uint8) if pictures is None else pictures[i]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+class MovingFaces:
+    """Two faces that change places in the list at each call, and none in dark frames."""
+
+    name = "fake"
+
+    def __init__(self):
+        self.calls = 0
+
+    def copy(self):
+        return self
+
+    def __call__(self, image):
+        if image.mean() < 5:
+            return []
+        self.calls += 1
+        boxes = [[10, 10, 40, 40], [70, 30, 110, 70]]
+        order = boxes if self.calls % 2 else boxes[::-1]
+        return [Detection(np.array(box, float), None, 0.9) for box in order]
+
+
+@pytest.fixture
+def recognizer(tiny_checkpoint) -> EmotionRecognizer:
+    model, description = load_checkpoint(tiny_checkpoint)
+    return EmotionRecognizer(model, description, MovingFaces(), "cpu", batch_size=4)
+
+
+def test_frames_come_in_order_with_their_times(tmp_path):
+    reader = VideoReader(make_video(tmp_path / "x.mp4"))
+    frames = list(reader)
+    assert (reader.rate, reader.expected, reader.error) == (15, 30, "")
+    assert [f.number for f in frames] == list(range(30))
+    np.testing.assert_allclose([f.time for f in frames], np.arange(30) / 15, atol=1e-3)
+    np.testing.assert_allclose([f.image.mean() for f in frames], 2 * np.arange(30), atol=4)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("every", "keep_images", "numbers"),
+    [(1, False, range(30)), (7, False, [0, 7, 14, 21, 28]), (7, True, range(30))],
+)
+def test_results_of_frames(recognizer, tmp_path, workers, every, keep_images, numbers):
+    path = make_video(tmp_path / "x.mp4")
+    results = list(predict_video(recognizer, path, every, keep_images, workers))
+    assert [r.frame for r in results] == list(numbers)
+    assert [r.time for r in results] == pytest.approx([n / 15 for n in numbers], abs=1e-3)
+    assert {r.path for r in results} == {str(path)}
+    for r in results:
+        assert r.repeated == (r.frame % every != 0)
+        assert (r.image is not None) == keep_images
+        if keep_images:
+            assert r.image.mean() == pytest.approx(2 * r.frame, abs=4)
+    assert [len(r.faces) for r in results if not r.repeated][:1] == [0]  # the first frame is dark
+    assert all(len(r.faces) == 2 for r in results if r.frame > 7)
+
+
+def test_a_face_keeps_its_track(recognizer, tmp_path):
+    results = list(predict_video(recognizer, make_video(tmp_path / "x.mp4"), workers=0))
+    tracks = {}
+    for r in results[4:]:
+        for face in r.faces:
+            tracks.setdefault(face.track, set()).add(face.box[0])
+    assert tracks == {0: {10.0}, 1: {70.0}} or tracks == {0: {70.0}, 1: {10.0}}
+
+
+def test_emotions_are_smoothed_over_time(recognizer, tmp_path):
+    """By hand: an exponential mean over the seconds since the frame before."""
+    path = make_video(tmp_path / "x.mp4")
+    raw = [r for r in predict_video(recognizer, path, workers=0, smoothing=0) if r.faces]
+    smooth = [r for r in predict_video(recognizer, path, workers=0, smoothing=0.2) if r.faces]
+    keep = np.exp(-1 / 15 / 0.2)
+    mean = None
+    for a, b in zip(raw, smooth):
+        values = {face.box[0]: np.array(list(face.probs.values())) for face in a.faces}[10.0]
+        mean = values if mean is None else keep * mean + (1 - keep) * values
+        (found,) = (face for face in b.faces if face.box[0] == 10.0)
+        if found.track is not None:
+            np.testing.assert_allclose(list(found.probs.values()), mean, atol=1e-4)
+            assert found.unsure == (mean.max() < recognizer.description.unsure_below)
+    assert found.track is not None
+
+
+def test_a_truncated_video_gives_its_frames_and_an_error(recognizer, tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 255, (60, 96, 128, 3), np.uint8)
+    whole = make_video(tmp_path / "x.mkv", 60, pictures=pictures).read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 2])
+    *frames, last = predict_video(recognizer, tmp_path / "cut.mkv", workers=0)
+    assert 10 < len(frames) < 50 and not any(r.error for r in frames)
+    assert [r.frame for r in frames] == list(range(len(frames)))
+    assert last.error.startswith(("ends after", "damaged after")) and last.frame is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        (b"", "cannot be read as a video"),
+        (b"no video at all", "cannot be read as a video"),
+    ],
+)
+def test_files_that_are_no_video(recognizer, tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "x.mp4").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        list(predict_video(recognizer, tmp_path / "x.mp4"))
+
+
+def test_every_is_at_least_one(recognizer, tmp_path):
+    with pytest.raises(ValueError, match="--every takes a number of at least 1"):
+        list(predict_video(recognizer, tmp_path / "x.mp4", every=0))
+
+
+@pytest.mark.parametrize("size", [(96, 128), (97, 129)])  # H.264 has even sides
+def test_a_written_video_has_the_same_frames(tmp_path, size):
+    reader = VideoReader(make_video(tmp_path / "x.mp4", rate=24))
+    writer = VideoWriter(tmp_path / "new" / "y.mp4", reader)
+    times = [0.0, 0.04, 0.1, 0.2, 0.22, 0.5]  # of a phone, whose rate changes
+    for i, time in enumerate(times):
+        writer.write(np.full((*size, 3), 40 * i, np.uint8), time)
+    writer.close()
+    frames = list(VideoReader(tmp_path / "new" / "y.mp4"))
+    assert [f.time for f in frames] == pytest.approx(times, abs=1e-3)
+    assert frames[3].image.shape == (96, 128, 3) and frames[3].image.mean() == pytest.approx(120, abs=4)
+
+
+def test_the_command(tiny_checkpoint, tmp_path, capsys):
+    """A video among images: rows of each frame, an annotated copy as long as the video; a broken one is a row."""
+    make_video(tmp_path / "in" / "b.mp4") if (tmp_path / "in").mkdir() is None else None
+    (tmp_path / "in" / "c.mp4").write_bytes(b"no video")
+    out = tmp_path / "rows.csv"
+    command = [
+        "predict",
+        str(tmp_path / "in"),
+        "--weights",
+        str(tiny_checkpoint),
+        "--detector",
+        "none",
+        "--device",
+        "cpu",
+    ]
+    assert main([*command, "--out", str(out), "--annotate", str(tmp_path / "drawn"), "--every", "3"]) == 1
+    with open(out, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["frame"], row["status"]) for row in rows] == [
+        *((str(n), "ok") for n in range(0, 30, 3)),
+        ("", "error"),
+    ]
+    assert [float(row["time"]) for row in rows[:-1]] == pytest.approx(np.arange(0, 30, 3) / 15, abs=2e-3)
+    assert rows[0]["track"] == "0" and "cannot be read as a video" in rows[-1]["error"]
+    assert "2 files, 10 frames, 10 faces" in capsys.readouterr().err
+    copy = VideoReader(tmp_path / "drawn" / "b.mp4")
+    assert len(list(copy)) == 30 and copy.rate == Fraction(15)
+    assert read_image(tmp_path / "drawn" / "b.png").shape[1] == 1100
+    before = out.read_bytes()
+    assert main([*command, "--out", str(out), "--resume", "--every", "3"]) == 1
+    assert out.read_bytes() == before
+
+
+def test_real_videos(shared, tmp_path):
+    """A face that goes from neutral to a smile, and a video without a face."""
+    recognizer = EmotionRecognizer.from_pretrained(detector_weights=shared / "models" / "yunet_n_320_320.onnx")
+    results = list(recognizer.predict_video(shared / "photos" / "single_face.mp4", every=5))
+    assert [len(r.faces) for r in results] == [1] * 15
+    assert {r.faces[0].track for r in results} == {0}
+    assert (results[0].faces[0].label, results[-1].faces[0].label) == ("neutral", "happiness")
+    assert not any(r.faces for r in recognizer.predict_video(shared / "photos" / "no_face.mp4", every=10))
+
+
+def test_a_phone_held_upright(tmp_path):
+    """Stored lying, with a note to turn it."""
+    if not shutil.which("ffmpeg"):
+        pytest.skip("ffmpeg is absent: it writes the note")
+    picture = np.zeros((96, 128, 3), np.uint8)
+    picture[:, :32] = 255  # white at the left, as stored
+    make_video(tmp_path / "x.mp4", 5, pictures=[picture] * 5)
+    turn = ["-c", "copy", "-metadata:s:v", "rotate=90", str(tmp_path / "turned.mp4")]
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(tmp_path / "x.mp4"), *turn], check=True)
+    reader = VideoReader(tmp_path / "turned.mp4")
+    image = next(iter(reader)).image
+    if image.shape == (96, 128, 3):
+        pytest.skip("this ffmpeg writes no such note")
+    assert image.shape == (128, 96, 3) and image[:30].mean() > 200 and image[40:].mean() < 50  # white on top
