@@ -52,7 +52,7 @@ class YuNet:
     Args:
         weights: an ONNX file; None takes the OpenCV Zoo's, downloaded once into the user's cache and verified.
         min_score: faces below it are dropped.
-        max_side: larger images are reduced to it for detection.
+        max_side: larger images are reduced to it for detection, and to twice as much where no face is found then.
 
     Raises:
         DetectorUnavailable: no model file, and none could be downloaded.
@@ -60,7 +60,7 @@ class YuNet:
 
     name = "yunet"
 
-    def __init__(self, weights: str | os.PathLike | None = None, min_score: float = 0.6, max_side: int = 1280):
+    def __init__(self, weights: str | os.PathLike | None = None, min_score: float = 0.6, max_side: int = 640):
         path = Path(weights) if weights else _download_yunet()
         if not path.is_file():
             raise DetectorUnavailable(f"{path}: no such detector model; give an ONNX file of YuNet")
@@ -74,8 +74,14 @@ class YuNet:
         return YuNet(self.path, self.min_score, self.max_side)
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
+        side = max(image.shape[:2])
+        faces = self._detect(image, min(side, self.max_side))
+        return faces if faces or side <= self.max_side else self._detect(image, min(side, 2 * self.max_side))
+
+    def _detect(self, image: np.ndarray, side: int) -> list[Detection]:
+        """The faces of `image` when its longer side has `side` pixels, or 160 where it has less."""
         h, w = image.shape[:2]
-        scale = min(1.0, self.max_side / max(h, w)) if max(h, w) > 160 else 160 / max(h, w)  # tiny images are enlarged
+        scale = max(side, 160) / max(h, w)
         if scale != 1:
             size = (max(1, round(w * scale)), max(1, round(h * scale)))
             image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Queue
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 
@@ -162,6 +163,9 @@ class EmotionRecognizer:
             finally:
                 detectors.put(detector)
 
+        threads = cv2.getNumThreads(), torch.get_num_threads()
+        cv2.setNumThreads(1)  # a thread per image is faster than several for each
+        torch.set_num_threads(max(1, threads[1] - workers))  # the network has what is left
         with ThreadPoolExecutor(workers) as pool:
             under_way: deque[Future[_Found]] = deque()
             try:
@@ -171,7 +175,9 @@ class EmotionRecognizer:
                         yield under_way.popleft().result()
                 while under_way:
                     yield under_way.popleft().result()
-            finally:  # whoever asked has seen enough
+            finally:  # also where whoever asked has seen enough
+                cv2.setNumThreads(threads[0])
+                torch.set_num_threads(threads[1])
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def predict_video(self, path: str | os.PathLike, every: int = 1, **options) -> Iterator[ImageResult]:
