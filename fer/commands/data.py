@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from .common import EXIT_OK, EXIT_SOME_FAILED
@@ -40,7 +41,7 @@ def _add_check_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", choices=DATASETS, help="name of the dataset")
     parser.add_argument("data", metavar="DIR", help="folder of the dataset")
     parser.add_argument("--out", metavar="DIR", help="folder for report.json and a contact sheet per split and class")
-    parser.add_argument("--workers", type=int, help="processes (default: one per core)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one per core)")
     parser.add_argument(
         "--near",
         type=int,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
-from multiprocessing import Pool
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,14 +60,14 @@ def examine(
     name: str,
     dataset: Dataset,
     root: str | Path,
-    workers: int | None = None,
+    workers: int = 0,
     near: int = NEAR,
     on_image: Callable[[str, int, int], None] = lambda split, done, total: None,
 ) -> Examination:
     """Look at every image of a dataset.
 
     Args:
-        workers: processes; None takes one per core, 0 looks in this one.
+        workers: processes, started anew (a script that asks for some needs the usual `__main__` guard); 0 looks in this one.
         near: bits in which the 64-bit perceptual hashes of near duplicates may differ; 0 to 3.
         on_image: told (split, images done, images in all).
 
@@ -103,13 +103,13 @@ def _load(name: str, dataset: Dataset, root: str | Path) -> Examination:
     return found
 
 
-def _look_at_all(samples: Samples, workers: int | None) -> Iterator[Look]:
+def _look_at_all(samples: Samples, workers: int) -> Iterator[Look]:
     boxes = samples.boxes if samples.boxes is not None else [None] * len(samples)
     tasks = ((samples.images[i], boxes[i]) for i in range(len(samples)))
     if workers == 0:
         yield from map(_look, tasks)
         return
-    with Pool(workers or os.cpu_count()) as pool:
+    with get_context("spawn").Pool(workers) as pool:  # a fork of a process with threads may hang
         yield from pool.imap(_look, tasks, chunksize=32)
 
 

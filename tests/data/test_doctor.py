@@ -30,8 +30,8 @@ def tree(tmp_path):
     return tmp_path / "tree"
 
 
-def check(tree, tmp_path, name: str = "folder") -> tuple[int, dict]:
-    status = main(["check-data", name, str(tree), "--out", str(tmp_path / "report"), "--workers", "2"])
+def check(tree, tmp_path, name: str = "folder", workers: int = 0) -> tuple[int, dict]:
+    status = main(["check-data", name, str(tree), "--out", str(tmp_path / "report"), "--workers", str(workers)])
     return status, json.loads((tmp_path / "report" / "report.json").read_text())
 
 
@@ -48,6 +48,11 @@ def test_a_sound_copy(tree, tmp_path, capsys):
     told = capsys.readouterr().out
     assert "happiness, happy -> happiness, e.g. train/happy/train1.png" in told
     assert told.strip().splitlines()[-2] == "no problem found"
+
+
+def test_processes_change_nothing(tree, tmp_path):
+    (tree / "train" / "sad" / "train6.png").write_bytes(b"")
+    assert check(tree, tmp_path) == check(tree, tmp_path, workers=2)
 
 
 def empty_file(tree):
@@ -154,7 +159,7 @@ def test_no_layout(tmp_path, capsys):
 
 def test_duplicates_of_the_real_copy(shared, tmp_path):
     """The figures that docs/datasets.md of the FER+ copy gives."""
-    status, report = check(shared / "data" / "ferplus", tmp_path, "ferplus")
+    status, report = check(shared / "data" / "ferplus", tmp_path, "ferplus", workers=2)
     assert status == 0  # the official release has these copies
     assert report["duplicates"]["exact"] == {"val in train": 279}
     assert report["duplicates"]["redundant"]["train"] == 1224
