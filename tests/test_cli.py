@@ -252,11 +252,11 @@ def test_a_killed_run_resumes_to_the_same_rows(tiny_checkpoint, tmp_path, suffix
     assert subprocess.run([*start, str(whole)], cwd=ROOT, capture_output=True).returncode == 1  # some could not be read
     growing = out.with_name(f".{out.name}.rows.jsonl") if suffix == ".parquet" else out
     for size in (3_000, 12_000, 25_000):
-        run = subprocess.Popen([*start, str(out), "--resume"], cwd=ROOT, stderr=subprocess.PIPE)
+        run = subprocess.Popen([*start, str(out), "--resume"], cwd=ROOT, stderr=subprocess.DEVNULL)
         while run.poll() is None and not (growing.exists() and growing.stat().st_size > size):
             time.sleep(0.001)
         run.kill()
-        run.communicate()
+        run.wait()
     assert subprocess.run([*start, str(out), "--resume"], cwd=ROOT, capture_output=True).returncode == 1
     if suffix == ".parquet":
         assert pyarrow.parquet.read_table(out).equals(pyarrow.parquet.read_table(whole))
