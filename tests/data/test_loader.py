@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -163,12 +164,12 @@ def test_indices_are_drawn_by_their_weights():
 
 
 @pytest.fixture
-def temporary(tmp_path, monkeypatch):
-    """The folder for temporary files."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
+def temporary(monkeypatch):
+    """The folder for temporary files; its name is short, since worker processes make sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="t") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+        monkeypatch.undo()
 
 
 @pytest.mark.parametrize("workers", [0, 2])

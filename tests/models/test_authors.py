@@ -112,7 +112,7 @@ def test_an_imported_checkpoint_is_one_of_ours(tmp_path, capsys):
     assert main(["import-dan", str(path), "--classes", "affectnet8", "--out", out]) == 0
     assert "2 heads, neutral, happiness" in capsys.readouterr().out
     description = read_description(out)
-    assert (description.classes, description.dataset) == (EMOTIONS, "affectnet")
+    assert (description.classes, description.dataset) == (EMOTIONS, "affectnet8")
     assert description.preprocessing == PREPROCESSING and "github.com/yaoing/DAN" in description.licence
 
     image = rng.integers(0, 255, (224, 224, 3), np.uint8)
