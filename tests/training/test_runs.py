@@ -135,7 +135,7 @@ def test_every_row_of_our_studies_trains(tmp_path, monkeypatch, shared):
     small = [f"--{name}={value}" for name, value in flags.items()] + ["--warmup-epochs=0.5"]
     assert main(["study", "comparison", *small]) == 0  # all seeds: they are the teachers
     monkeypatch.setattr(study, "load_study", lambda name: load_study(name) | {"seeds": [0]})
-    assert main(["study", "student", "paper", "ablation", *small]) == 0
+    assert main(["study", "student", "paper", "ablation", "ablation-cpu", *small]) == 0
     runs = [r for r in find_runs(["runs/study"]) if r.folder.name == "seed0"]
     assert len(runs) == sum(len(load_study(p.stem)["rows"]) for p in (RECIPES / "studies").glob("*.yaml"))
 
