@@ -83,7 +83,10 @@ def test_validation_tells_images_that_are_in_training_apart(ferplus_tree, tmp_pa
 
 
 def command(data: Path, out: Path, *more: str) -> list[str]:
-    flags = [f"--{k.replace('_', '-')}={v}" for k, v in TINY.items() if k != "template"] + ["--template", *map(str, TEMPLATE)]
+    flags = [f"--{k.replace('_', '-')}={v}" for k, v in TINY.items() if k != "template"] + [
+        "--template",
+        *map(str, TEMPLATE),
+    ]
     arguments = ["--data", data, "--out", out, "--epochs", 4, "--augmentation=faces", *more]
     return [sys.executable, str(ROOT / "train.py"), *flags, *map(str, arguments)]
 
