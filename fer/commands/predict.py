@@ -12,7 +12,7 @@ from .common import EXIT_OK, EXIT_SOME_FAILED, add_detector, add_weights
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="images, folders of images, or patterns like 'a/**/*.jpg'"
+        "paths", nargs="*", metavar="PATH", help="images, videos, folders, or patterns like 'a/**/*.jpg'"
     )
     parser.add_argument("--list", metavar="FILE", help="a text file that names one path per line; - reads the input")
     parser.add_argument(
