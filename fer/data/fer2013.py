@@ -40,12 +40,12 @@ def read_csv(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[s
 def read_pixels(text: str, path: Path, line: int) -> np.ndarray:
     """Gray values in text -> uint8 [48,48]. Raises ValueError naming the line."""
     try:
-        values = np.array(text.split(), np.uint8)
-    except (ValueError, OverflowError):
+        values = np.array(text.split(), int)
+    except ValueError:
         values = np.empty(0)
-    if len(values) != 48 * 48:
+    if len(values) != 48 * 48 or values.min() < 0 or values.max() > 255:
         raise ValueError(f"{path}, line {line}: expected 2304 gray values of 0 to 255, got {text[:40]!r} ...")
-    return values.reshape(48, 48)
+    return values.astype(np.uint8).reshape(48, 48)
 
 
 def _find_csv(root: Path) -> Parts | None:

@@ -82,6 +82,8 @@ class YuNet:
         """The faces of `image` when its longer side has `side` pixels, or 160 where it has less."""
         h, w = image.shape[:2]
         scale = max(side, 160) / max(h, w)
+        if min(h, w) * scale < 8:
+            return []  # a strip; the network makes things up in it
         if scale != 1:
             size = (max(1, round(w * scale)), max(1, round(h * scale)))
             image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
