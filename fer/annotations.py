@@ -37,7 +37,9 @@ class Annotations:
         if result.path != self.path:
             self._finish()
             self.path = result.path
-            self.writer, self.timeline = VideoWriter(self.copies[self.path], VideoReader(self.path)), Timeline()
+            like = VideoReader(self.path)
+            like.container.close()  # its rate is all that is needed
+            self.writer, self.timeline = VideoWriter(self.copies[self.path], like), Timeline()
         self.writer.write(draw_faces(result.image, result.faces, bars=True), result.time)
         self.timeline.add(result)
 

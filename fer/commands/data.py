@@ -9,11 +9,15 @@ from pathlib import Path
 from .common import EXIT_OK, EXIT_SOME_FAILED
 
 
-def _add_measure_template(parser: argparse.ArgumentParser) -> None:
+def _add_dataset(parser: argparse.ArgumentParser) -> None:
     from ..data import DATASETS
 
     parser.add_argument("dataset", choices=DATASETS, help="name of the dataset")
     parser.add_argument("data", metavar="DIR", help="folder of the dataset")
+
+
+def _add_measure_template(parser: argparse.ArgumentParser) -> None:
+    _add_dataset(parser)
     parser.add_argument("--rule", default="", help="which images are kept (default: the dataset's)")
     parser.add_argument("--limit", type=int, help="measure this many images, drawn at random")
     parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")
@@ -36,10 +40,7 @@ def _measure_template(arguments: argparse.Namespace) -> int:
 
 
 def _add_check_data(parser: argparse.ArgumentParser) -> None:
-    from ..data import DATASETS
-
-    parser.add_argument("dataset", choices=DATASETS, help="name of the dataset")
-    parser.add_argument("data", metavar="DIR", help="folder of the dataset")
+    _add_dataset(parser)
     parser.add_argument("--out", metavar="DIR", help="folder for report.json and a contact sheet per split and class")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one per core)")
     parser.add_argument(
@@ -76,10 +77,7 @@ def _check_data(arguments: argparse.Namespace) -> int:
 
 
 def _add_pack(parser: argparse.ArgumentParser) -> None:
-    from ..data import DATASETS
-
-    parser.add_argument("dataset", choices=DATASETS, help="name of the dataset")
-    parser.add_argument("data", metavar="DIR", help="folder of the dataset")
+    _add_dataset(parser)
     parser.add_argument("out", metavar="OUT", help="folder for the shards")
     parser.add_argument(
         "--splits", nargs="+", default=["train", "val", "test"], help="splits (default: all that are there)"

@@ -218,8 +218,7 @@ def _check_near_copies(found: Examination, prints: dict[str, np.ndarray], near: 
     kept = kept[everything[kept] != b""]  # one of each image
     pairs = kept[near_pairs(hashes[kept], near)]  # [M,2]
     owners = np.searchsorted(starts, pairs, "right") - 1  # [M,2]
-    places = [[(splits[k], int(i - starts[k])) for k, i in zip(ks, pair)] for ks, pair in zip(owners, pairs)]
-    found.near = [(a, b) for a, b in places]
+    found.near = [tuple((splits[k], int(i - starts[k])) for k, i in zip(ks, pair)) for ks, pair in zip(owners, pairs)]
     counts = Counter(" and ".join(sorted({a, b}, key=SPLITS.index)) for (a, _), (b, _) in found.near)
     examples = [[found.everything[split].names[i] for split, i in pair] for pair in found.near[:20]]
     found.figures["duplicates"] |= {"near": dict(counts), "near_examples": examples, "near_bits": near}

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..labels import EMOTIONS
 from .dataset import Dataset
-from .fer2013 import COLUMNS, read_csv, read_pixels
+from .fer2013 import COLUMNS, USAGES, read_csv, read_pixels
 from .layouts import SPLITS, list_folder
 from .samples import Samples, SplitNotFound
 
@@ -17,7 +17,6 @@ from .samples import Samples, SplitNotFound
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 _TO_CANONICAL = [VOTES.index(name) for name in EMOTIONS]
 _FOLDERS = {"train": "FER2013Train", "val": "FER2013Valid", "test": "FER2013Test"}
-_USAGES = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
 _SHARDS = {"train": "train-*.parquet", "val": "val*-*.parquet", "test": "test-*.parquet"}
 
 
@@ -165,7 +164,7 @@ def _load_csv(root: Path, split: str):
                 f"{root}, line {line}: {pixel_row['Usage']} in {pixels_file.name} and {vote_row['Usage']} in fer2013new.csv; "
                 "they are joined row by row and must be the complete, unsorted originals"
             )
-        if vote_row["Usage"] == _USAGES[split] and vote_row["Image name"]:  # no name: not a face
+        if vote_row["Usage"] == USAGES[split] and vote_row["Image name"]:  # no name: not a face
             images.append(read_pixels(pixel_row["pixels"], pixels_file, line))
             votes.append([int(vote_row[v]) for v in VOTES])
             names.append(vote_row["Image name"])
