@@ -94,9 +94,8 @@ class EmotionRecognizer:
         Raises:
             ValueError: the image cannot be read.
         """
-        image = read_image(image, self.max_pixels)
-        detections, crops = self._find(image, self.detector)
-        return [self._to_face(d, p) for d, p in zip(detections, self.predict_crops(crops))]
+        (result,) = self._classify([self._find(read_image(image, self.max_pixels), self.detector)])
+        return result.faces
 
     def predict_crops(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Crops that show one face each, uint8 [H,W,3] or [H,W], -> probabilities [N,C] in the order of `classes`."""
@@ -104,19 +103,21 @@ class EmotionRecognizer:
 
     def predict_logits(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """As `predict_crops`, before temperature and softmax: float32 [N,C]."""
-        return self._run([self.description.preprocessing.prepare(crop) for crop in crops])
+        return self._run([self.description.preprocessing.prepare(crop) for crop in crops])[0]
 
     def _to_probs(self, logits: np.ndarray) -> np.ndarray:
         return torch.softmax(torch.from_numpy(logits) / self.description.temperature, 1).numpy()
 
     @torch.inference_mode()
-    def _run(self, inputs: list[np.ndarray]) -> np.ndarray:
-        """Prepared crops, uint8 [S,S,1 or 3] each, -> logits float32 [N,C]."""
-        parts = [np.empty((0, len(self.classes)), np.float32)]
+    def _run(self, inputs: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Prepared crops, uint8 [S,S,1 or 3] each, -> logits float32 [N,C], attention [K,h,w] of each."""
+        logits, attention = [np.empty((0, len(self.classes)), np.float32)], []
         for start in range(0, len(inputs), self.batch_size):
             batch = torch.from_numpy(np.stack(inputs[start : start + self.batch_size])).to(self.device)
-            parts.append(self.model(self.description.preprocessing.normalize(batch)).logits.float().cpu().numpy())
-        return np.concatenate(parts)
+            output = self.model(self.description.preprocessing.normalize(batch))
+            logits.append(output.logits.float().cpu().numpy())
+            attention.extend(output.attention.float().cpu().numpy())
+        return np.concatenate(logits), attention
 
     def predict_paths(
         self,
@@ -196,26 +197,26 @@ class EmotionRecognizer:
             image = read_image(path, self.max_pixels)
         except ValueError as error:
             return _Found(name, str(error).removeprefix(f"{name}: "), [], [], None)
-        detections, crops = self._find(image, detector)
-        inputs = [self.description.preprocessing.prepare(crop) for crop in crops]
-        return _Found(name, "", detections, inputs, image if keep_image else None)
+        return self._find(image, detector)._replace(name=name, image=image if keep_image else None)
 
-    def _find(self, image: np.ndarray, detector: Detector) -> tuple[list[Detection], list[np.ndarray]]:
+    def _find(self, image: np.ndarray, detector: Detector) -> _Found:
         detections = detector(image)
-        if detector.name == "none":
-            return detections, [image]
-        size = self.description.preprocessing.crop_size
-        return detections, [crop_face(image, d, self.template, size) for d in detections]
+        crops = [image] if detector.name == "none" else [self.cut(image, d) for d in detections]
+        return _Found("", "", detections, [self.description.preprocessing.prepare(crop) for crop in crops], None)
+
+    def cut(self, image: np.ndarray, face: Detection | Face) -> np.ndarray:
+        """The crop of a face that the network sees, RGB uint8 [H,W,3] -> [crop_size,crop_size,3]."""
+        return crop_face(image, face, self.template, self.description.preprocessing.crop_size)
 
     def _classify(self, waiting: list[_Found]) -> Iterator[ImageResult]:
-        probs = iter(self._to_probs(self._run([x for found in waiting for x in found.inputs])))
+        logits, attention = self._run([x for found in waiting for x in found.inputs])
+        seen = zip(self._to_probs(logits), attention)
         for found in waiting:
-            yield ImageResult(
-                found.name, [self._to_face(d, next(probs)) for d in found.detections], found.error, found.image
-            )
+            faces = [self._to_face(d, *next(seen)) for d in found.detections]
+            yield ImageResult(found.name, faces, found.error, found.image)
 
-    def _to_face(self, detection: Detection, probs: np.ndarray) -> Face:
+    def _to_face(self, detection: Detection, probs: np.ndarray, attention: np.ndarray) -> Face:
         named = {name: float(p) for name, p in zip(self.classes, probs)}
         unsure = float(probs.max()) < self.description.unsure_below
         aligned = detection.landmarks is not None and len(self.template) > 0
-        return Face(detection.box, detection.landmarks, detection.score, named, unsure, aligned)
+        return Face(detection.box, detection.landmarks, detection.score, named, unsure, aligned, attention=attention)

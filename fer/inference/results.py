@@ -18,6 +18,7 @@ class Face:
     unsure: bool  # the confidence is below the checkpoint's threshold
     aligned: bool  # the crop was aligned by the landmarks; otherwise it is the square around the box
     track: int | None = None  # in a video: the same for the same face of several frames
+    attention: np.ndarray | None = None  # [K,h,w]: how much each head weighs each place of the crop
 
     @property
     def label(self) -> str:

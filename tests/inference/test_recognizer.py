@@ -217,3 +217,14 @@ def test_paths_are_read_as_they_are_needed(recognizer, workers):
     results.close()
     count = len(asked)
     assert threading.active_count() < 5 and len(asked) == count
+
+
+def test_a_face_knows_where_the_heads_looked(recognizer, tiny_checkpoint):
+    image = photo(2)
+    faces = recognizer(image)
+    model, description = load_checkpoint(tiny_checkpoint)
+    crops = [recognizer.cut(image, face) for face in faces]
+    with torch.inference_mode():
+        expected = model(description.preprocessing(crops)).attention.numpy()
+    for face, maps in zip(faces, expected):
+        np.testing.assert_allclose(face.attention, maps, rtol=1e-3, atol=1e-4)
