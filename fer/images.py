@@ -73,8 +73,9 @@ def read_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
     except UnidentifiedImageError:
         raise ValueError(f"{name}: not an image file") from None
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{name}: {error}") from None
+    except Image.DecompressionBombError:  # Pillow's own limit comes before ours
+        limit = min(max_pixels, 2 * Image.MAX_IMAGE_PIXELS)
+        raise ValueError(f"{name}: more pixels than the limit of {limit}") from None
     except FileNotFoundError:
         raise ValueError(f"{name}: no such file") from None
     except (OSError, SyntaxError, EOFError, IndexError) as error:  # what Pillow's decoders raise on damaged data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -33,8 +34,12 @@ class Timeline:
             if not points or result.time - points[-1][0] >= self.step - 1e-6:
                 points.append((result.time, [round(p, 3) for p in face.probs.values()]))
 
-    def draw(self, path: str | Path) -> bool:
-        """Write the picture, a row per track, its probabilities stacked; False where no face was tracked."""
+    def draw(self, path: str | Path | BinaryIO) -> bool:
+        """Write the picture, a row per track, its probabilities stacked; False where no face was tracked.
+
+        Args:
+            path: where to; a binary file gets a PNG.
+        """
         from matplotlib.figure import Figure
 
         longest = sorted(self.tracks, key=lambda t: -len(self.tracks[t]))[:TRACKS]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -107,7 +107,7 @@ def predict_video(
             groups.append(group if keep_images else [group[0]._replace(image=None)])
             yield group[0].image
 
-    tracks = _Tracks(float(reader.rate) / every, smoothing, recognizer.description.unsure_below)
+    tracks = Tracks(float(reader.rate) / every, recognizer.description.unsure_below, smoothing)
     for result in recognizer.predict_paths(looked_at(), workers=workers, ahead=8 if keep_images else None):
         first, *others = groups.popleft()
         result = tracks.follow(replace(result, path=str(path), frame=first.number, time=first.time, image=first.image))
@@ -125,14 +125,21 @@ def _groups(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
         yield group
 
 
-class _Tracks:
-    """Tracks of a video, and the mean probabilities of each."""
+class Tracks:
+    """Which faces of successive frames are the same, and the mean probabilities of each over its past.
 
-    def __init__(self, rate: float, smoothing: float, unsure_below: float):
+    Args:
+        rate: frames per second.
+        unsure_below: confidence of the mean below which a face is called unsure.
+        smoothing: seconds in which the weight of a frame falls to 1/e; 0 does not smooth.
+    """
+
+    def __init__(self, rate: float, unsure_below: float, smoothing: float = SMOOTHING):
         self.tracker, self.smoothing, self.unsure_below = FaceTracker(rate), smoothing, unsure_below
         self.means: dict[int, tuple[float, dict[str, float]]] = {}  # track -> time, probs
 
     def follow(self, result: ImageResult) -> ImageResult:
+        """The result of the next frame (with its `time`), its faces with their tracks and mean probabilities."""
         boxes, scores = [face.box for face in result.faces], [face.detection_score for face in result.faces]
         tracks = self.tracker.update(np.reshape(boxes, (-1, 4)), np.array(scores))
         faces = [self._smooth(f, t, result.time) if t is not None else f for f, t in zip(result.faces, tracks)]
@@ -153,15 +160,18 @@ class VideoWriter:
     """Frames to a video file (H.264), of the size and at the times of another's.
 
     Args:
-        path: its suffix names the container.
+        target: a path, whose suffix names the container, or a binary file to write to.
         like: the video whose frames are drawn on.
+        format: the container of a binary file, such as mp4.
     """
 
-    def __init__(self, path: str | os.PathLike, like: VideoReader):
+    def __init__(self, target: str | os.PathLike | BinaryIO, like: VideoReader, format: str | None = None):
         import av
 
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self.container = av.open(str(path), "w")
+        if isinstance(target, (str, os.PathLike)):
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            target = str(target)
+        self.container = av.open(target, "w", format)
         self.stream = self.container.add_stream("libx264", rate=like.rate)
         self.stream.pix_fmt, self.stream.options = "yuv420p", {"crf": "20", "preset": "veryfast"}
         self.stream.codec_context.time_base = TICK
