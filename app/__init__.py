@@ -1,0 +1,1 @@
+"""The page: live camera, photos, batches, videos. `python -m app` opens it."""

@@ -1,0 +1,100 @@
+"""`python -m app`: open the page."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import ssl
+import sys
+import tempfile
+
+from fer.commands.common import EXIT_OK, EXIT_USAGE, add_detector, add_weights
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m app", description="Open the page: live camera, photos, batches, videos."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other computers in (default: this one only)")
+    parser.add_argument("--port", type=int, help="default: the first free one from 7860")
+    parser.add_argument("--auth", metavar="NAME:PASSWORD", action="append", help="who may enter; may be given again")
+    parser.add_argument(
+        "--ssl-keyfile", metavar="FILE", help="private key: browsers open a camera over HTTPS or on localhost"
+    )
+    parser.add_argument("--ssl-certfile", metavar="FILE", help="certificate")
+    parser.add_argument("--ssl-keyfile-password", metavar="PASSWORD")
+    parser.add_argument("--share", action="store_true", help="a public address by way of Gradio's servers")
+    parser.add_argument("--open", action="store_true", help="open a browser")
+    add_weights(parser)
+    add_detector(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = make_parser().parse_args(argv)
+    try:
+        _check_certificate(arguments.ssl_certfile, arguments.ssl_keyfile, arguments.ssl_keyfile_password)
+        auth = [_split(pair) for pair in arguments.auth or []] or None
+        with tempfile.TemporaryDirectory(prefix="dan-fer-") as uploads:
+            os.environ["GRADIO_TEMP_DIR"] = uploads  # deleted when the page ends
+            os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing leaves the machine
+            _serve(arguments, auth)
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    return EXIT_OK
+
+
+def _split(pair: str) -> tuple[str, str]:
+    name, colon, password = pair.partition(":")
+    if not (name and colon and password):
+        raise ValueError("--auth takes NAME:PASSWORD")
+    return name, password
+
+
+def _check_certificate(certificate: str | None, key: str | None, password: str | None) -> None:
+    """Raises ValueError where a server could not start with these."""
+    if not (certificate or key):
+        return
+    if not (certificate and key):
+        raise ValueError("--ssl-certfile and --ssl-keyfile go together")
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key, lambda: password or "")
+    except OSError as error:
+        raise ValueError(f"--ssl-certfile {certificate}, --ssl-keyfile {key}: {error}") from None
+
+
+def _serve(arguments: argparse.Namespace, auth: list[tuple[str, str]] | None) -> None:
+    from fer.inference.recognizer import EmotionRecognizer
+
+    from .page import build_page, launch_options
+
+    recognizer = EmotionRecognizer.from_pretrained(
+        arguments.weights,
+        detector=arguments.detector,
+        detector_weights=arguments.detector_weights,
+        device=arguments.device,
+        batch_size=arguments.batch_size,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_OK))  # so that temporary folders go
+    page = build_page(recognizer)
+    _, local, public = page.launch(
+        **launch_options() | {"share": arguments.share},
+        server_name=arguments.host,
+        server_port=arguments.port,
+        auth=auth,
+        ssl_keyfile=arguments.ssl_keyfile,
+        ssl_certfile=arguments.ssl_certfile,
+        ssl_keyfile_password=arguments.ssl_keyfile_password,
+        ssl_verify=False,  # the certificate may be our own
+        inbrowser=arguments.open,
+        prevent_thread_lock=True,
+        quiet=True,
+    )
+    print(f"The page is at {' and '.join(filter(None, (local, public)))}; Ctrl-C ends it.", flush=True)
+    page.block_thread()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""The page itself: tabs, and which handler does what. Every decision is in `handlers`, `live` and `views`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from fer.draw import COLOURS, OTHER
+from fer.images import VIDEO_SUFFIXES
+from fer.inference.recognizer import EmotionRecognizer
+
+from . import views
+from .handlers import MAX_FILES, MAX_PHOTOS, Handlers
+from .live import LiveView
+
+STATIC = Path(__file__).parent / "static"
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+TITLE = "dan-fer: what a network sees in a face"
+JOBS = 2  # uploads that are worked on at the same time; the live view does not wait for them
+KEEP = 600  # seconds after which an upload that nobody asked about is deleted
+
+# A browser plays and seeks in a Blob, and not in a long data URL.
+PLAY = """
+watch("value", async () => {
+  const video = element.querySelector("video");
+  if (video?.src.startsWith("data:")) video.src = URL.createObjectURL(await (await fetch(video.src)).blob());
+});
+"""
+
+
+def build_page(recognizer: EmotionRecognizer) -> gr.Blocks:
+    """The page, to be launched with `launch_options`."""
+    handlers = Handlers(recognizer, Path(get_upload_folder()))
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, KEEP)) as page:
+        gr.Markdown(
+            "# What a network sees in a face\nExpressions, not feelings. Nothing leaves the computer that runs this page."
+        )
+        with gr.Tab("Live"):
+            _live(LiveView(recognizer))
+        with gr.Tab("Photo"):
+            _photo(handlers)
+        with gr.Tab("Batch"):
+            _batch(handlers)
+        with gr.Tab("Video"):
+            _video(handlers)
+        with gr.Tab("About"):
+            gr.Markdown(handlers.about())
+        _api(handlers)
+    return page.queue(max_size=32, default_concurrency_limit=JOBS)
+
+
+def launch_options() -> dict:
+    """What belongs to `launch` and not to the page: looks and limits."""
+    return {
+        "theme": gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        "css": (STATIC / "page.css").read_text(),
+        "footer_links": ["api"],
+        "share": False,
+        "ssr_mode": False,
+        "run_history": False,
+        "enable_monitoring": False,
+        "max_file_size": "200mb",
+    }
+
+
+def _live(view: LiveView) -> None:
+    def look(request: dict) -> dict:
+        return view.look(request)
+
+    classes = view.recognizer.classes
+    gr.HTML(
+        html_template=(STATIC / "live.html").read_text(),
+        css_template=(STATIC / "live.css").read_text(),
+        js_on_load=(STATIC / "live.js").read_text(),
+        server_functions=[look],
+        classes=list(classes),
+        colours={name: list(COLOURS.get(name, OTHER)) for name in classes},
+    )
+
+
+def _photo(handlers: Handlers) -> None:
+    file = gr.File(label=f"Photos, up to {MAX_PHOTOS}", file_count="multiple", height=180)
+    samples = sorted(SAMPLES.glob("*.jpg"))
+    buttons = []
+    if samples:
+        with gr.Row():
+            gr.Markdown("Or look at a sample:")
+            buttons = [gr.Button(p.stem.replace("_", " "), icon=p, size="sm") for p in samples]
+    shown = gr.HTML(elem_classes="results")
+
+    def show(paths: list[str]) -> tuple[None, str]:
+        return None, handlers.show_photos(paths)
+
+    file.upload(show, file, [file, shown], api_visibility="private")
+    for button, sample in zip(buttons, samples):
+        button.click(lambda sample=sample: handlers.show_sample(sample), None, shown, api_visibility="private")
+
+
+def _batch(handlers: Handlers) -> None:
+    file = gr.File(label=f"Photos, or zip archives of photos, up to {MAX_FILES:,}", file_count="multiple", height=180)
+    _work(file, handlers.show_batch)
+
+
+def _video(handlers: Handlers) -> None:
+    suffixes = ", ".join(sorted(s[1:] for s in VIDEO_SUFFIXES))
+    file = gr.File(label="A video", height=180)
+    gr.Markdown(f"<small>{suffixes}; the first two minutes are looked at.</small>")
+    _work(file, handlers.show_video, PLAY)
+
+
+def _work(file: gr.File, handler: Callable[..., Iterator[str]], js: str | None = None) -> None:
+    """Let `handler` work on what is uploaded, show what it yields, and stop it on request."""
+    stop = gr.Button("Stop", size="sm", visible=False)
+    shown = gr.HTML(elem_classes="results", js_on_load=js)
+
+    def show(uploaded: str | list[str]) -> Iterator[tuple]:
+        yield None, views.progress("starting"), gr.Button(visible=True)
+        for html in handler(uploaded):
+            yield None, html, gr.Button()
+        yield None, gr.HTML(), gr.Button(visible=False)
+
+    work = file.upload(show, file, [file, shown, stop], show_progress="hidden", api_visibility="private")
+    stopped = views.progress("stopped; nothing of it is kept", 0)
+    stop.click(lambda: (stopped, gr.Button(visible=False)), None, [shown, stop], cancels=work, api_visibility="private")
+
+
+def _api(handlers: Handlers) -> None:
+    def photo(file: dict) -> list:
+        """Rows for the faces of one picture, as `fer predict` writes them."""
+        return handlers.rows([file["path"]], 1)
+
+    def batch(files: list) -> list:
+        """Rows for the faces of pictures, or of zip archives of pictures."""
+        return handlers.rows([file["path"] for file in files])
+
+    gr.api(photo, api_name="photo")
+    gr.api(batch, api_name="batch")

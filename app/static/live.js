@@ -1,0 +1,315 @@
+// The camera's pictures go to `server.look` one after another: the next is taken when the answer to the last has come, so that
+// a slow server or network lowers the rate and never builds up delay. Boxes glide between answers and fade in and out.
+const $ = (selector) => element.querySelector(selector);
+const root = $(".live"), video = $("video"), view = $(".view"), pen = view.getContext("2d");
+const { classes, colours } = props;
+const SHORTEST = 50; // ms between two pictures
+const SIDE = 640; // pixels of the longer side of a picture that is sent
+const MINUTE = 60; // seconds that the timeline shows
+const ROWS = 200000; // of the session that are kept
+const session = crypto.randomUUID?.() ?? String(Math.random());
+const taken = document.createElement("canvas"); // the last picture that was sent
+let stream = null, running = 0, shown = new Map(), rows = [], began = 0, times = [];
+
+const css = (name, alpha = 1) => `rgba(${colours[name] ?? [60, 60, 60]},${alpha})`;
+const percent = (p) => `${Math.round(100 * p)}%`;
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+function say(text) {
+  const hint = $(".hint");
+  if (text) hint.textContent = text;
+  hint.classList.toggle("shown", Boolean(text));
+}
+
+async function start() {
+  if (!navigator.mediaDevices?.getUserMedia) {
+    return say(
+      window.isSecureContext
+        ? "This browser gives no access to a camera."
+        : "Browsers open a camera only for pages that come by https:// or from this computer (http://localhost)."
+    );
+  }
+  $(".start").disabled = true;
+  try {
+    const wish = { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" };
+    stream = await navigator.mediaDevices.getUserMedia({ video: wish, audio: false });
+    video.srcObject = stream;
+    await video.play();
+  } catch (error) {
+    const known = {
+      NotAllowedError: "The camera was refused. Allow it in the address bar of the browser, then start again.",
+      NotFoundError: "No camera was found. Connect one, then start again.",
+      NotReadableError: "The camera is busy in another program. Close that, then start again.",
+    };
+    stop();
+    return say(known[error.name] ?? `The camera did not start (${error.message}).`);
+  }
+  stream.getVideoTracks()[0].addEventListener("ended", () => {
+    stop();
+    say("The camera has gone.");
+  });
+  say("");
+  began ||= performance.now();
+  root.dataset.state = "on";
+  $(".welcome").hidden = true;
+  $(".welcome").style.display = "none";
+  $(".stop").disabled = false;
+  running += 1;
+  send(running);
+  requestAnimationFrame((now) => paint(running, now, now));
+}
+
+function stop() {
+  running += 1; // ends the loops
+  stream?.getTracks().forEach((track) => track.stop());
+  stream = video.srcObject = null;
+  root.dataset.state = "off";
+  $(".welcome").style.display = "";
+  $(".start").disabled = false;
+  $(".stop").disabled = true;
+  $(".rate").textContent = "";
+  shown.forEach((face) => face.card.remove());
+  shown.clear();
+  pen.clearRect(0, 0, view.width, view.height);
+  say("");
+}
+
+async function send(run) {
+  let failures = 0;
+  while (run === running) {
+    if (!document.body.contains(element)) return stop();
+    if (document.hidden || !root.offsetParent) {
+      await sleep(200); // nobody looks
+      continue;
+    }
+    const from = performance.now();
+    const scale = Math.min(1, SIDE / Math.max(video.videoWidth, video.videoHeight));
+    const width = Math.round(video.videoWidth * scale), height = Math.round(video.videoHeight * scale);
+    if (!width) {
+      await sleep(50);
+      continue;
+    }
+    Object.assign(taken, { width, height });
+    taken.getContext("2d").drawImage(video, 0, 0, width, height);
+    const picture = taken.toDataURL("image/jpeg", 0.85);
+    let answer;
+    try {
+      answer = await server.look({ picture, session, attention: $(".attention").checked });
+      failures = 0;
+    } catch {
+      failures += 1;
+      if (run === running && failures > 1) say("The server does not answer; trying again.");
+      await sleep(Math.min(5000, 200 * 2 ** failures));
+      continue;
+    }
+    if (run !== running) return;
+    receive(answer, performance.now() - from);
+    await sleep(Math.max(0, SHORTEST - (performance.now() - from)));
+  }
+}
+
+function receive(answer, latency) {
+  const now = performance.now();
+  say(answer.hint);
+  times = times.filter((t) => now - t < 2000).concat(now);
+  const rate = times.length > 1 ? (1000 * (times.length - 1)) / (now - times[0]) : 0;
+  $(".rate").textContent = `${rate.toFixed(0)} frames/s · ${latency.toFixed(0)} ms, of which ${answer.milliseconds.toFixed(0)} ms in the server`;
+  Object.assign(root.dataset, { frames: Number(root.dataset.frames) + 1, rate: rate.toFixed(2), latency: latency.toFixed(1) });
+  Object.assign(root.dataset, { milliseconds: answer.milliseconds, label: answer.faces[0]?.label ?? "" });
+  shown.forEach((face) => (face.present = false));
+  answer.faces.forEach((seen, i) => {
+    const key = seen.track ?? `new ${i}`;
+    const face = shown.get(key) ?? { box: seen.box, alpha: 0, card: makeCard(), name: seen.track };
+    Object.assign(face, { seen, present: true, last: now });
+    shown.set(key, face);
+    fillCard(face);
+  });
+  speak(answer.faces[0], now);
+  keep(answer.faces, now);
+}
+
+let spoken = "", spokenAt = 0;
+function speak(face, now) {
+  const text = !face ? "no face" : face.unsure ? "unsure" : face.label;
+  if (text === spoken || now - spokenAt < 2000) return;
+  [spoken, spokenAt] = [text, now];
+  $(".spoken").textContent = text;
+}
+
+function paint(run, now, before) {
+  if (run !== running) return;
+  if (video.videoWidth && (view.width !== video.videoWidth || view.height !== video.videoHeight)) {
+    Object.assign(view, { width: video.videoWidth, height: video.videoHeight });
+    $(".stage").style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`;
+  }
+  const mirrored = $(".mirror").checked, step = now - before;
+  video.classList.toggle("mirrored", mirrored);
+  pen.setTransform(1, 0, 0, 1, 0, 0);
+  pen.clearRect(0, 0, view.width, view.height);
+  const scale = view.width / (taken.width || view.width);
+  for (const [key, face] of shown) {
+    const near = 1 - Math.exp(-step / 70);
+    face.box = face.box.map((v, i) => v + near * (face.seen.box[i] - v));
+    const wanted = face.present ? 1 : 0;
+    face.alpha += (1 - Math.exp(-step / 150)) * (wanted - face.alpha);
+    face.card.classList.toggle("gone", !face.present);
+    if (!face.present && now - face.last > 1500) {
+      face.card.remove();
+      shown.delete(key);
+      continue;
+    }
+    drawFace(face, scale, mirrored);
+  }
+  requestAnimationFrame((next) => paint(run, next, now));
+}
+
+function drawFace(face, scale, mirrored) {
+  const { seen } = face;
+  pen.globalAlpha = face.alpha;
+  if (seen.maps && face.present) {
+    pen.setTransform(mirrored ? -scale : scale, 0, 0, scale, mirrored ? view.width : 0, 0);
+    pen.transform(...seen.crop);
+    pen.drawImage(heat(seen.maps[0], 0.75), 0, 0, 1, 1);
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+  }
+  let [left, top, right, bottom] = face.box.map((v) => v * scale);
+  if (mirrored) [left, right] = [view.width - right, view.width - left];
+  const dense = view.width / (view.clientWidth || view.width); // pixels of the picture per pixel of the page
+  const line = Math.max(2 * dense, view.width / 250), font = Math.max(14 * dense, view.width / 36);
+  pen.lineWidth = line + 2;
+  pen.strokeStyle = "rgba(0,0,0,0.6)";
+  pen.strokeRect(left, top, right - left, bottom - top);
+  pen.lineWidth = line;
+  pen.strokeStyle = css(seen.label);
+  pen.setLineDash(seen.unsure ? [3 * line, 2 * line] : []);
+  pen.strokeRect(left, top, right - left, bottom - top);
+  pen.setLineDash([]);
+  pen.font = `600 ${font}px system-ui, sans-serif`;
+  const text = seen.unsure ? `unsure (${seen.label} ${percent(seen.confidence)})` : `${seen.label} ${percent(seen.confidence)}`;
+  const width = pen.measureText(text).width + font, height = 1.5 * font;
+  const x = Math.max(0, Math.min(left - line / 2, view.width - width)), y = top > height ? top - height : Math.max(0, top);
+  pen.fillStyle = css(seen.label);
+  pen.fillRect(x, y, width, height);
+  const [r, g, b] = colours[seen.label] ?? [60, 60, 60];
+  pen.fillStyle = 0.299 * r + 0.587 * g + 0.114 * b > 130 ? "#000" : "#fff";
+  pen.fillText(text, x + font / 2, y + 1.08 * font);
+  pen.globalAlpha = 1;
+}
+
+// A map, rows of weights from 0 to 1, as a tiny picture in the colours of "magma"; the canvas smooths it when it is enlarged.
+const MAGMA = [[0, 0, 4], [81, 18, 124], [183, 55, 121], [252, 137, 97], [252, 253, 191]];
+function heat(rows, opacity) {
+  const tiny = document.createElement("canvas");
+  Object.assign(tiny, { width: rows[0].length, height: rows.length });
+  const context = tiny.getContext("2d"), picture = context.createImageData(tiny.width, tiny.height);
+  rows.flat().forEach((weight, i) => {
+    const place = Math.min(weight * 4, 3.999), k = Math.floor(place);
+    const colour = MAGMA[k].map((v, c) => v + (place - k) * (MAGMA[k + 1][c] - v));
+    picture.data.set([...colour, 255 * opacity * (0.35 + 0.65 * weight)], 4 * i);
+  });
+  context.putImageData(picture, 0, 0);
+  return tiny;
+}
+
+function makeCard() {
+  const card = document.createElement("section");
+  card.className = "card";
+  const bars = classes.map(
+    (name) => `<div class="bar"><span>${name}</span><span class="track"><span class="fill" style="background:${css(name)}"></span></span><span class="percent"></span></div>`
+  );
+  card.innerHTML = `<h3></h3>${bars.join("")}<div class="maps" hidden></div>`;
+  $(".faces").append(card);
+  return card;
+}
+
+function fillCard({ card, seen, name }) {
+  card.style.setProperty("--emotion", css(seen.label));
+  const what = seen.unsure ? `unsure <small>perhaps ${seen.label}</small>` : seen.label;
+  card.querySelector("h3").innerHTML = `${what} <small>${percent(seen.confidence)}${name == null ? "" : ` · face ${name + 1}`}</small>`;
+  card.querySelectorAll(".fill").forEach((fill, i) => (fill.style.width = percent(seen.probs[i])));
+  card.querySelectorAll(".percent").forEach((cell, i) => (cell.textContent = percent(seen.probs[i])));
+  const maps = card.querySelector(".maps");
+  maps.hidden = !seen.maps;
+  maps.style.display = seen.maps ? "" : "none";
+  if (seen.maps) fillMaps(maps, seen);
+}
+
+function fillMaps(maps, seen) {
+  if (maps.childElementCount !== seen.maps.length) {
+    maps.innerHTML = seen.maps
+      .map((_, k) => `<figure><canvas width="84" height="84" role="img" aria-label="where ${k ? `head ${k}` : "all heads"} look"></canvas><figcaption>${k ? `head ${k}` : "all"}</figcaption></figure>`)
+      .join("");
+  }
+  const [a, b, c, d, e, f] = seen.crop;
+  maps.querySelectorAll("canvas").forEach((canvas, k) => {
+    const tile = canvas.getContext("2d");
+    tile.filter = "grayscale(1)";
+    const crop = new DOMMatrix().scaleSelf(84, 84).multiplySelf(new DOMMatrix([a, b, c, d, e, f]).inverse());
+    tile.setTransform(crop);
+    tile.drawImage(taken, 0, 0);
+    tile.filter = "none";
+    tile.setTransform(84, 0, 0, 84, 0, 0);
+    tile.drawImage(heat(seen.maps[k], 0.75), 0, 0, 1, 1);
+  });
+}
+
+function keep(faces, now) {
+  const seconds = (now - began) / 1000;
+  for (const face of faces) if (face.track != null) rows.push({ seconds, face });
+  if (rows.length > ROWS) rows.splice(0, rows.length - ROWS);
+  const empty = !rows.length;
+  $(".session").hidden = empty;
+  if (!empty) drawTimeline(seconds);
+}
+
+function drawTimeline(end) {
+  const canvas = $(".timeline"), context = canvas.getContext("2d");
+  const first = Math.max(0, end - MINUTE), recent = [];
+  for (let i = rows.length - 1; i >= 0 && rows[i].seconds >= first; i--) recent.push(rows[i]);
+  const points = new Map();
+  recent.reverse().forEach((row) => points.set(row.face.track, [...(points.get(row.face.track) ?? []), row]));
+  const tracks = [...points].sort((a, b) => b[1].length - a[1].length).slice(0, 3).sort((a, b) => a[0] - b[0]);
+  const width = canvas.clientWidth * devicePixelRatio, band = 56 * devicePixelRatio;
+  Object.assign(canvas, { width, height: band * tracks.length });
+  canvas.style.height = `${56 * tracks.length}px`;
+  const at = (seconds) => ((seconds - first) / MINUTE) * width;
+  tracks.forEach(([track, line], k) => {
+    line.forEach((row, i) => {
+      const next = line[i + 1]?.seconds ?? end, stop = Math.min(next, row.seconds + 0.5);
+      let y = band * k;
+      row.face.probs.forEach((p, c) => {
+        context.fillStyle = css(classes[c]);
+        context.fillRect(at(row.seconds), y, Math.max(1, at(stop) - at(row.seconds) + 0.5), p * (band - 6));
+        y += p * (band - 6);
+      });
+    });
+    context.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+    context.fillStyle = "rgba(0,0,0,0.6)";
+    context.fillRect(0, band * k, context.measureText(`face ${track + 1}`).width + 12 * devicePixelRatio, 18 * devicePixelRatio);
+    context.fillStyle = "#fff";
+    context.fillText(`face ${track + 1}`, 6 * devicePixelRatio, band * k + 13 * devicePixelRatio);
+  });
+}
+
+function download() {
+  const lines = [["seconds", "face", "x1", "y1", "x2", "y2", "label", "confidence", "unsure", ...classes]];
+  for (const { seconds, face } of rows) {
+    lines.push([seconds.toFixed(3), face.track, ...face.box, face.label, face.confidence, face.unsure, ...face.probs]);
+  }
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([lines.map((line) => line.join(",") + "\n").join("")], { type: "text/csv" }));
+  link.download = "session.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+function forget() {
+  rows = [];
+  began = performance.now();
+  $(".session").hidden = true;
+}
+
+$(".start").addEventListener("click", start);
+$(".stop").addEventListener("click", stop);
+$(".csv").addEventListener("click", download);
+$(".forget").addEventListener("click", forget);

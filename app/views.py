@@ -1,0 +1,235 @@
+"""Results as HTML. Pictures are inside it as data, so that none is written to the disk."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter, defaultdict
+from html import escape
+
+import cv2
+import numpy as np
+
+from fer.draw import COLOURS, OTHER, draw_attention, draw_faces
+from fer.faces import crop_face
+from fer.images import encode_image
+from fer.inference.recognizer import EmotionRecognizer
+from fer.inference.results import Face, ImageResult
+from fer.inference.sinks import Tally
+from fer.models.checkpoint import Description
+
+SIDE = 1_280  # pixels of the longer side of a shown photo
+THUMBNAIL = 96  # pixels
+SHOWN = 100  # faces of each emotion in a gallery
+MIME = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
+
+
+def colour(emotion: str) -> str:
+    return "rgb({},{},{})".format(*COLOURS.get(emotion, OTHER))
+
+
+def data_url(data: bytes, mime: str) -> str:
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+
+
+def picture(image: np.ndarray, alt: str) -> str:
+    """RGB uint8 [H,W,3] as an <img>."""
+    return f'<img src="{data_url(encode_image(image, "jpeg", 88), "image/jpeg")}" alt="{escape(alt)}">'
+
+
+def problem(text: str) -> str:
+    return f'<p class="problem" role="alert">{escape(text)}</p>'
+
+
+def progress(text: str, part: float | None = None) -> str:
+    value = "" if part is None else f' value="{part:.3f}"'
+    return f'<p role="status"><progress max="1"{value}></progress> {escape(text)}</p>'
+
+
+def photo(recognizer: EmotionRecognizer, result: ImageResult) -> str:
+    """One photo: what was found, with a card for each face."""
+    name = escape(result.path)
+    if result.error:
+        return problem(f"{result.path}: {result.error}")
+    n = len(result.faces)
+    found = f"{n} face{'s' * (n > 1)}" if n else "no face found: try a larger or brighter picture, seen from the front"
+    shown = draw_faces(result.image, result.faces)
+    scale = SIDE / max(shown.shape[:2])
+    if scale < 1:
+        shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    alt = f"{result.path} with {', '.join(face.label for face in result.faces) or 'no face'}"
+    cards = "".join(_card(recognizer, result.image, face, i) for i, face in enumerate(result.faces, 1))
+    table = _table(result.faces) if n else ""
+    return (
+        f'<section class="photo"><h3>{name} <small>{found}</small></h3><div class="seen"><div>{picture(shown, alt)}{table}</div>'
+        f'<div class="cards">{cards}</div></div></section>'
+    )
+
+
+def _card(recognizer: EmotionRecognizer, image: np.ndarray, face: Face, number: int) -> str:
+    bars = "".join(_bar(name, p) for name, p in face.probs.items())
+    captions = ["all heads", *(f"head {k}" for k in range(1, len(face.attention) + 1))]
+    maps = zip(captions, draw_attention(recognizer.cut(image, face), face.attention, THUMBNAIL))
+    figures = "".join(f"<figure>{picture(m, f'where {c} look')}<figcaption>{c}</figcaption></figure>" for c, m in maps)
+    return (
+        f'<section class="card" style="--emotion:{colour(face.label)}"><h4>{_title(face)} <small>face {number}</small></h4>'
+        f'{bars}<div class="maps">{figures}</div></section>'
+    )
+
+
+def _title(face: Face) -> str:
+    what = f"unsure <small>perhaps {escape(face.label)}</small>" if face.unsure else escape(face.label)
+    return f"{what} <small>{face.confidence:.0%}</small>"
+
+
+def _bar(name: str, p: float) -> str:
+    fill = f'<span class="fill" style="width:{p:.1%};background:{colour(name)}"></span>'
+    track, percent = f'<span class="track">{fill}</span>', f'<span class="percent">{p:.0%}</span>'
+    return f'<div class="bar"><span>{escape(name)}</span>{track}{percent}</div>'
+
+
+def _table(faces: list[Face]) -> str:
+    rows = "".join(
+        f"<tr><td>{i}</td><td>{escape(face.label)}{' (unsure)' * face.unsure}</td><td>{face.confidence:.0%}</td>"
+        f"<td>{', '.join(f'{v:.0f}' for v in face.box)}</td></tr>"
+        for i, face in enumerate(faces, 1)
+    )
+    head = "<tr><th>face</th><th>emotion</th><th>confidence</th><th>box (x1, y1, x2, y2)</th></tr>"
+    return f"<table>{head}{rows}</table>"
+
+
+def _summary(tally: Tally) -> str:
+    """What was found, as a sentence."""
+    n = tally.emotions.total()
+    looked = f"{tally.frames:,} frames" if tally.frames else f"{tally.files:,} pictures"
+    emotions = ", ".join(f"{name} {count:,}" for name, count in tally.emotions.most_common())
+    return f"<p>{n:,} face{'s' * (n != 1)} in {looked}{': ' if n else ''}{escape(emotions)}.</p>"
+
+
+class Gallery:
+    """Faces of many pictures, by their emotions; only small copies are kept."""
+
+    def __init__(self, recognizer: EmotionRecognizer):
+        self.template, self.classes = recognizer.template, recognizer.classes
+        self.faces: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        self.counts: Counter[str] = Counter()
+        self.empty: list[str] = []
+        self.broken: list[tuple[str, str]] = []
+
+    def add(self, result: ImageResult) -> None:
+        if result.error:
+            self.broken.append((result.path, result.error))
+        elif not result.faces:
+            self.empty.append(result.path)
+        for face in result.faces:
+            self.counts[face.label] += 1
+            if len(self.faces[face.label]) < SHOWN:
+                crop = crop_face(result.image, face, self.template, THUMBNAIL)
+                self.faces[face.label].append((face.confidence, self._figure(crop, face, result.path)))
+
+    @staticmethod
+    def _figure(crop: np.ndarray, face: Face, path: str) -> str:
+        sure = "unsure " if face.unsure else ""
+        alt = f"{sure}{face.label} {face.confidence:.0%}, {path}"
+        return f'<figure title="{escape(alt)}">{picture(crop, alt)}<figcaption>{sure}{face.confidence:.0%}</figcaption></figure>'
+
+    def show(self, tally: Tally) -> str:
+        parts = [_summary(tally)]
+        for name in self.classes:
+            if n := self.counts[name]:
+                figures = "".join(figure for _, figure in sorted(self.faces[name], key=lambda f: -f[0]))
+                more = f" <small>the first {SHOWN} are shown</small>" if n > SHOWN else ""
+                parts.append(
+                    f'<section class="emotion" style="--emotion:{colour(name)}"><h3>{escape(name)} <small>{n}</small>{more}</h3>'
+                    f'<div class="thumbnails">{figures}</div></section>'
+                )
+        if self.broken:
+            rows = "".join(f"<tr><td>{escape(path)}</td><td>{escape(why)}</td></tr>" for path, why in self.broken)
+            parts.append(
+                f'<section class="problem" role="alert"><h3>Could not be read</h3><table>{rows}</table></section>'
+            )
+        if self.empty:
+            items = "".join(f"<li>{escape(path)}</li>" for path in self.empty)
+            parts.append(f"<details><summary>No face found in {len(self.empty)}</summary><ul>{items}</ul></details>")
+        return "".join(parts)
+
+
+def video(film: bytes, timeline: bytes, tally: Tally, note: str) -> str:
+    """An annotated video (MP4; empty where no frame was read) and the picture of its timeline (PNG, or empty)."""
+    parts = [_summary(tally)]
+    if note:
+        parts.append(problem(note))
+    if film:
+        url = data_url(film, "video/mp4")
+        parts.append(f'<video controls playsinline src="{url}" aria-label="The annotated video"></video>')
+        parts.append(
+            f'<p><a class="download" download="annotated.mp4" href="{url}">Download the annotated video</a></p>'
+        )
+    if timeline:
+        parts.append(f'<img src="{data_url(timeline, "image/png")}" alt="Emotions over time, a row for each face">')
+    return "".join(parts)
+
+
+def downloads(stem: str, files: dict[str, bytes]) -> str:
+    """Links to files by their suffixes."""
+    links = (
+        f'<a class="download" download="{escape(stem)}{suffix}" href="{data_url(data, MIME[suffix])}">{suffix[1:].upper()}</a>'
+        for suffix, data in files.items()
+    )
+    return f"<p>Rows: {' '.join(links)}</p>"
+
+
+def about(description: Description) -> str:
+    """The model card in short, from what the checkpoint says of itself, as Markdown."""
+    m = description.metrics
+    figures = "It says nothing of its accuracy."
+    if "accuracy" in m:
+        clean = m.get("accuracy_without_duplicates")
+        figures = f"{m['accuracy']:.1%} of {m['n']:,} images of {m['dataset']} ({m['split']}, rule `{m['rule']}`) are recognised"
+        figures += f"; {clean:.1%} of the {m['n_without_duplicates']:,} that are not in training too" if clean else ""
+        figures += (
+            ". By emotion:\n\n| emotion | images | found (recall) | right when said (precision) |\n|---|---|---|---|\n"
+        )
+        figures += "\n".join(
+            f"| {name} | {c['n']:,} | {c['recall']:.0%} | {c['precision']:.0%} |" for name, c in m["per_class"].items()
+        )
+    return ABOUT.format(
+        figures=figures,
+        backbone=description.backbone,
+        heads=description.num_heads,
+        classes=", ".join(description.classes),
+        dataset=description.dataset or "unnamed data",
+        confidence=CALIBRATED if description.temperature != 1 else "The confidence of this network was not calibrated.",
+        unsure=description.unsure_below,
+        licence=description.licence or "not stated",
+    )
+
+
+CALIBRATED = (
+    "The confidence is calibrated: of the faces with 80 % about 80 % are right, on images like those of the training."
+)
+
+ABOUT = """
+## What this is
+A DAN ("Distract Your Attention", [Wen et al. 2021](https://arxiv.org/abs/2109.07270)) with {heads} attention heads on the
+backbone `{backbone}`, trained on {dataset}. It names one of: {classes}. Faces are found by OpenCV.
+
+## How good it is
+{figures}
+
+{confidence} Below {unsure:.0%} the page says *unsure*.
+
+## What it cannot do
+- An expression is not a feeling. The network tells what people said about small gray pictures of faces, not what a
+  person feels. Do not use it to decide about people: not at work, school, borders, in health or justice.
+- Emotions with few images in the table are mostly missed. Faces from the side, covered, very small or in the dark are
+  read badly; neutral faces are often taken for sad ones and the other way round.
+- The mix of ages, skin tones, poses and cultures in the training images is not known and not balanced. Expect uneven errors.
+
+## Privacy
+Pictures go from your browser to the computer that runs this page and to no other. Frames of the camera are never written
+to its disk. Uploaded files lie in a temporary folder until they have been read, and are deleted then. The session of the live
+view is kept in your browser tab alone. Who runs the page can change it: trust it as you trust them.
+
+## Licence
+The code: MIT. The weights: {licence}
+"""

@@ -1,0 +1,130 @@
+import base64
+import csv
+import io
+import re
+
+import av
+import numpy as np
+import pyarrow.parquet
+import pytest
+from page_inputs import archive, picture
+
+from app import handlers, views
+from app.handlers import Handlers
+
+
+@pytest.fixture
+def work(recognizer, tmp_path) -> Handlers:
+    return Handlers(recognizer, tmp_path)
+
+
+def linked(html: str, suffix: str) -> bytes:
+    """The file behind a download link."""
+    return base64.b64decode(re.search(rf'download="[^"]*{suffix}" href="data:[^,]*,([^"]*)"', html)[1])
+
+
+def test_rows_have_the_names_of_the_uploads(work, upload):
+    paths = [upload("ü a.png", picture(2)), upload("b.png", b"broken"), upload("c.zip", archive({"d.png": picture(0)}))]
+    rows = work.rows(paths)
+    assert [(row["file"], row["status"]) for row in rows] == [
+        *[("ü a.png", "ok")] * 2,
+        ("b.png", "error"),
+        ("c.zip/d.png", "no_face"),
+    ]
+    assert rows[2]["error"] == "not an image file"
+    assert not any(path.exists() for path in paths)
+
+
+def test_a_photo_has_its_picture_a_card_for_each_face_and_attention(work, upload):
+    html = work.show_photos([upload("<b>.png", picture(2)), upload("empty.png", b"")])
+    assert html.count('class="card"') == 2
+    assert html.count("where head 1 look") == 2
+    assert "&lt;b&gt;.png" in html and "<b>" not in html
+    assert "empty.png: the file is empty" in html
+
+
+def test_no_photo(work):
+    assert work.show_photos([]) == ""
+
+
+def test_a_photo_without_a_face_says_so(work, upload):
+    assert "no face found" in work.show_photos([upload("a.png", picture(0))])
+
+
+def test_a_batch_ends_with_a_gallery_and_files(work, upload):
+    files = {f"{i}.png": picture(i % 3) for i in range(9)} | {"bad.png": b"MZ executable"}
+    *_, html = work.show_batch([upload("all.zip", archive(files))])
+    assert html.count("<figure") == 9 and "9 faces in 10 pictures" in html
+    assert "all.zip/bad.png" in html and "not an image file" in html
+    assert "No face found in 3" in html
+    rows = list(csv.DictReader(io.StringIO(linked(html, ".csv").decode())))
+    assert len(rows) == 9 + 3 + 1
+    table = pyarrow.parquet.read_table(io.BytesIO(linked(html, ".parquet")))
+    assert table["path"].to_pylist() == [row["path"] for row in rows]
+
+
+def test_a_gallery_shows_no_more_than_it_should(work, upload, monkeypatch):
+    monkeypatch.setattr(views, "SHOWN", 2)
+    *_, html = work.show_batch([upload("all.zip", archive({f"{i}.png": picture(3) for i in range(4)}))])
+    assert html.count("<figure") <= 2 * 8 and "the first 2 are shown" in html
+    assert len(linked(html, ".csv").splitlines()) == 13
+
+
+def test_a_batch_that_is_stopped_deletes_its_uploads(work, upload, monkeypatch):
+    monkeypatch.setattr(handlers, "REPORT", 0)
+    path = upload("all.zip", archive({f"{i}.png": picture(1) for i in range(40)}))
+    working = work.show_batch([path])
+    assert "pictures looked at" in next(working)
+    working.close()
+    assert not path.exists()
+
+
+def film(frames: int) -> bytes:
+    data = io.BytesIO()
+    with av.open(data, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for i in range(frames):
+            image = np.full((96, 128, 3), 2 if i < frames // 2 else 120, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return data.getvalue()
+
+
+def test_a_video_comes_back_with_as_many_frames(work, upload, monkeypatch):
+    monkeypatch.setattr(handlers, "REPORT", 0)
+    path = upload("clip.mp4", film(12))
+    *reports, html = work.show_video(path)
+    assert "frame 5 of 12" in "".join(reports)
+    with av.open(io.BytesIO(linked(html, ".mp4"))) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12
+    frames = [row["frame"] for row in csv.DictReader(io.StringIO(linked(html, ".csv").decode()))]
+    assert sorted(set(map(int, frames))) == list(range(12))
+    assert not path.exists()
+
+
+def test_a_long_video_is_cut(work, upload, monkeypatch):
+    monkeypatch.setattr(handlers, "MAX_FRAMES", 5)
+    *_, html = work.show_video(upload("clip.mp4", film(12)))
+    assert "The first 5 frames" in html
+    with av.open(io.BytesIO(linked(html, ".mp4"))) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 5
+
+
+@pytest.mark.parametrize("data", [b"", b"MZ" + bytes(3000), film(12)[:600]])
+def test_what_is_no_video_says_so(work, upload, data):
+    path = upload("clip.mp4", data)
+    *_, html = work.show_video(path)
+    assert 'role="alert"' in html and "clip.mp4: " in html
+    assert not path.exists()
+
+
+def test_about_says_what_the_checkpoint_says(work):
+    work.description.metrics = {}
+    assert "says nothing of its accuracy" in work.about()
+    work.description.metrics = {
+        **{"accuracy": 0.8913, "n": 3191, "dataset": "ferplus", "split": "val", "rule": "majority"},
+        **{"accuracy_without_duplicates": 0.89, "n_without_duplicates": 2948},
+        "per_class": {"anger": {"n": 289, "recall": 0.8166, "precision": 0.94}},
+    }
+    assert "89.1% of 3,191" in work.about() and "| anger | 289 | 82% | 94% |" in work.about()

@@ -1,0 +1,173 @@
+"""The page over HTTP, without a browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from page_inputs import archive, picture
+
+gradio = pytest.importorskip("gradio", reason="the page needs gradio: pip install 'dan-fer[app]'")
+from gradio_client import Client, handle_file  # noqa: E402
+
+from app.__main__ import main, make_parser  # noqa: E402
+from app.page import build_page, launch_options  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def launch(recognizer, tmp_path, monkeypatch):
+    """Starts the page; -> its address. What arrives lies in tmp_path/uploads."""
+    (tmp_path / "uploads").mkdir()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    pages = []
+
+    def start(**options) -> str:
+        pages.append(build_page(recognizer))
+        _, url, _ = pages[-1].launch(**launch_options() | options, prevent_thread_lock=True, quiet=True)
+        return url
+
+    yield start
+    for page in pages:
+        page.close(verbose=False)
+
+
+def contents(folder: Path) -> list[str]:
+    """The files that hold anything."""
+    return [str(path) for path in folder.rglob("*") if path.is_file() and path.stat().st_size]
+
+
+def test_other_programs_get_rows(launch, upload, tmp_path):
+    client = Client(launch(), verbose=False)
+    before = contents(tmp_path / "uploads")
+    rows = client.predict(handle_file(upload("ä.png", picture(2))), api_name="/photo")
+    assert [(row["status"], row["face"]) for row in rows] == [("ok", 0), ("ok", 1)]
+    assert rows[0]["file"].endswith(".png") and 0 < rows[0]["confidence"] <= 1
+    files = [upload("a.zip", archive({"1.png": picture(1), "x.txt": b"no"})), upload("b.png", picture(0))]
+    rows = client.predict([handle_file(file) for file in files], api_name="/batch")
+    assert [(row["file"], row["status"]) for row in rows] == [
+        ("a.zip/1.png", "ok"),
+        ("a.zip/x.txt", "error"),
+        ("b.png", "no_face"),
+    ]
+    assert contents(tmp_path / "uploads") == before
+
+
+def test_only_photo_and_batch_are_offered_to_programs(launch):
+    described = Client(launch(), verbose=False).view_api(return_format="dict")
+    assert set(described["named_endpoints"]) == {"/photo", "/batch"} and not described["unnamed_endpoints"]
+
+
+def post(url: str, path: str, data: dict) -> object:
+    request = urllib.request.Request(
+        f"{url}gradio_api/{path}", json.dumps(data).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def look(url: str, request: object) -> dict:
+    """What the live view of the page asks of the server."""
+    with urllib.request.urlopen(f"{url}config") as answer:
+        components = json.load(answer)["components"]
+    (live,) = (c["id"] for c in components if "look" in c["props"].get("server_fns", []))
+    return post(
+        url, "component_server", {"session_hash": "x", "component_id": live, "fn_name": "look", "data": request}
+    )
+
+
+def test_a_path_on_the_server_is_no_upload(launch, tmp_path):
+    """Nobody reads the server's files by naming them."""
+    url, secret = launch(), tmp_path / "secret.png"
+    secret.write_bytes(picture(1))
+    event = post(url, "call/photo", {"data": [{"path": str(secret), "meta": {"_type": "gradio.FileData"}}]})
+    with urllib.request.urlopen(f"{url}gradio_api/call/photo/{event['event_id']}", timeout=30) as answer:
+        assert "event: error" in answer.read().decode()
+    event = post(
+        url, "call/photo", {"data": [{"path": str(secret)}]}
+    )  # a file without the mark of one: Gradio lets it through
+    with urllib.request.urlopen(f"{url}gradio_api/call/photo/{event['event_id']}", timeout=30) as answer:
+        assert "did not arrive" in answer.read().decode()
+    assert secret.exists()
+
+
+def test_a_broken_frame_is_answered(launch):
+    url = launch()
+    assert "could not be read" in look(url, {"picture": "data:,", "session": "a"})["hint"]
+    assert "could not be read" in look(url, None)["hint"]
+
+
+def test_names_and_passwords(launch):
+    url = launch(auth=[("anna", "secret")])
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        post(url, "component_server", {"session_hash": "x", "component_id": 1, "fn_name": "look", "data": {}})
+    assert refused.value.code == 401
+    assert Client(url, auth=("anna", "secret"), verbose=False).view_api(return_format="dict")["named_endpoints"]
+
+
+def test_a_file_over_the_limit_is_refused(launch, upload, tmp_path):
+    client = Client(launch(max_file_size=2000), verbose=False)
+    with pytest.raises(Exception, match="(?i)size|413"):
+        client.predict(handle_file(upload("a.png", bytes(5000))), api_name="/photo")
+    assert not [path for path in contents(tmp_path / "uploads") if Path(path).stat().st_size == 5000]
+
+
+WRONG = [
+    (["--auth", "anna"], "NAME:PASSWORD"),
+    (["--weights", "nothing"], "no weights"),
+    (["--ssl-keyfile", "no.key", "--ssl-certfile", "no.pem"], "no.pem"),
+    (["--ssl-keyfile", "no.key"], "go together"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG)
+def test_mistakes_end_with_a_sentence(arguments, message, capsys, monkeypatch):
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
+        monkeypatch.setenv(name, "")  # restored after the test
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_defaults_keep_the_page_to_this_computer():
+    arguments = make_parser().parse_args([])
+    assert arguments.host == "127.0.0.1" and not arguments.share and not arguments.auth
+    assert launch_options()["share"] is False
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+        + ["-keyout", str(key), "-out", str(certificate)],
+        check=True,
+        capture_output=True,
+    )
+    return key, certificate
+
+
+@pytest.mark.slow
+def test_the_command_serves_https_and_leaves_nothing(tiny_checkpoint, tmp_path):
+    key, certificate = self_signed(tmp_path)
+    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(ROOT)}
+    (tmp_path / "tmp").mkdir()
+    command = [sys.executable, "-m", "app", "--weights", str(tiny_checkpoint), "--detector", "haar"]
+    command += ["--ssl-keyfile", str(key), "--ssl-certfile", str(certificate)]
+    with subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            url = server.stdout.readline().split()[4].rstrip(";")
+            trust = ssl._create_unverified_context()
+            with urllib.request.urlopen(url, context=trust, timeout=30) as answer:
+                assert url.startswith("https://") and "gradio" in answer.read().decode()
+        finally:
+            server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    assert contents(tmp_path / "tmp") == []
