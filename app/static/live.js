@@ -92,12 +92,9 @@ async function send(run) {
     Object.assign(taken, { width, height });
     taken.getContext("2d").drawImage(video, 0, 0, width, height);
     const picture = taken.toDataURL("image/jpeg", 0.85);
-    let answer;
-    try {
-      answer = await server.look({ picture, session, attention: $(".attention").checked });
-      failures = 0;
-    } catch {
-      failures += 1;
+    const answer = await server.look({ picture, session, attention: $(".attention").checked }).catch(() => null);
+    failures = answer ? 0 : failures + 1;
+    if (!answer) {
       if (run === running && failures > 1) say("The server does not answer; trying again.");
       await sleep(Math.min(5000, 200 * 2 ** failures));
       continue;

@@ -1,0 +1,161 @@
+"""`python -m app.benchmark`: the live view measured in headless Chromium, whose camera is a video file.
+
+Needs Chromium and the package playwright. Browser and server share the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fer.images import read_image
+
+ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
+]
+
+# Collects what the page says of each answer.
+WATCH = """
+const live = document.querySelector(".live");
+window.answers = [];
+new MutationObserver(() => answers.push([performance.now(), Number(live.dataset.milliseconds), Number(live.dataset.latency)]))
+  .observe(live, {attributes: true, attributeFilter: ["data-milliseconds"]});
+"""
+
+
+def camera_flags(clip: Path) -> list[str]:
+    """Chromium's flags that make a Y4M file its camera and give every page leave to use it."""
+    return [
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={clip}",
+    ]
+
+
+def fit(image: np.ndarray, width: int = 640, height: int = 480) -> np.ndarray:
+    """RGB uint8 [H,W,3] as large as possible in the middle of a black picture [height,width,3]."""
+    scale = min(width / image.shape[1], height / image.shape[0])
+    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:height, :width]
+    h, w = image.shape[:2]
+    top, left = (height - h) // 2, (width - w) // 2
+    return cv2.copyMakeBorder(image, top, height - h - top, left, width - w - left, cv2.BORDER_CONSTANT)
+
+
+def write_y4m(path: Path, frames: Iterable[np.ndarray], rate: int = 15) -> Path:
+    """RGB uint8 frames [480,640,3] as a raw video, which Chromium plays over and over."""
+    with open(path, "wb") as file:
+        file.write(f"YUV4MPEG2 W640 H480 F{rate}:1 Ip A1:1 C420jpeg\n".encode())
+        for frame in frames:
+            file.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420).tobytes())
+    return path
+
+
+def read_frames(source: Path) -> Iterator[np.ndarray]:
+    """The frames of a video, or a photo for two seconds, each 640x480."""
+    from fer.inference.files import is_video
+    from fer.inference.video import VideoReader
+
+    if is_video(source):
+        yield from (fit(frame.image) for frame in VideoReader(source))
+    else:
+        yield from [fit(read_image(source))] * 30
+
+
+@contextmanager
+def serve(arguments: list[str], folder: Path) -> Iterator[tuple[str, int]]:
+    """The page in a process of its own, whose temporary files lie in `folder`; -> address, process id."""
+    command = [sys.executable, "-m", "app", *arguments]
+    environment = os.environ | {"TMPDIR": str(folder)}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            line = server.stdout.readline()
+            if "http" not in line:
+                raise ValueError(f"the page did not start: {line or 'see above'}")
+            yield line.split()[4].rstrip(";"), server.pid
+        finally:
+            server.terminate()
+
+
+def megabytes(pid: int) -> float:
+    """Memory of a process (resident, Linux)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def stream(browser, url: str, clients: int, seconds: float, report) -> str:
+    """Let so many tabs stream; -> what they saw, as a line. `report` is called every ten seconds."""
+    tabs = [browser.new_context(permissions=["camera"]).new_page() for _ in range(clients)]
+    for tab in tabs:
+        tab.goto(url)
+        tab.get_by_role("button", name="Start the camera").click()
+    for tab in tabs:
+        tab.wait_for_function("document.querySelector('.live').dataset.label", timeout=60_000)
+    tabs[0].wait_for_timeout(3000)
+    for tab in tabs:
+        tab.evaluate(WATCH)
+    begin = time.monotonic()
+    while (left := seconds - (time.monotonic() - begin)) > 0:
+        tabs[0].wait_for_timeout(1000 * min(10.0, left))
+        report(time.monotonic() - begin)
+    answers = [np.array(tab.evaluate("answers")) for tab in tabs]
+    for tab in tabs:
+        tab.context.close()
+    rates = [(len(a) - 1) / (a[-1, 0] - a[0, 0]) * 1000 for a in answers]
+    server, latency = (np.concatenate([a[:, k] for a in answers]) for k in (1, 2))
+    return (
+        f"{clients} client{'s' * (clients > 1)}: {min(rates):.1f} to {max(rates):.1f} frames/s each; server "
+        f"{np.median(server):.0f} ms (p95 {np.percentile(server, 95):.0f}), round trip {np.median(latency):.0f} ms "
+        f"(p95 {np.percentile(latency, 95):.0f})"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m app.benchmark", description="Measure the live view in Chromium.")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4], help="tabs at a time (default: 1 4)")
+    parser.add_argument("--seconds", type=float, default=30, help="for each number of clients (default: 30)")
+    parser.add_argument("--source", type=Path, default=ROOT / "samples/astronaut.jpg", help="photo or video of a face")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="after --: arguments of `python -m app`")
+    arguments = parser.parse_args(argv)
+    if CHROMIUM is None:
+        print("error: Chromium is not installed: apt-get install chromium", file=sys.stderr)
+        return 2
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        clip, temporary = write_y4m(Path(folder, "face.y4m"), read_frames(arguments.source)), Path(folder, "server")
+        temporary.mkdir()
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS + camera_flags(clip))
+        with serve([a for a in arguments.arguments if a != "--"], temporary) as (url, pid):
+            before = _files(temporary)
+            for clients in arguments.clients:
+                memory = []
+                print(stream(browser, url, clients, arguments.seconds, lambda _, m=memory: m.append(megabytes(pid))))
+                print(f"  memory of the server: {memory[0]:.0f} MB after {min(10, arguments.seconds):.0f} s, ", end="")
+                print(f"{memory[-1]:.0f} MB at the end ({arguments.seconds:.0f} s), {max(memory):.0f} MB at most")
+            print(f"files that the streams left on the disk: {len(_files(temporary) - before)}", flush=True)
+        browser.close()
+    return 0
+
+
+def _files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
