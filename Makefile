@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint study format clean
+.PHONY: help demo app space test lint study format clean
 
 help:
 	@echo "make demo    classify the photos in samples/ and draw annotated copies in runs/demo"
+	@echo "make app     open the page: live camera, photos, batches, videos; ARGS='--host 0.0.0.0' gives it options"
+	@echo "make space   put what a Hugging Face Space needs into SPACE=runs/space"
 	@echo "make test    run all tests"
 	@echo "make lint    ruff check and format"
 	@echo "make study   train the runs of recipes/studies on DATA=DIR; MINUTES=9 stops in time, and the next call goes on"
@@ -15,6 +17,16 @@ help:
 
 demo: $(VENV)/.predict
 	$(BIN)/fer predict samples --annotate runs/demo
+
+app: $(VENV)/.app
+	$(BIN)/python -m app $(ARGS)
+
+SPACE ?= runs/space
+
+space:
+	mkdir -p $(SPACE)
+	cp -r app fer recipes weights samples app/README.md app/requirements.txt app/space.py $(SPACE)
+	find $(SPACE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist worksteal
@@ -48,6 +60,10 @@ $(VENV)/.predict: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e .
 	@touch $@
 
+$(VENV)/.app: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet -e '.[app]'
+	@touch $@ $(VENV)/.predict
+
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e '.[dev]'
-	@touch $@ $(VENV)/.predict
+	@touch $@ $(VENV)/.predict $(VENV)/.app
