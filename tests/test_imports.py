@@ -61,6 +61,8 @@ def test_imports_point_one_way(path):
         ("import fer.training.loop", ["gradio", "matplotlib", "fer.inference"]),
         ("import fer.cli", ["torch", "cv2"]),
         ("import fer.models", ["torch", "timm"]),
+        ("import app.handlers, app.live, app.views, app.uploads", ["gradio", "playwright", "matplotlib"]),
+        ("import app.__main__", ["gradio", "torch", "cv2"]),
     ],
 )
 def test_importing_brings_no_more_than_needed(code, absent):

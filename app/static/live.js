@@ -4,12 +4,13 @@ const $ = (selector) => element.querySelector(selector);
 const root = $(".live"), video = $("video"), view = $(".view"), pen = view.getContext("2d");
 const { classes, colours } = props;
 const SHORTEST = 50; // ms between two pictures
+const PATIENCE = 500; // ms for which a face may be missed, or a hint must last, before it shows
 const SIDE = 640; // pixels of the longer side of a picture that is sent
 const MINUTE = 60; // seconds that the timeline shows
 const ROWS = 200000; // of the session that are kept
 const session = crypto.randomUUID?.() ?? String(Math.random());
 const taken = document.createElement("canvas"); // the last picture that was sent
-let stream = null, running = 0, shown = new Map(), rows = [], began = 0, times = [];
+let stream = null, running = 0, shown = new Map(), rows = [], began = 0, times = [], hint = "", hintAt = 0;
 
 const css = (name, alpha = 1) => `rgba(${colours[name] ?? [60, 60, 60]},${alpha})`;
 const percent = (p) => `${Math.round(100 * p)}%`;
@@ -107,20 +108,20 @@ async function send(run) {
 
 function receive(answer, latency) {
   const now = performance.now();
-  say(answer.hint);
+  if (answer.hint !== hint) [hint, hintAt] = [answer.hint, now];
+  if (!hint || now - hintAt > PATIENCE) say(hint);
   times = times.filter((t) => now - t < 2000).concat(now);
   const rate = times.length > 1 ? (1000 * (times.length - 1)) / (now - times[0]) : 0;
   $(".rate").textContent = `${rate.toFixed(0)} frames/s · ${latency.toFixed(0)} ms, of which ${answer.milliseconds.toFixed(0)} ms in the server`;
   Object.assign(root.dataset, { frames: Number(root.dataset.frames) + 1, rate: rate.toFixed(2), latency: latency.toFixed(1) });
   Object.assign(root.dataset, { milliseconds: answer.milliseconds, label: answer.faces[0]?.label ?? "" });
-  shown.forEach((face) => (face.present = false));
-  answer.faces.forEach((seen, i) => {
-    const key = seen.track ?? `new ${i}`;
-    const face = shown.get(key) ?? { box: seen.box, alpha: 0, card: makeCard(), name: seen.track };
-    Object.assign(face, { seen, present: true, last: now });
-    shown.set(key, face);
+  for (const seen of answer.faces) {
+    if (seen.track == null) continue; // a new face; it has a track with the next picture
+    const face = shown.get(seen.track) ?? { box: seen.box, alpha: 0, card: makeCard() };
+    Object.assign(face, { seen, last: now });
+    shown.set(seen.track, face);
     fillCard(face);
-  });
+  }
   speak(answer.faces[0], now);
   keep(answer.faces, now);
 }
@@ -147,10 +148,10 @@ function paint(run, now, before) {
   for (const [key, face] of shown) {
     const near = 1 - Math.exp(-step / 70);
     face.box = face.box.map((v, i) => v + near * (face.seen.box[i] - v));
-    const wanted = face.present ? 1 : 0;
-    face.alpha += (1 - Math.exp(-step / 150)) * (wanted - face.alpha);
-    face.card.classList.toggle("gone", !face.present);
-    if (!face.present && now - face.last > 1500) {
+    const present = performance.now() - face.last < PATIENCE;
+    face.alpha += (1 - Math.exp(-step / 150)) * (present - face.alpha);
+    face.card.classList.toggle("gone", !present);
+    if (performance.now() - face.last > 4 * PATIENCE) {
       face.card.remove();
       shown.delete(key);
       continue;
@@ -163,7 +164,7 @@ function paint(run, now, before) {
 function drawFace(face, scale, mirrored) {
   const { seen } = face;
   pen.globalAlpha = face.alpha;
-  if (seen.maps && face.present) {
+  if (seen.maps) {
     pen.setTransform(mirrored ? -scale : scale, 0, 0, scale, mirrored ? view.width : 0, 0);
     pen.transform(...seen.crop);
     pen.drawImage(heat(seen.maps[0], 0.75), 0, 0, 1, 1);
@@ -219,10 +220,10 @@ function makeCard() {
   return card;
 }
 
-function fillCard({ card, seen, name }) {
+function fillCard({ card, seen }) {
   card.style.setProperty("--emotion", css(seen.label));
   const what = seen.unsure ? `unsure <small>perhaps ${seen.label}</small>` : seen.label;
-  card.querySelector("h3").innerHTML = `${what} <small>${percent(seen.confidence)}${name == null ? "" : ` · face ${name + 1}`}</small>`;
+  card.querySelector("h3").innerHTML = `${what} <small>${percent(seen.confidence)} · face ${seen.track + 1}</small>`;
   card.querySelectorAll(".fill").forEach((fill, i) => (fill.style.width = percent(seen.probs[i])));
   card.querySelectorAll(".percent").forEach((cell, i) => (cell.textContent = percent(seen.probs[i])));
   const maps = card.querySelector(".maps");
