@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ pytest.importorskip("gradio", reason="the page needs gradio: pip install 'dan-fe
 sync_api = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright: pip install playwright")
 
 from app.benchmark import CHROMIUM, FLAGS, camera_flags, read_frames, write_y4m  # noqa: E402
+from app.live import LiveView  # noqa: E402
 from app.page import build_page, launch_options  # noqa: E402
 from fer.inference.recognizer import EmotionRecognizer  # noqa: E402
 
@@ -238,6 +240,26 @@ def test_a_server_that_fails_is_tried_again(tab):
     page.unroute(frames)
     before = int(state(page)["frames"])
     page.wait_for_function(f"Number(document.querySelector('.live').dataset.frames) > {before + 2}", timeout=15000)
+
+
+def test_a_slow_server_lowers_the_rate_and_builds_up_no_delay(tab, monkeypatch):
+    quick = LiveView.look
+    monkeypatch.setattr(LiveView, "look", lambda view, request: time.sleep(0.4) or quick(view, request))
+    page, under_way = tab(), []
+    waiting = {"now": 0}
+
+    def count(step: int) -> None:
+        waiting["now"] += step
+        under_way.append(waiting["now"])
+
+    page.on("request", lambda r: "component_server" in r.url and count(1))
+    page.on("requestfinished", lambda r: "component_server" in r.url and count(-1))
+    start(page)
+    wait_for_label(page, 8000)
+    page.wait_for_timeout(4000)
+    assert max(under_way) == 1  # the next picture is taken when the answer has come
+    assert float(state(page)["latency"]) < 1200
+    assert float(state(page)["rate"]) < 2.6
 
 
 def upload(page, name: str, files: list[dict]) -> None:
