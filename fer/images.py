@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import glob
 import io
+import logging
 import os
 import stat
+import struct
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+log = logging.getLogger("fer")
 
 MAX_PIXELS = 150_000_000  # a larger header is taken for a decompression bomb
 MAX_SIDE = 32_766  # OpenCV cuts no crop out of a wider image
@@ -39,6 +43,9 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".3gp"}
 )
 
+# What Pillow's decoders raise on damaged data.
+DAMAGED = (OSError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, struct.error)
+
 ImageSource = str | os.PathLike | bytes | np.ndarray
 
 
@@ -46,7 +53,8 @@ def read_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read an image file (a path or its bytes), or take an array, as RGB uint8 [H,W,3].
 
     EXIF orientation is applied; gray, palette, 16-bit, floating-point and CMYK images are converted; transparent
-    pixels become white. Of an animated or multi-page file the first frame is read. HEIC needs the package pillow-heif.
+    pixels become white. Of an animated or multi-page file the first frame is read, and a warning logged. HEIC needs the
+    package pillow-heif.
 
     Args:
         max_pixels: a header that tells of more is taken for a decompression bomb.
@@ -70,7 +78,9 @@ def read_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             if image.width * image.height > max_pixels or max(image.size) > MAX_SIDE:
                 limit = f"{max_pixels} in all and {MAX_SIDE} a side"
                 raise ValueError(f"{name}: {image.width}x{image.height} pixels, more than the limit of {limit}")
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+            pixels = np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+            _tell_of_more(name, image)
+            return pixels
     except UnidentifiedImageError:
         raise ValueError(f"{name}: not an image file") from None
     except Image.DecompressionBombError:  # Pillow's own limit comes before ours
@@ -78,8 +88,18 @@ def read_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         raise ValueError(f"{name}: more pixels than the limit of {limit}") from None
     except FileNotFoundError:
         raise ValueError(f"{name}: no such file") from None
-    except (OSError, SyntaxError, EOFError, IndexError) as error:  # what Pillow's decoders raise on damaged data
+    except DAMAGED as error:
         raise ValueError(f"{name}: cannot be read ({error})") from None
+
+
+def _tell_of_more(name: str, image: Image.Image) -> None:
+    """Warn of frames that are not looked at. Those of an MPO, a camera's photo, are previews of the same picture."""
+    try:
+        frames = getattr(image, "n_frames", 1)
+    except Exception:  # what comes after the first frame is damaged, in any way
+        return
+    if frames > 1 and image.format != "MPO":
+        log.warning("%s: the first of its %d frames is taken; for all, make a video or images of it", name, frames)
 
 
 @cache

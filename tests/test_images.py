@@ -1,5 +1,6 @@
 import io
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,51 @@ def test_kinds_of_image(data, expected, tolerance):
     assert image.shape == (4, 6, 3)
     if expected is not None:
         assert np.abs(image.astype(int) - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, RuntimeError, KeyError, TypeError, struct.error, OSError])
+def test_whatever_a_decoder_raises_is_told_of_the_file(tmp_path, monkeypatch, error):
+    """Seen on damaged AVIF and TIFF files."""
+
+    def fail(*_):
+        raise error("inside")
+
+    write_image(tmp_path / "x.png", RED)
+    monkeypatch.setattr(images, "_to_rgb", fail)
+    with pytest.raises(ValueError, match=r"x.png: cannot be read \('?inside"):
+        read_image(tmp_path / "x.png")
+
+
+def test_a_first_frame_is_read_although_the_others_are_damaged():
+    """Of half a TIFF, whose frames Pillow fails to count."""
+    frames = [Image.fromarray(np.random.default_rng(i).integers(0, 255, (40, 60), np.uint8)) for i in range(5)]
+    data = encode(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    half = data[: len(data) // 2]
+    np.testing.assert_array_equal(read_image(half)[..., 0], frames[0])
+
+
+FRAMES = [Image.fromarray(np.full((4, 6, 3), 60 * i, np.uint8)) for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "frames", "told"),
+    [
+        ("GIF", FRAMES, "4 frames"),
+        ("TIFF", FRAMES[:3], "3 frames"),  # pages
+        ("WEBP", FRAMES[:2], "2 frames"),
+        ("GIF", FRAMES[:1], ""),
+        ("TIFF", FRAMES[:1], ""),
+        ("MPO", FRAMES[:2], ""),  # a camera's photo with its preview
+        ("JPEG", FRAMES[:1], ""),
+    ],
+)
+def test_frames_that_are_not_looked_at_are_told(tmp_path, caplog, kind, frames, told):
+    path = tmp_path / f"clip.{kind.lower()}"
+    first, *others = frames
+    first.save(path, kind, save_all=len(frames) > 1, **({"append_images": others} if others else {}))
+    assert read_image(path).max() < 30  # the first is black
+    assert len(caplog.messages) == bool(told)
+    assert all(f"{path}: the first of its {told} is taken" in message for message in caplog.messages)
 
 
 def test_exif_orientation_is_applied():
