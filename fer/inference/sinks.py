@@ -21,7 +21,7 @@ COLUMNS = (
     *("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2"),
     *("detection_score", "label", "confidence", "unsure"),
 )  # then one column per emotion
-_INTEGERS, _TEXTS = {"frame", "face", "track"}, {"path", "status", "error", "label"}  # the others are numbers
+INTEGERS, TEXTS = {"frame", "face", "track"}, {"path", "status", "error", "label"}  # the others are numbers
 
 
 def to_rows(result: ImageResult) -> Iterator[dict]:
@@ -156,7 +156,7 @@ class ParquetSink:
         import pyarrow.parquet
 
         self.rows.close()
-        kinds = dict.fromkeys(_INTEGERS, pyarrow.int64()) | dict.fromkeys(_TEXTS, pyarrow.string())
+        kinds = dict.fromkeys(INTEGERS, pyarrow.int64()) | dict.fromkeys(TEXTS, pyarrow.string())
         kinds["unsure"] = pyarrow.bool_()
         schema = pyarrow.schema([(name, kinds.get(name, pyarrow.float64())) for name in self.rows.columns])
 
