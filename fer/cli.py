@@ -11,7 +11,7 @@ from .commands.common import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from .errors import FerError
 
 _COMMANDS = predict.COMMANDS | train.COMMANDS | evaluate.COMMANDS | data.COMMANDS
-_EXTRAS = {"av": "video", "supervision": "video"}
+_EXTRAS = {"av": "video", "supervision": "video", "ray": "ray", "pandas": "ray"}
 _AFTER_INTERRUPTION = {
     "predict": "; what was done is in --out, and --resume goes on",
     "train": "; --resume goes on from the last epoch",

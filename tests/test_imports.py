@@ -57,6 +57,8 @@ def test_imports_point_one_way(path):
             "from fer import EmotionRecognizer",
             ["albumentations", "matplotlib", "gradio", "tensorboard", "pooch", "yaml"],
         ),
+        ("import fer.inference.files, fer.inference.ray_engine", ["ray", "av", "pyarrow", "supervision", "pandas"]),
+        ("from fer import to_dataframe", ["pandas", "pyarrow"]),
         ("import fer.training.config", ["torch", "cv2", "albumentations", "gradio"]),
         ("import fer.training.loop", ["gradio", "matplotlib", "fer.inference"]),
         ("import fer.cli", ["torch", "cv2"]),

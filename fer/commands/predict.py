@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..images import MAX_PIXELS
 from .common import EXIT_OK, EXIT_SOME_FAILED, add_detector, add_weights
 
+if TYPE_CHECKING:
+    from ..annotations import Annotations
+    from ..inference.recognizer import EmotionRecognizer
+    from ..inference.results import ImageResult
+    from ..inference.sinks import Sink, Tally
+
+_OPTIONS = ("weights", "detector", "detector_weights", "device", "batch_size", "max_pixels")  # of a recogniser
+
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="images, videos, folders, or patterns like 'a/**/*.jpg'"
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="images, videos, folders, Parquet files with a column image, or patterns like 'a/**/*.jpg'",
     )
-    parser.add_argument("--list", metavar="FILE", help="a text file that names one path per line; - reads the input")
+    parser.add_argument(
+        "--list",
+        metavar="FILE",
+        help="more paths: a text file with one per line, - for the input, or Parquet with a column path",
+    )
     parser.add_argument(
         "--max-pixels", type=int, default=MAX_PIXELS, help="refuse larger images (default: %(default)s)"
     )
@@ -27,62 +45,115 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--recursive", action="store_true", help="look into the folders inside folders too")
     parser.add_argument("--resume", action="store_true", help="go on with --out, after the rows that it holds")
-    parser.add_argument("--workers", type=int, help="threads that decode and find faces (default: one per core)")
+    parser.add_argument(
+        "--workers", type=int, help="threads that decode and find faces, or processes of Ray (default: one per core)"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("plain", "ray"),
+        default="plain",
+        help="plain: this process (default); ray: those of Ray Data",
+    )
+    parser.add_argument(
+        "--address",
+        help="HOST:PORT of a Ray cluster, or auto for the one of this machine, which must belong to it; its machines have "
+        "this package, and the files and weights at the same paths (default: one is started here, and ended)",
+    )
     add_weights(parser)
     add_detector(parser)
 
 
-def read_list(name: str | None) -> list[str]:
-    """The lines of a text file, or of the input."""
-    if not name:
-        return []
-    file = sys.stdin if name == "-" else open(name, encoding="utf-8", errors="surrogateescape")
-    with file:
-        return [line.rstrip("\r\n") for line in file if line.strip()]
-
-
 def _predict(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from ..annotations import Annotations
-    from ..images import find_files
-    from ..inference.files import predict_files
     from ..inference.recognizer import EmotionRecognizer
-    from ..inference.sinks import Tally, open_sink, to_rows
+    from ..inference.sinks import Tally, open_sink
 
-    named = [*arguments.paths, *read_list(arguments.list)]
+    paths, copies = _find(arguments)
+    options = {name: getattr(arguments, name) for name in _OPTIONS}
+    on_driver = {"device": "cpu"} if arguments.engine == "ray" else {}  # which asks, and does not compute
+    recognizer = EmotionRecognizer.from_pretrained(**options | on_driver)
+    tally = Tally()
+    with (
+        _engine(arguments),  # before --out is opened: a wrong address leaves it as it is
+        open_sink(arguments.out, recognizer.classes, arguments.resume) as sink,
+        Annotations(copies) as annotations,
+    ):
+        left = [path for path in paths if str(path) not in sink.done]
+        before = len(paths) - len(left)
+        results = _recognise(arguments, recognizer, options, left)
+        try:
+            _write(results, sink, annotations, tally, len(paths), before)
+        finally:  # also when interrupted
+            results.close()  # no thread goes on
+            print(tally.describe(before), file=sys.stderr)
+    return EXIT_SOME_FAILED if tally.failures else EXIT_OK
+
+
+def _write(
+    results: Iterator[ImageResult], sink: Sink, annotations: Annotations, tally: Tally, total: int, before: int
+) -> None:
+    """Each result to where it belongs, and a bar that shows the files done of `total`."""
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    from ..inference.sinks import TableSink, to_rows
+
+    hidden = isinstance(sink, TableSink)
+    with (
+        tqdm(total=total, initial=before, unit="file", dynamic_ncols=True, disable=hidden) as bar,
+        logging_redirect_tqdm(),
+    ):
+        for result in results:
+            if not result.repeated:
+                sink.write(to_rows(result))
+                tally.add(result)
+            annotations.add(result)
+            bar.set_postfix(tally.short(), refresh=False)
+            bar.update(before + tally.files - bar.n)
+
+
+def _find(arguments: argparse.Namespace) -> tuple[list[Path], dict[str, Path]]:
+    """The files to look at, and where the annotated copy of each goes."""
+    from ..images import find_files
+    from ..inference.tables import TABLE_SUFFIX, read_list
+
+    if arguments.engine == "ray" and arguments.annotate:
+        raise ValueError("--annotate needs --engine plain: the processes of Ray send rows, and no pictures")
+    if arguments.engine == "plain" and arguments.address:
+        raise ValueError("--address is that of a Ray cluster; add --engine ray")
+    named = [*arguments.paths, *(read_list(arguments.list) if arguments.list else [])]
     if not named:
         raise ValueError("no path; name images, videos or folders, or a file of paths by --list")
     paths = find_files(named, arguments.recursive)
-    copies = {str(path): Path(arguments.annotate) / copy for path, copy in paths.items()} if arguments.annotate else {}
+    if not arguments.annotate:
+        return list(paths), {}
+    if tables := [path for path in paths if path.suffix.lower() == TABLE_SUFFIX]:
+        raise ValueError(f"--annotate draws images and videos, and not {tables[0]}")
+    copies = {str(path): Path(arguments.annotate) / copy for path, copy in paths.items()}
     if clash := {path.resolve() for path in paths} & {copy.resolve() for copy in copies.values()}:
         raise ValueError(f"--annotate {arguments.annotate} would overwrite {sorted(clash)[0]}; choose another folder")
-    recognizer = EmotionRecognizer.from_pretrained(
-        arguments.weights,
-        detector=arguments.detector,
-        detector_weights=arguments.detector_weights,
-        device=arguments.device,
-        batch_size=arguments.batch_size,
-        max_pixels=arguments.max_pixels,
-    )
-    tally = Tally()
-    with open_sink(arguments.out, recognizer.classes, arguments.resume) as sink, Annotations(copies) as annotations:
-        left = [path for path in paths if str(path) not in sink.done]
-        before = len(paths) - len(left)
-        results = predict_files(recognizer, left, arguments.every, bool(copies), arguments.workers)
-        with tqdm(total=len(paths), initial=before, unit="file", dynamic_ncols=True, disable=not arguments.out) as bar:
-            try:
-                for result in results:
-                    if not result.repeated:
-                        sink.write(to_rows(result))
-                        tally.add(result)
-                    annotations.add(result)
-                    bar.set_postfix(tally.short(), refresh=False)
-                    bar.update(before + tally.files - bar.n)
-            finally:  # also when interrupted
-                results.close()  # no thread goes on
-                print(tally.describe(before), file=sys.stderr)
-    return EXIT_SOME_FAILED if tally.failures else EXIT_OK
+    return list(paths), copies
+
+
+def _engine(arguments: argparse.Namespace) -> AbstractContextManager:
+    if arguments.engine == "plain":
+        return nullcontext()
+    from ..inference.ray_engine import ray_cluster
+
+    return ray_cluster(arguments.address, arguments.workers)
+
+
+def _recognise(
+    arguments: argparse.Namespace, recognizer: EmotionRecognizer, options: dict, paths: list[Path]
+) -> Generator[ImageResult, None, None]:
+    if arguments.engine == "plain":
+        from ..inference.files import predict_files
+
+        return predict_files(recognizer, paths, arguments.every, bool(arguments.annotate), arguments.workers)
+    from ..inference.ray_engine import predict_with_ray
+
+    options |= {"detector": recognizer.detector.name}  # the same on all machines
+    return predict_with_ray(paths, options, arguments.every, arguments.workers)
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,101 @@
+"""Parquet files to results: images that are stored in a column, and lists of paths."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ..images import ImageSource
+from .recognizer import EmotionRecognizer
+from .results import ImageResult
+
+TABLE_SUFFIX = ".parquet"
+
+
+def predict_table(
+    recognizer: EmotionRecognizer, path: str | os.PathLike, workers: int | None = None
+) -> Iterator[ImageResult]:
+    """One ImageResult per row of a Parquet file, in order; its `frame` is the number of the row, from 0.
+
+    The column `image` holds the bytes of image files, or structs {bytes, path} as `fer pack` and the `datasets` library
+    write them. Where the file is damaged, the last result has the `error`.
+
+    Args:
+        workers: see `predict_paths`.
+
+    Raises:
+        ValueError: the file is missing, no Parquet, or without such a column.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read as Parquet ({error})"
+        raise ValueError(f"{path}: {reason}") from None
+    damage: list[str] = []
+
+    def images() -> Iterator[ImageSource]:
+        try:
+            for group in range(file.num_row_groups):  # the ones before a damaged one are read
+                for batch in file.iter_batches(64, [group], ["image"]):
+                    yield from map(_to_source, batch["image"].to_pylist())
+        except (OSError, pyarrow.ArrowException) as error:
+            damage.append(f"damaged ({error})")
+
+    with file:
+        _check_columns(path, file.schema_arrow)
+        for number, result in enumerate(recognizer.predict_paths(images(), workers=workers)):
+            yield replace(result, path=str(path), frame=number, error=result.error.removeprefix("image: "))
+    for error in damage:
+        yield ImageResult(str(path), [], error)
+
+
+def _check_columns(path: str | os.PathLike, schema) -> None:
+    import pyarrow.types as types
+
+    kind = schema.field("image").type if "image" in schema.names else None
+    if kind is None or not (types.is_struct(kind) or types.is_binary(kind) or types.is_large_binary(kind)):
+        found = ", ".join(f"{name} ({kind})" for name, kind in zip(schema.names, schema.types))
+        raise ValueError(
+            f"{path}: no column image that holds bytes, or structs of bytes and path; found {found}. Paths in a column "
+            "path are read by --list"
+        )
+
+
+def _to_source(value: dict | bytes | None) -> ImageSource:
+    """The bytes of a file; or its path, where the struct has no bytes."""
+    if isinstance(value, dict):
+        value = value.get("bytes") or value.get("path")
+    return value or b""
+
+
+def read_list(name: str | os.PathLike) -> list[str]:
+    """The lines of a text file, of the input (`-`), or the column `path` of a Parquet file or of a folder of these.
+
+    Raises:
+        ValueError: Parquet without such a column.
+    """
+    if Path(name).suffix.lower() == TABLE_SUFFIX or Path(name).is_dir():
+        return _read_path_column(name)
+    file = sys.stdin if str(name) == "-" else open(name, encoding="utf-8", errors="surrogateescape")
+    with file:
+        return [line.rstrip("\r\n") for line in file if line.strip()]
+
+
+def _read_path_column(name: str | os.PathLike) -> list[str]:
+    import pyarrow
+    import pyarrow.dataset
+
+    try:
+        data = pyarrow.dataset.dataset(str(name), format="parquet")
+        if "path" not in data.schema.names:
+            raise ValueError(f"--list {name}: no column path; found {', '.join(data.schema.names)}")
+        paths = {p: None for batch in data.to_batches(columns=["path"]) for p in batch["path"].to_pylist() if p}
+    except pyarrow.ArrowException as error:
+        raise ValueError(f"--list {name}: cannot be read as Parquet ({error})") from None
+    return list(paths)
