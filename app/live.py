@@ -50,7 +50,9 @@ class LiveView:
         self.recognizer.detector.max_side = DETECTION_SIDE
         self.sessions: OrderedDict[str, _Session] = OrderedDict()
         self.lock = Lock()
-        self.recognizer.predict_crops([np.zeros((48, 48, 3), np.uint8)])  # the first pass is slow; nobody shall wait for it
+        self.recognizer.predict_crops(
+            [np.zeros((48, 48, 3), np.uint8)]
+        )  # the first pass is slow; nobody shall wait for it
 
     def look(self, request: dict) -> dict:
         """One frame; never raises, since one bad frame must not end a stream.
