@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 from fer.commands.common import EXIT_OK, EXIT_USAGE, add_detector, add_weights
+from fer.errors import FerError
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -40,8 +41,9 @@ def main(argv: list[str] | None = None) -> int:
             os.environ["GRADIO_TEMP_DIR"] = uploads  # deleted when the page ends
             os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing leaves the machine
             _serve(arguments, auth)
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (ValueError, OSError, FerError, ModuleNotFoundError) as error:
+        missing = "; the page needs more packages: pip install 'dan-fer[app]'" * isinstance(error, ModuleNotFoundError)
+        print(f"error: {error}{missing}", file=sys.stderr)
         return EXIT_USAGE
     return EXIT_OK
 
@@ -93,7 +95,10 @@ def _serve(arguments: argparse.Namespace, auth: list[tuple[str, str]] | None) ->
         quiet=True,
     )
     print(f"The page is at {' and '.join(filter(None, (local, public)))}; Ctrl-C ends it.", flush=True)
-    page.block_thread()
+    try:
+        page.block_thread()
+    finally:  # frames that are being looked at come to their end
+        page.close(verbose=False)
 
 
 if __name__ == "__main__":

@@ -68,10 +68,10 @@ def write_y4m(path: Path, frames: Iterable[np.ndarray], rate: int = 15) -> Path:
 
 def read_frames(source: Path) -> Iterator[np.ndarray]:
     """The frames of a video, or a photo for two seconds, each 640x480."""
-    from fer.inference.files import is_video
+    from fer.inference.files import kind_of
     from fer.inference.video import VideoReader
 
-    if is_video(source):
+    if kind_of(source) == "video":
         yield from (fit(frame.image) for frame in VideoReader(source))
     else:
         yield from [fit(read_image(source))] * 30

@@ -126,6 +126,7 @@ WRONG = [
     (["--weights", "nothing"], "no weights"),
     (["--ssl-keyfile", "no.key", "--ssl-certfile", "no.pem"], "no.pem"),
     (["--ssl-keyfile", "no.key"], "go together"),
+    (["--detector", "yunet", "--detector-weights", "no.onnx"], "no.onnx: no such detector model"),
 ]
 
 
@@ -135,6 +136,15 @@ def test_mistakes_end_with_a_sentence(arguments, message, capsys, monkeypatch):
         monkeypatch.setenv(name, "")  # restored after the test
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_without_gradio_it_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.delitem(sys.modules, "app.page")
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
+        monkeypatch.setenv(name, "")
+    assert main([]) == 2
+    assert "pip install 'dan-fer[app]'" in capsys.readouterr().err
 
 
 def test_defaults_keep_the_page_to_this_computer():
