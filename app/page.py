@@ -100,7 +100,8 @@ def _photo(handlers: Handlers) -> None:
 
 
 def _batch(handlers: Handlers) -> None:
-    file = gr.File(label=f"Photos, or zip archives of photos, up to {MAX_FILES:,}", file_count="multiple", height=180)
+    file = gr.File(label="Photos, zip archives", file_count="multiple", height=180)
+    gr.Markdown(f"<small>Up to {MAX_FILES:,} photos, also inside zip archives; what cannot be read is listed.</small>")
     _work(file, handlers.show_batch)
 
 

@@ -52,7 +52,7 @@ def photo(recognizer: EmotionRecognizer, result: ImageResult) -> str:
         return problem(f"{result.path}: {result.error}")
     n = len(result.faces)
     found = f"{n} face{'s' * (n > 1)}" if n else "no face found: try a larger or brighter picture, seen from the front"
-    shown = draw_faces(result.image, result.faces)
+    shown = draw_faces(result.image, result.faces, numbers=n > 1)
     scale = SIDE / max(shown.shape[:2])
     if scale < 1:
         shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -24,22 +24,25 @@ COLOURS = {
 OTHER = (60, 60, 60)  # classes beyond these, such as compound emotions
 
 
-def draw_faces(image: np.ndarray, faces: Sequence[Face], bars: bool = False) -> np.ndarray:
+def draw_faces(image: np.ndarray, faces: Sequence[Face], bars: bool = False, numbers: bool = False) -> np.ndarray:
     """A copy of RGB uint8 [H,W,3] with each face's box, label and confidence; an unsure label ends with "?".
 
     Args:
         bars: a bar for each probability beside the box.
+        numbers: the place of each face among `faces`, from 1, before its label.
     """
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
     line = max(1, round(max(picture.size) / 400))  # lines and letters grow with the picture
-    for face in sorted(faces, key=lambda f: f.box[3]):  # nearer faces stand lower and are drawn on top
+    nearer = sorted(enumerate(faces, 1), key=lambda f: f[1].box[3])  # they stand lower, and are drawn on top
+    for number, face in nearer:
         colour = COLOURS.get(face.label, OTHER)
         left, top, right, bottom = (round(float(v)) for v in face.box)
         pen.rectangle((left, top, max(left, right), max(top, bottom)), outline=colour, width=line)
         if bars:
             _draw_bars(pen, face.probs, left, top, right, bottom, picture.size)
         text = f"{face.label}{'?' if face.unsure else ''} {face.confidence:.0%}"
+        text = f"{number} {text}" if numbers else text
         _draw_label(pen, text, left, top, right - left, colour, picture.size)
     return np.asarray(picture)
 

@@ -68,3 +68,11 @@ def test_attention_pictures_are_bright_where_the_heads_look():
 def test_attention_without_contrast_is_drawn_flat():
     pictures = draw_attention(np.full((48, 48, 3), 90, np.uint8), np.ones((1, 3, 3), np.float32))
     assert [len(np.unique(picture.reshape(-1, 3), axis=0)) for picture in pictures] == [1, 1]
+
+
+def test_numbers_tell_faces_apart():
+    image, faces = np.full((300, 400, 3), 90, np.uint8), [face((20, 60, 120, 160)), face((220, 60, 320, 160))]
+    plain, numbered = draw_faces(image, faces), draw_faces(image, faces, numbers=True)
+    left, right = (slice(None), slice(0, 200)), (slice(None), slice(200, 400))
+    assert (plain[left] == plain[right]).all()  # the same label
+    assert (numbered[left] != numbered[right]).any()
