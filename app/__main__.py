@@ -67,6 +67,12 @@ def _check_certificate(certificate: str | None, key: str | None, password: str |
         raise ValueError(f"--ssl-certfile {certificate}, --ssl-keyfile {key}: {error}") from None
 
 
+def _end(*_) -> None:
+    """On SIGTERM: leave in an orderly way, so that temporary folders go; a second one must not stop that."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(EXIT_OK)
+
+
 def _serve(arguments: argparse.Namespace, auth: list[tuple[str, str]] | None) -> None:
     from fer.inference.recognizer import EmotionRecognizer
 
@@ -79,7 +85,7 @@ def _serve(arguments: argparse.Namespace, auth: list[tuple[str, str]] | None) ->
         device=arguments.device,
         batch_size=arguments.batch_size,
     )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_OK))  # so that temporary folders go
+    signal.signal(signal.SIGTERM, _end)
     page = build_page(recognizer)
     _, local, public = page.launch(
         **launch_options() | {"share": arguments.share},
