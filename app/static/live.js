@@ -251,13 +251,15 @@ function fillMaps(maps, seen) {
   });
 }
 
+let timelineAt = 0;
 function keep(faces, now) {
   const seconds = (now - began) / 1000;
-  for (const face of faces) if (face.track != null) rows.push({ seconds, face });
+  for (const { maps, crop, ...face } of faces) if (face.track != null) rows.push({ seconds, face });
   if (rows.length > ROWS) rows.splice(0, rows.length - ROWS);
-  const empty = !rows.length;
-  $(".session").hidden = empty;
-  if (!empty) drawTimeline(seconds);
+  if (!rows.length || now - timelineAt < 500) return;
+  timelineAt = now;
+  $(".session").hidden = false;
+  drawTimeline(seconds);
 }
 
 function drawTimeline(end) {
@@ -265,7 +267,10 @@ function drawTimeline(end) {
   const first = Math.max(0, end - MINUTE), recent = [];
   for (let i = rows.length - 1; i >= 0 && rows[i].seconds >= first; i--) recent.push(rows[i]);
   const points = new Map();
-  recent.reverse().forEach((row) => points.set(row.face.track, [...(points.get(row.face.track) ?? []), row]));
+  for (const row of recent.reverse()) {
+    if (!points.has(row.face.track)) points.set(row.face.track, []);
+    points.get(row.face.track).push(row);
+  }
   const tracks = [...points].sort((a, b) => b[1].length - a[1].length).slice(0, 3).sort((a, b) => a[0] - b[0]);
   const width = canvas.clientWidth * devicePixelRatio, band = 56 * devicePixelRatio;
   Object.assign(canvas, { width, height: band * tracks.length });
