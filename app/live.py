@@ -50,9 +50,8 @@ class LiveView:
         self.recognizer.detector.max_side = DETECTION_SIDE
         self.sessions: OrderedDict[str, _Session] = OrderedDict()
         self.lock = Lock()
-        self.recognizer.predict_crops(
-            [np.zeros((48, 48, 3), np.uint8)]
-        )  # the first pass is slow; nobody shall wait for it
+        blank = np.zeros((48, 48, 3), np.uint8)
+        self.recognizer.predict_crops([blank])  # the first pass is slow; nobody shall wait for it
 
     def look(self, request: dict) -> dict:
         """One frame; never raises, since one bad frame must not end a stream.
@@ -86,7 +85,9 @@ class LiveView:
 
     def _session(self, name: str) -> Tracks:
         now = time.monotonic()
-        session = self.sessions.setdefault(name, _Session(self.recognizer.description.unsure_below))
+        if name not in self.sessions:
+            self.sessions[name] = _Session(self.recognizer.description.unsure_below)
+        session = self.sessions[name]
         session.seen = now
         self.sessions.move_to_end(name)
         while len(self.sessions) > SESSIONS or now - next(iter(self.sessions.values())).seen > FORGET:
