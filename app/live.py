@@ -52,6 +52,7 @@ class LiveView:
         self.lock = Lock()
         blank = np.zeros((48, 48, 3), np.uint8)
         self.recognizer.predict_crops([blank])  # the first pass is slow; nobody shall wait for it
+        self.recognizer(blank)
 
     def look(self, request: dict) -> dict:
         """One frame; never raises, since one bad frame must not end a stream.
