@@ -17,7 +17,7 @@ from ..resources import resource_folder
 from .backbone import create_backbone
 from .dan import DAN
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: fusion
 
 
 @dataclass
@@ -32,6 +32,7 @@ class Description:
     temperature: float = 1.0  # the logits are divided by it before the softmax
     unsure_below: float = 0.5  # a confidence under it is called unsure
     attention: str = "paper"  # the kind of heads
+    fusion: str = "paper"  # of the heads
     dataset: str = ""
     recipe: dict = field(default_factory=dict)  # the merged training configuration
     metrics: dict = field(default_factory=dict)  # with their protocol
@@ -40,7 +41,7 @@ class Description:
 
     def build(self) -> DAN:
         """The described network with random weights."""
-        return DAN(create_backbone(self.backbone), len(self.classes), self.num_heads, self.attention)
+        return DAN(create_backbone(self.backbone), len(self.classes), self.num_heads, self.attention, self.fusion)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -16,8 +16,11 @@ class DANOutput(NamedTuple):
 
     logits: Tensor  # [N,C]
     features: Tensor  # [N,D,h,w], of the backbone
-    heads: Tensor  # [N,K,D], log-softmax over K where K > 1
+    heads: Tensor  # [N,K,D], log-softmax over K where K > 1, whatever the fusion: what the partition loss spreads
     attention: Tensor  # [N,K,h,w], where each head looks
+
+
+FUSIONS = ("paper", "sum")
 
 
 class DAN(nn.Module):
@@ -28,13 +31,26 @@ class DAN(nn.Module):
         num_classes: C.
         num_heads: K, 4 in the paper.
         attention: which kind of heads, a key of ATTENTIONS: paper or qkv.
+        fusion: what is classified: the sum of the heads' log-softmax over K (paper), or of the heads themselves (sum).
+
+    Raises:
+        ValueError: no such attention or fusion.
     """
 
-    def __init__(self, backbone: nn.Module, num_classes: int, num_heads: int = 4, attention: str = "paper"):
+    def __init__(
+        self,
+        backbone: nn.Module,
+        num_classes: int,
+        num_heads: int = 4,
+        attention: str = "paper",
+        fusion: str = "paper",
+    ):
         super().__init__()
         if attention not in ATTENTIONS:
             raise ValueError(f"unknown attention {attention!r}; choose one of {', '.join(ATTENTIONS)}")
-        self.backbone = backbone
+        if fusion not in FUSIONS:
+            raise ValueError(f"unknown fusion {fusion!r}; choose one of {', '.join(FUSIONS)}")
+        self.backbone, self.fusion = backbone, fusion
         self.attention = ATTENTIONS[attention](backbone.num_features, num_heads)
         self.classifier = nn.Linear(backbone.num_features, num_classes)
         self.norm = nn.BatchNorm1d(num_classes)
@@ -42,11 +58,10 @@ class DAN(nn.Module):
     def forward(self, x: Tensor) -> DANOutput:
         """x [N,3,H,W], normalised -> DANOutput."""
         features = self.backbone.features(x)
-        heads, attention = self.attention(features)
-        if heads.shape[1] > 1:
-            heads = torch.log_softmax(heads.float(), dim=1)  # fusion: the heads compete for each dimension
-        logits = self.norm(self.classifier(heads.sum(1)))
-        return DANOutput(logits, features, heads, attention)
+        raw, attention = self.attention(features)
+        heads = torch.log_softmax(raw.float(), dim=1) if raw.shape[1] > 1 else raw  # they compete for each dimension
+        fused = (heads if self.fusion == "paper" else raw).sum(1)  # [N,D]
+        return DANOutput(self.norm(self.classifier(fused)), features, heads, attention)
 
     def fold(self) -> DAN:
         """A copy for inference, with the batch normalisations folded into the convolutions; the same outputs, faster."""

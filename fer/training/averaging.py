@@ -15,7 +15,7 @@ from ..data.transforms import Augmentation
 from ..device import choose_device
 from ..models.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
 
-_MUST_AGREE = ("backbone", "attention", "num_heads", "classes", "preprocessing")
+_MUST_AGREE = ("backbone", "attention", "fusion", "num_heads", "classes", "preprocessing")
 
 
 def average_checkpoints(

@@ -50,6 +50,7 @@ class TrainConfig:
     init_weights: str = _option("", "checkpoint to go on from: all of its weights that have the same name and shape")
     num_heads: int = _option(4, "attention heads")
     attention: str = _option("paper", "kind of heads: paper, or qkv (learnt queries)", choices=("paper", "qkv"))
+    fusion: str = _option("paper", "of the heads: paper (log-softmax over them), or sum", choices=("paper", "sum"))
     affinity: float = _option(1.0, "weight of the affinity loss")
     partition: float = _option(1.0, "weight of the partition loss")
     overlap: float = _option(0.0, "weight of the overlap between the heads' attention maps")

@@ -22,7 +22,7 @@ def build_model(config: TrainConfig, num_classes: int) -> DAN:
         ValueError: unknown names, weights that do not fit, or a backbone that does not take images of the input size.
     """
     backbone = create_backbone(config.backbone, find_weights(config.backbone_weights))
-    model = DAN(backbone, num_classes, config.num_heads, config.attention)
+    model = DAN(backbone, num_classes, config.num_heads, config.attention, config.fusion)
     if config.init_weights:
         kept = load_matching(model, find_checkpoint(config.init_weights))
         log.info("went on from %s; new values: %s", config.init_weights, ", ".join(kept) or "none")

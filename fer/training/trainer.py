@@ -212,6 +212,7 @@ class Trainer:
             backbone=self.config.backbone,
             num_heads=self.config.num_heads,
             attention=self.config.attention,
+            fusion=self.config.fusion,
             classes=self.splits.train.classes,
             preprocessing=self.preprocessing,
             template=template,

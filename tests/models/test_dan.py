@@ -66,17 +66,18 @@ def test_grouped_heads_equal_a_loop_over_heads(num_heads):
         torch.testing.assert_close(attention[:, k], looked)
 
 
+@pytest.mark.parametrize("fusion", ["paper", "sum"])
 @pytest.mark.parametrize("num_heads", [1, 4])
-def test_fusion_equals_the_formula(num_heads):
+def test_fusion_equals_the_formula(num_heads, fusion):
     torch.manual_seed(0)
     x = torch.randn(3, 3, 16, 16)
-    model = trained(DAN(TinyBackbone(), 5, num_heads), x)
+    model = trained(DAN(TinyBackbone(), 5, num_heads, fusion=fusion), x)
     out = model(x)
-    heads = torch.stack([naive_head(model.attention, k, out.features)[0] for k in range(num_heads)], 1)
+    heads = raw = torch.stack([naive_head(model.attention, k, out.features)[0] for k in range(num_heads)], 1)
     if num_heads > 1:
         heads = heads - heads.exp().sum(1, keepdim=True).log()
     torch.testing.assert_close(out.heads, heads)
-    summed = sum(heads[:, k] for k in range(num_heads))
+    summed = sum((heads if fusion == "paper" else raw)[:, k] for k in range(num_heads))
     logits = summed @ model.classifier.weight.T + model.classifier.bias
     torch.testing.assert_close(out.logits, batch_norm(logits, model.norm, slice(None)))
 
@@ -144,6 +145,8 @@ def test_query_heads_equal_scaled_dot_product_attention(num_heads, parts):
 def test_an_unknown_attention():
     with pytest.raises(ValueError, match="unknown attention 'soft'; choose one of paper, qkv"):
         DAN(TinyBackbone(), 4, 2, "soft")
+    with pytest.raises(ValueError, match="unknown fusion 'mean'; choose one of paper, sum"):
+        DAN(TinyBackbone(), 4, 2, fusion="mean")
 
 
 @pytest.mark.parametrize(
