@@ -173,7 +173,8 @@ function drawFace(face, scale, mirrored) {
   let [left, top, right, bottom] = face.box.map((v) => v * scale);
   if (mirrored) [left, right] = [view.width - right, view.width - left];
   const dense = view.width / (view.clientWidth || view.width); // pixels of the picture per pixel of the page
-  const line = Math.max(2 * dense, view.width / 250), font = Math.max(14 * dense, view.width / 36);
+  const line = Math.max(2 * dense, view.width / 250);
+  const font = Math.max(13 * dense, Math.min(view.width / 36, (right - left) / 7));
   pen.lineWidth = line + 2;
   pen.strokeStyle = "rgba(0,0,0,0.6)";
   pen.strokeRect(left, top, right - left, bottom - top);
@@ -183,7 +184,8 @@ function drawFace(face, scale, mirrored) {
   pen.strokeRect(left, top, right - left, bottom - top);
   pen.setLineDash([]);
   pen.font = `600 ${font}px system-ui, sans-serif`;
-  const text = seen.unsure ? `unsure (${seen.label} ${percent(seen.confidence)})` : `${seen.label} ${percent(seen.confidence)}`;
+  const number = shown.size > 1 ? `${seen.track + 1} ` : "";
+  const text = `${number}${seen.label}${seen.unsure ? "? unsure" : ""} ${percent(seen.confidence)}`;
   const width = pen.measureText(text).width + font, height = 1.5 * font;
   const x = Math.max(0, Math.min(left - line / 2, view.width - width)), y = top > height ? top - height : Math.max(0, top);
   pen.fillStyle = css(seen.label);
