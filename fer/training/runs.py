@@ -97,7 +97,7 @@ def plot_curves(groups: dict[str, list[Run]], path: Path) -> None:
     """Draw validation score and cross-entropy over epochs: a colour per group, a line per run."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 5), layout="constrained")
+    figure = Figure(figsize=(14, max(5, 1 + 0.2 * len(groups))), layout="constrained")  # the legend grows
     left, right = figure.subplots(1, 2)
     for i, (name, group) in enumerate(groups.items()):
         for j, run in enumerate(group):
@@ -111,5 +111,5 @@ def plot_curves(groups: dict[str, list[Run]], path: Path) -> None:
             right.plot(epochs, [f.get("cross_entropy", np.nan) for f in run.history], **style)
     left.set(xlabel="epoch", ylabel="validation accuracy without duplicates, %")
     right.set(xlabel="epoch", ylabel="training cross-entropy")
-    left.legend(fontsize=8)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     figure.savefig(path, dpi=120)
