@@ -9,7 +9,7 @@ import ssl
 import sys
 import tempfile
 
-from fer.commands.common import EXIT_OK, EXIT_USAGE, add_detector, add_weights
+from fer.commands.common import EXIT_OK, EXIT_USAGE, add_detector, add_weights, recognizer_options
 from fer.errors import FerError
 
 
@@ -78,13 +78,7 @@ def _serve(arguments: argparse.Namespace, auth: list[tuple[str, str]] | None) ->
 
     from .page import build_page, launch_options
 
-    recognizer = EmotionRecognizer.from_pretrained(
-        arguments.weights,
-        detector=arguments.detector,
-        detector_weights=arguments.detector_weights,
-        device=arguments.device,
-        batch_size=arguments.batch_size,
-    )
+    recognizer = EmotionRecognizer.from_pretrained(**recognizer_options(arguments))
     signal.signal(signal.SIGTERM, _end)
     page = build_page(recognizer)
     _, local, public = page.launch(

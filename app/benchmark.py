@@ -112,7 +112,7 @@ def stream(browser, url: str, clients: int, seconds: float, report) -> str:
     begin = time.monotonic()
     while (left := seconds - (time.monotonic() - begin)) > 0:
         tabs[0].wait_for_timeout(1000 * min(10.0, left))
-        report(time.monotonic() - begin)
+        report()
     answers = [np.array(tab.evaluate("answers")) for tab in tabs]
     for tab in tabs:
         tab.context.close()
@@ -145,7 +145,7 @@ def main(argv: list[str] | None = None) -> int:
             before = _files(temporary)
             for clients in arguments.clients:
                 memory = []
-                print(stream(browser, url, clients, arguments.seconds, lambda _, m=memory: m.append(megabytes(pid))))
+                print(stream(browser, url, clients, arguments.seconds, lambda m=memory: m.append(megabytes(pid))))
                 print(f"  memory of the server: {memory[0]:.0f} MB after {min(10, arguments.seconds):.0f} s, ", end="")
                 print(f"{memory[-1]:.0f} MB at the end ({arguments.seconds:.0f} s), {max(memory):.0f} MB at most")
             print(f"files that the streams left on the disk: {len(_files(temporary) - before)}", flush=True)

@@ -12,7 +12,7 @@ const session = crypto.randomUUID?.() ?? String(Math.random());
 const taken = document.createElement("canvas"); // the last picture that was sent
 let stream = null, running = 0, shown = new Map(), rows = [], began = 0, times = [], hint = "", hintAt = 0;
 
-const css = (name, alpha = 1) => `rgba(${colours[name] ?? [60, 60, 60]},${alpha})`;
+const css = (name) => `rgb(${colours[name] ?? [60, 60, 60]})`;
 const percent = (p) => `${Math.round(100 * p)}%`;
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -52,7 +52,6 @@ async function start() {
   say("");
   began ||= performance.now();
   root.dataset.state = "on";
-  $(".welcome").hidden = true;
   $(".welcome").style.display = "none";
   $(".stop").disabled = false;
   running += 1;
@@ -118,7 +117,7 @@ function receive(answer, latency) {
   for (const seen of answer.faces) {
     if (seen.track == null) continue; // a new face; it has a track with the next picture
     const face = shown.get(seen.track) ?? { box: seen.box, alpha: 0, card: makeCard() };
-    Object.assign(face, { seen, last: now });
+    Object.assign(face, { seen, last: now, heats: seen.maps?.map(heat) });
     shown.set(seen.track, face);
     fillCard(face);
   }
@@ -162,12 +161,12 @@ function paint(run, now, before) {
 }
 
 function drawFace(face, scale, mirrored) {
-  const { seen } = face;
+  const { seen, heats } = face;
   pen.globalAlpha = face.alpha;
-  if (seen.maps) {
+  if (heats) {
     pen.setTransform(mirrored ? -scale : scale, 0, 0, scale, mirrored ? view.width : 0, 0);
     pen.transform(...seen.crop);
-    pen.drawImage(heat(seen.maps[0], 0.75), 0, 0, 1, 1);
+    pen.drawImage(heats[0], 0, 0, 1, 1);
     pen.setTransform(1, 0, 0, 1, 0, 0);
   }
   let [left, top, right, bottom] = face.box.map((v) => v * scale);
@@ -198,14 +197,14 @@ function drawFace(face, scale, mirrored) {
 
 // A map, rows of weights from 0 to 1, as a tiny picture in the colours of "magma"; the canvas smooths it when it is enlarged.
 const MAGMA = [[0, 0, 4], [81, 18, 124], [183, 55, 121], [252, 137, 97], [252, 253, 191]];
-function heat(rows, opacity) {
+function heat(rows) {
   const tiny = document.createElement("canvas");
   Object.assign(tiny, { width: rows[0].length, height: rows.length });
   const context = tiny.getContext("2d"), picture = context.createImageData(tiny.width, tiny.height);
   rows.flat().forEach((weight, i) => {
     const place = Math.min(weight * 4, 3.999), k = Math.floor(place);
     const colour = MAGMA[k].map((v, c) => v + (place - k) * (MAGMA[k + 1][c] - v));
-    picture.data.set([...colour, 255 * opacity * (0.35 + 0.65 * weight)], 4 * i);
+    picture.data.set([...colour, 191 * (0.35 + 0.65 * weight)], 4 * i);
   });
   context.putImageData(picture, 0, 0);
   return tiny;
@@ -217,39 +216,37 @@ function makeCard() {
   const bars = classes.map(
     (name) => `<div class="bar"><span>${name}</span><span class="track"><span class="fill" style="background:${css(name)}"></span></span><span class="percent"></span></div>`
   );
-  card.innerHTML = `<h3></h3>${bars.join("")}<div class="maps" hidden></div>`;
+  card.innerHTML = `<h4></h4>${bars.join("")}<div class="maps"></div>`;
   $(".faces").append(card);
   return card;
 }
 
-function fillCard({ card, seen }) {
+function fillCard({ card, seen, heats }) {
   card.style.setProperty("--emotion", css(seen.label));
   const what = seen.unsure ? `unsure <small>perhaps ${seen.label}</small>` : seen.label;
-  card.querySelector("h3").innerHTML = `${what} <small>${percent(seen.confidence)} · face ${seen.track + 1}</small>`;
+  card.querySelector("h4").innerHTML = `${what} <small>${percent(seen.confidence)} · face ${seen.track + 1}</small>`;
   card.querySelectorAll(".fill").forEach((fill, i) => (fill.style.width = percent(seen.probs[i])));
   card.querySelectorAll(".percent").forEach((cell, i) => (cell.textContent = percent(seen.probs[i])));
   const maps = card.querySelector(".maps");
-  maps.hidden = !seen.maps;
-  maps.style.display = seen.maps ? "" : "none";
-  if (seen.maps) fillMaps(maps, seen);
+  maps.style.display = heats ? "" : "none";
+  if (heats) fillMaps(maps, heats, seen.crop);
 }
 
-function fillMaps(maps, seen) {
-  if (maps.childElementCount !== seen.maps.length) {
-    maps.innerHTML = seen.maps
+function fillMaps(maps, heats, crop) {
+  if (maps.childElementCount !== heats.length) {
+    maps.innerHTML = heats
       .map((_, k) => `<figure><canvas width="84" height="84" role="img" aria-label="where ${k ? `head ${k}` : "all heads"} look"></canvas><figcaption>${k ? `head ${k}` : "all"}</figcaption></figure>`)
       .join("");
   }
-  const [a, b, c, d, e, f] = seen.crop;
+  const toTile = new DOMMatrix().scaleSelf(84, 84).multiplySelf(new DOMMatrix(crop).inverse());
   maps.querySelectorAll("canvas").forEach((canvas, k) => {
     const tile = canvas.getContext("2d");
     tile.filter = "grayscale(1)";
-    const crop = new DOMMatrix().scaleSelf(84, 84).multiplySelf(new DOMMatrix([a, b, c, d, e, f]).inverse());
-    tile.setTransform(crop);
+    tile.setTransform(toTile);
     tile.drawImage(taken, 0, 0);
     tile.filter = "none";
     tile.setTransform(84, 0, 0, 84, 0, 0);
-    tile.drawImage(heat(seen.maps[k], 0.75), 0, 0, 1, 1);
+    tile.drawImage(heats[k], 0, 0, 1, 1);
   });
 }
 

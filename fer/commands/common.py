@@ -15,6 +15,12 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=64, help="crops in one pass (default: %(default)s)")
 
 
+def recognizer_options(arguments: argparse.Namespace) -> dict:
+    """The arguments of `EmotionRecognizer.from_pretrained` among those of a command."""
+    names = ("weights", "detector", "detector_weights", "device", "batch_size", "max_pixels")
+    return {name: getattr(arguments, name) for name in names if name in arguments}
+
+
 def add_detector(parser: argparse.ArgumentParser) -> None:
     from ..faces import DETECTORS
 

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..images import MAX_PIXELS
-from .common import EXIT_OK, EXIT_SOME_FAILED, add_detector, add_weights
+from .common import EXIT_OK, EXIT_SOME_FAILED, add_detector, add_weights, recognizer_options
 
 if TYPE_CHECKING:
     from ..annotations import Annotations
     from ..inference.recognizer import EmotionRecognizer
     from ..inference.results import ImageResult
     from ..inference.sinks import Sink, Tally
-
-_OPTIONS = ("weights", "detector", "detector_weights", "device", "batch_size", "max_pixels")  # of a recogniser
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +67,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     from ..inference.sinks import Tally, open_sink
 
     paths, copies = _find(arguments)
-    options = {name: getattr(arguments, name) for name in _OPTIONS}
+    options = recognizer_options(arguments)
     on_driver = {"device": "cpu"} if arguments.engine == "ray" else {}  # which asks, and does not compute
     recognizer = EmotionRecognizer.from_pretrained(**options | on_driver)
     tally = Tally()
@@ -185,9 +183,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
         from ..images import find_files
         from ..inference.recognizer import EmotionRecognizer
 
-        options = {"detector": arguments.detector, "detector_weights": arguments.detector_weights}
-        options |= {"device": arguments.device, "batch_size": arguments.batch_size}
-        recognizer = EmotionRecognizer.from_pretrained(arguments.weights, **options)
+        recognizer = EmotionRecognizer.from_pretrained(**recognizer_options(arguments))
         for line in benchmark_files(recognizer, list(find_files([arguments.files], recursive=True))):
             print(line, flush=True)
         return EXIT_OK

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fake_detector import FakeDetector
 from PIL import Image
 
 import fer
@@ -15,18 +16,6 @@ from fer.models.checkpoint import load_checkpoint
 
 rng = np.random.default_rng(0)
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class FakeDetector:
-    """Finds as many faces as the red value of the first pixel says."""
-
-    name = "fake"
-
-    def copy(self):
-        return FakeDetector()
-
-    def __call__(self, image: np.ndarray) -> list[Detection]:
-        return [Detection(np.array([5, 5, 35 + k, 35 + k], float), None, 0.9) for k in range(image[0, 0, 0])][::-1]
 
 
 @pytest.fixture

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
+from fake_detector import FakeDetector
 
-from fer.faces import Detection
 from fer.inference.recognizer import EmotionRecognizer
 from fer.models.checkpoint import load_checkpoint
 
 
-class FakeDetector:
-    """Finds as many faces as the red value of the first pixel says."""
-
-    name = "fake"
-
-    def copy(self):
-        return FakeDetector()
-
-    def __call__(self, image: np.ndarray) -> list[Detection]:
-        return [Detection(np.array([5, 5, 75 + k, 75 + k], float), None, 0.9) for k in range(image[0, 0, 0])][::-1]
-
-
 @pytest.fixture
 def recognizer(tiny_checkpoint) -> EmotionRecognizer:
-    return EmotionRecognizer(*load_checkpoint(tiny_checkpoint), FakeDetector(), "cpu")
+    return EmotionRecognizer(*load_checkpoint(tiny_checkpoint), FakeDetector(70), "cpu")
 
 
 @pytest.fixture
