@@ -12,7 +12,7 @@ from ..data.loader import CropDataset, make_loader
 from ..device import choose_device
 from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
 from .calibration import reliability, selective
-from .metrics import Predictions, predict, summarize, summarize_attention, without_duplicates
+from .metrics import Predictions, agreement, predict, summarize, summarize_attention, without_duplicates
 
 
 @dataclass
@@ -73,7 +73,7 @@ def measure(found: SplitPredictions) -> dict:
     figures = {"weights": found.weights, "rule": found.samples.rule, "layout": found.samples.layout}
     figures |= {"classes": list(found.samples.classes), "temperature": found.description.temperature}
     figures |= summarize(logits, targets, found.samples.classes)
-    figures |= selective(logits, targets, found.description.unsure_below)
+    figures |= selective(logits, targets, found.description.unsure_below) | agreement(logits, targets)
     figures |= {"reliability": reliability(logits, targets)} | summarize_attention(attention)
     if found.leaked is None:
         return figures | {"accuracy_without_duplicates": None, "n_without_duplicates": None}
@@ -94,9 +94,9 @@ def evaluate_checkpoint(
             `flip`: average the logits with those of the mirrored image. `device`, `batch_size`.
 
     Returns:
-        what `summarize`, `selective`, `summarize_attention` and `reliability` give, dataset, split, rule, layout,
-        weights, flip, classes, temperature, and `accuracy_without_duplicates` with `n_without_duplicates` (None where no
-        train split was found, or no image is left).
+        what `summarize`, `selective`, `agreement`, `summarize_attention` and `reliability` give, dataset, split, rule,
+        layout, weights, flip, classes, temperature, and `accuracy_without_duplicates` with `n_without_duplicates` (None
+        where no train split was found, or no image is left).
 
     Raises:
         ValueError: see `load_samples` and `load_checkpoint`; or a class that the checkpoint does not know.

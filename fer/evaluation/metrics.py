@@ -70,6 +70,35 @@ def without_duplicates(logits: np.ndarray, targets: np.ndarray, leaked: np.ndarr
     }
 
 
+def agreement(logits: np.ndarray, targets: np.ndarray) -> dict:
+    """Where the targets [N,C] are shares of votes: how predictions fare with the voters. Empty for one-hot targets.
+
+    Returns:
+        share_of_votes: mean share of the votes for the predicted class; best_share_of_votes: the most that any
+        predictions could reach; by_agreement: number and accuracy of the images whose leading class has more than
+        `above` and at most `up_to` of the votes.
+    """
+    top = targets.max(1)
+    if (top == 1).all():
+        return {}
+    hits = logits.argmax(1) == targets.argmax(1)
+    tenths = np.clip(np.ceil(np.round(10 * top, 3)), 5, 10)  # of a vote of ten; float32 is not exact
+    return {
+        "share_of_votes": float(targets[np.arange(len(targets)), logits.argmax(1)].mean()),
+        "best_share_of_votes": float(top.mean()),
+        "by_agreement": [
+            {
+                "above": (t - 1) / 10 if t > 5 else 0.0,
+                "up_to": t / 10,
+                "n": int(inside.sum()),
+                "accuracy": float(hits[inside].mean()),
+            }
+            for t, inside in ((t, tenths == t) for t in range(5, 11))
+            if inside.any()
+        ],
+    }
+
+
 def confusion_matrix(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Counts [C,C]: rows are true classes, columns predicted ones."""
     matrix = np.zeros((targets.shape[1],) * 2, int)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from fer.evaluation.metrics import accuracy, summarize, summarize_attention
+from fer.evaluation.metrics import accuracy, agreement, summarize, summarize_attention
 
 rng = np.random.default_rng(0)
 CLASSES = ("a", "b", "c", "d")
@@ -34,6 +34,22 @@ def test_a_class_without_an_image_is_left_out_of_the_means():
 
 def test_no_image_has_no_accuracy():
     assert np.isnan(accuracy(np.empty((0, 4)), np.empty((0, 4))))
+
+
+def test_predictions_are_compared_with_the_votes():
+    targets = np.array([[0.9, 0.1, 0], [0.6, 0.3, 0.1], [0.4, 0.6, 0], [0.4, 0.3, 0.3]], np.float32)
+    figures = agreement(5 * np.eye(3)[[0, 1, 1, 0]], targets)
+    assert figures["share_of_votes"] == pytest.approx((0.9 + 0.3 + 0.6 + 0.4) / 4)
+    assert figures["best_share_of_votes"] == pytest.approx((0.9 + 0.6 + 0.6 + 0.4) / 4)
+    assert figures["by_agreement"] == [
+        {"above": 0.0, "up_to": 0.5, "n": 1, "accuracy": 1.0},
+        {"above": 0.5, "up_to": 0.6, "n": 2, "accuracy": 0.5},
+        {"above": 0.8, "up_to": 0.9, "n": 1, "accuracy": 1.0},
+    ]
+
+
+def test_one_hot_targets_tell_nothing_of_voters():
+    assert agreement(np.eye(3), np.eye(3)) == {}
 
 
 def test_attention_is_summed_up_over_images():
