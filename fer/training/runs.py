@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import yaml
+
+from .config import TrainConfig
 
 # Fields that do not make two runs different experiments.
 _FREE = ("seed", "out", "data", "resume", "minutes", "workers", "device", "compile")
@@ -59,12 +61,17 @@ def find_runs(paths: list[str]) -> list[Run]:
 
 
 def group_runs(runs: list[Run]) -> dict[str, list[Run]]:
-    """Runs that differ in their seed alone, under the name that their folders share."""
-    groups = {}
+    """Runs that differ in their seed alone, under the name that their folders share; where two groups share it, under all."""
+    groups, defaults = {}, asdict(TrainConfig())
     for run in runs:
-        key = json.dumps({k: v for k, v in run.config.items() if k not in _FREE}, sort_keys=True)
+        config = defaults | run.config  # a run may be older than a field
+        key = json.dumps({k: v for k, v in config.items() if k not in _FREE}, sort_keys=True)
         groups.setdefault(key, []).append(run)
-    return {_name(group): group for group in groups.values()}
+    names = [_name(group) for group in groups.values()]
+    return {
+        name if names.count(name) == 1 else ", ".join(str(run.folder) for run in group): group
+        for name, group in zip(names, groups.values())
+    }
 
 
 def _name(group: list[Run]) -> str:

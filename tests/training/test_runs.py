@@ -58,6 +58,19 @@ def test_runs_that_differ_in_more_than_the_seed_are_apart(tmp_path):
     assert "±" in tabulate(groups)
 
 
+def test_a_run_older_than_a_field_has_its_default(tmp_path):
+    fake_run(tmp_path / "a" / "seed0", 0, [0.5])
+    fake_run(tmp_path / "a" / "seed1", 1, [0.5], fusion="paper")
+    assert {name: len(group) for name, group in group_runs(find_runs([str(tmp_path)])).items()} == {f"{tmp_path}/a": 2}
+
+
+def test_no_group_is_lost_where_two_have_the_same_name(tmp_path):
+    fake_run(tmp_path / "a" / "seed0", 0, [0.5])
+    fake_run(tmp_path / "a" / "seed1", 1, [0.5], num_heads=2)
+    groups = group_runs(find_runs([str(tmp_path)]))
+    assert set(groups) == {f"{tmp_path}/a/seed0", f"{tmp_path}/a/seed1"}
+
+
 def test_no_run_is_said(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 2
     assert "no folder there holds history.jsonl" in capsys.readouterr().err
