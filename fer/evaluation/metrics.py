@@ -73,6 +73,8 @@ def without_duplicates(logits: np.ndarray, targets: np.ndarray, leaked: np.ndarr
 def agreement(logits: np.ndarray, targets: np.ndarray) -> dict:
     """Where the targets [N,C] are shares of votes: how predictions fare with the voters. Empty for one-hot targets.
 
+    The shares are those of the targets; of FER+'s rules only `all` keeps every vote.
+
     Returns:
         share_of_votes: mean share of the votes for the predicted class; best_share_of_votes: the most that any
         predictions could reach; by_agreement: number and accuracy of the images whose leading class has more than
@@ -81,10 +83,11 @@ def agreement(logits: np.ndarray, targets: np.ndarray) -> dict:
     top = targets.max(1)
     if (top == 1).all():
         return {}
-    hits = logits.argmax(1) == targets.argmax(1)
+    predicted = logits.argmax(1)
+    hits = predicted == targets.argmax(1)
     tenths = np.clip(np.ceil(np.round(10 * top, 3)), 5, 10)  # of a vote of ten; float32 is not exact
     return {
-        "share_of_votes": float(targets[np.arange(len(targets)), logits.argmax(1)].mean()),
+        "share_of_votes": float(targets[np.arange(len(targets)), predicted].mean()),
         "best_share_of_votes": float(top.mean()),
         "by_agreement": [
             {

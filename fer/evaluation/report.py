@@ -78,8 +78,10 @@ def format_summary(metrics: dict) -> str:
         lines.append(f"  {name:<12}{row['n']:>6}{cells[0]:>9}{cells[1]:>11}{cells[2]:>9}")
     if "by_agreement" in metrics:
         share, best = metrics["share_of_votes"], metrics["best_share_of_votes"]
-        lines.append(f"  votes for the predicted class {share:.2%}; the best possible prediction has {best:.2%}")
-        lines.append(f"  {'voters agree':<18}{'n':>6}{'accuracy':>10}")
+        lines.append(
+            f"  share of the predicted class in the target {share:.2%}; no prediction could have more than {best:.2%}"
+        )
+        lines.append(f"  {'leading share':<18}{'n':>6}{'accuracy':>10}")
         for row in metrics["by_agreement"]:
             lines.append(f"  {row['above']:>6.0%} to {row['up_to']:>4.0%}    {row['n']:>6}{row['accuracy']:>10.2%}")
     return "\n".join(lines)
