@@ -181,17 +181,18 @@ def test_train_py_is_the_same_command():
     assert script.returncode == 0 and "--recipe" in script.stdout
 
 
-def test_publish_stores_the_figures_of_the_stored_file(tmp_path, tiny_checkpoint, capsys):
+@pytest.mark.parametrize(("trained_on", "asked"), [("ferplus", []), ("parquet", ["--dataset", "ferplus"])])
+def test_publish_stores_the_figures_of_the_stored_file(tmp_path, tiny_checkpoint, capsys, trained_on, asked):
     data = make_ferplus(tmp_path / "data", {"FER2013Valid": 16})
     model, description = load_checkpoint(tiny_checkpoint)
-    description.dataset = "ferplus"
+    description.dataset = trained_on
     description.recipe = {"data": "/home/me/data", "init_weights": "/home/me/runs/a/best.safetensors", "epochs": 3}
     save_checkpoint(tmp_path / "best.safetensors", model, description)
     out = tmp_path / "shipped.safetensors"
-    terms = ["--data", str(data), "--licence", "research only", "--device", "cpu"]
+    terms = ["--data", str(data), "--licence", "research only", "--device", "cpu", *asked]
     assert main(["publish", str(tmp_path / "best.safetensors"), "--out", str(out), *terms]) == 0
     shipped = read_description(out)
-    assert shipped.licence == "research only"
+    assert (shipped.licence, shipped.dataset) == ("research only", "ferplus")
     assert shipped.recipe == {"init_weights": "a/best.safetensors", "epochs": 3}  # nothing about this machine
     calibration = shipped.metrics.pop("calibration")
     figures = evaluate_checkpoint(out, "ferplus", data, "val", device="cpu")

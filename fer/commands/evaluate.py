@@ -21,6 +21,11 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="the copy of the dataset whose train split is compared with (default: --data, where it holds one)",
     )
     parser.add_argument("--flip", action="store_true", help="average the logits with those of the mirrored image")
+    parser.add_argument(
+        "--aligned",
+        metavar="DIR",
+        help="average them with those of the aligned crops, which fer pack --align wrote to DIR",
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for metrics.json and pictures")
     add_weights(parser)
 
@@ -37,6 +42,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         arguments.rule,
         duplicates_of_dir=arguments.duplicates_of,
         flip=arguments.flip,
+        aligned=arguments.aligned,
         device=arguments.device,
         batch_size=arguments.batch_size,
     )
@@ -48,7 +54,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 def _add_publish(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="best.safetensors of a run")
-    parser.add_argument("--data", required=True, metavar="DIR", help="folder of the dataset it was trained on")
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder of the dataset")
+    parser.add_argument("--dataset", default="", help="its name (default: that which it was trained on)")
     parser.add_argument("--out", required=True, metavar="FILE", help="the .safetensors file to write")
     parser.add_argument("--licence", required=True, help="under which terms the weights may be used")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
@@ -59,7 +66,7 @@ def _publish(arguments: argparse.Namespace) -> int:
     from ..evaluation.report import format_summary
 
     figures = publish_checkpoint(
-        arguments.checkpoint, arguments.out, arguments.data, arguments.licence, arguments.device
+        arguments.checkpoint, arguments.out, arguments.data, arguments.licence, arguments.dataset, arguments.device
     )
     print(format_summary(figures))
     print(f"written: {arguments.out}, {Path(arguments.out).stat().st_size / 1e6:.1f} MB")

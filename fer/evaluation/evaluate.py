@@ -35,6 +35,7 @@ def predict_split(
     *,
     duplicates_of_dir: str | Path | None = None,
     flip: bool = False,
+    aligned: str | Path | None = None,
     device: str = "auto",
     batch_size: int = 64,
 ) -> SplitPredictions:
@@ -50,12 +51,13 @@ def predict_split(
         )
     train_rule = description.recipe.get("train_rule", "") if description.dataset == dataset else ""
     train = find_train(dataset, data, duplicates_of_dir, split, train_rule)
-    loader = make_loader(
-        CropDataset(samples, description.preprocessing, np.reshape(description.template, (-1, 2))),
-        batch_size,
-        device=device,
+    model, template = model.fold().to(device), np.reshape(description.template, (-1, 2))
+    views = [samples] if aligned is None else [samples, load_aligned(aligned, split, samples)]
+    loaders = (
+        make_loader(CropDataset(v, description.preprocessing, template), batch_size, device=device) for v in views
     )
-    predictions = predict(model.fold().to(device), loader, device, flip=flip)
+    seen = [predict(model, loader, device, flip=flip) for loader in loaders]
+    predictions = seen[0]._replace(logits=np.mean([view.logits for view in seen], 0))
     columns = [description.classes.index(name) for name in samples.classes]
     return SplitPredictions(
         path.name,
@@ -91,18 +93,31 @@ def evaluate_checkpoint(
         weights: name of shipped weights, or a file.
         options: `duplicates_of_dir`: a folder with the train split; images that also occur in it (as the rule of the
             checkpoint's training keeps it) are left out of `accuracy_without_duplicates`; None looks in `data`.
-            `flip`: average the logits with those of the mirrored image. `device`, `batch_size`.
+            `flip`: average the logits with those of the mirrored image. `aligned`: average them with those of the aligned
+            crops, from the folder of the same dataset that `fer pack --align` wrote. `device`, `batch_size`.
 
     Returns:
         what `summarize`, `selective`, `agreement`, `summarize_attention` and `reliability` give, dataset, split, rule,
-        layout, weights, flip, classes, temperature, and `accuracy_without_duplicates` with `n_without_duplicates` (None
+        layout, weights, flip, aligned, classes, temperature, and `accuracy_without_duplicates` with `n_without_duplicates` (None
         where no train split was found, or no image is left).
 
     Raises:
         ValueError: see `load_samples` and `load_checkpoint`; or a class that the checkpoint does not know.
     """
     found = predict_split(weights, dataset, data, split, rule, **options)
-    return {"dataset": dataset, "split": split, "flip": options.get("flip", False)} | measure(found)
+    asked = {"flip": options.get("flip", False), "aligned": options.get("aligned") is not None}
+    return {"dataset": dataset, "split": split} | asked | measure(found)
+
+
+def load_aligned(folder: str | Path, split: str, samples: Samples) -> Samples:
+    """The aligned crops of `samples`, as `fer pack --align` wrote them. Raises ValueError where they are of other images."""
+    aligned = load_samples("parquet", folder, split)
+    if aligned.names != samples.names:
+        raise ValueError(
+            f"{folder}: {len(aligned)} aligned crops that are not those of the {len(samples)} images of {split} (rule "
+            f"{samples.rule}), in this order; write them again by fer pack --align with the same --rule"
+        )
+    return aligned
 
 
 def find_train(dataset: str, data: str | Path, folder: str | Path | None, split: str, rule: str) -> Samples | None:

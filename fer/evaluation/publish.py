@@ -13,7 +13,13 @@ from .evaluate import measure, predict_split
 
 
 def publish_checkpoint(
-    weights: str | Path, out: str | Path, data: str | Path, licence: str, device: str = "auto", batch_size: int = 64
+    weights: str | Path,
+    out: str | Path,
+    data: str | Path,
+    licence: str,
+    dataset: str = "",
+    device: str = "auto",
+    batch_size: int = 64,
 ) -> dict:
     """Calibrate a checkpoint on validation and store it in half precision, with its figures and a licence in its metadata.
 
@@ -23,8 +29,9 @@ def publish_checkpoint(
     Args:
         weights: a checkpoint of a run.
         out: the `.safetensors` file to write.
-        data: the folder of the dataset that the checkpoint was trained on.
+        data: the folder of the dataset.
         licence: under which terms the weights may be used.
+        dataset: its name; default: that which the checkpoint was trained on, which may be a copy of it (`parquet`).
 
     Returns:
         the figures of `evaluate_checkpoint` on the validation split, of the stored weights, and `calibration`: errors before
@@ -36,6 +43,7 @@ def publish_checkpoint(
     if Path(out).suffix != ".safetensors":
         raise ValueError(f"--out {out}: expected a name that ends with .safetensors")
     model, description = load_checkpoint(find_checkpoint(weights))
+    description.dataset = dataset or description.dataset
     rule = description.recipe.get("val_rule", "")
     with tempfile.TemporaryDirectory() as folder:
         stored = Path(folder) / Path(out).name
@@ -52,6 +60,7 @@ def publish_checkpoint(
         "dataset": description.dataset,
         "split": "val",
         "flip": False,
+        "aligned": False,
         **measure(found),
         "epoch": description.metrics.get("epoch"),
         "calibration": {
