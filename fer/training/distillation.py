@@ -65,8 +65,9 @@ def distill_dataset(
 ) -> dict[str, Packed]:
     """Write a copy of a dataset whose training targets hold what teachers see in both crops of a face, loose and aligned.
 
-    A network that learns from it has the teachers' mean of two crops as its aim, and at inference sees one. Every training face is there twice, by its crop as it is and by the aligned one, with the same target: its own, mixed with
-    the mean probabilities of all teachers on both crops. Validation is as it was.
+    Every training face is there twice, by its crop as it is and by the aligned one, with the same target: its own, mixed with
+    the mean probabilities of all teachers on both crops. Validation is as it was. A network that learns from it sees one crop
+    at inference, and aims at what two would have given.
 
     Args:
         dataset, data: of crops.
