@@ -1,4 +1,4 @@
-"""fer train, study, report, average, distill."""
+"""fer train, study, report, average."""
 
 from __future__ import annotations
 
@@ -97,38 +97,9 @@ def _average(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _add_distill(parser: argparse.ArgumentParser) -> None:
-    from ..data import DATASETS
-
-    parser.add_argument("dataset", choices=DATASETS, help="name of the dataset")
-    parser.add_argument("data", metavar="DIR", help="folder of the dataset")
-    parser.add_argument("aligned", metavar="ALIGNED", help="its aligned copy, which fer pack --align wrote")
-    parser.add_argument("out", metavar="OUT", help="folder for the shards; train on it by --dataset parquet --data OUT")
-    parser.add_argument("--teachers", nargs="+", required=True, metavar="CHECKPOINT", help="trained networks")
-    parser.add_argument(
-        "--distill", type=float, default=0.7, help="share of the teachers in the targets (default: 0.7)"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
-
-
-def _distill(arguments: argparse.Namespace) -> int:
-    from ..training.distillation import distill_dataset
-
-    a = arguments
-    packed = distill_dataset(a.dataset, a.data, a.aligned, a.out, a.teachers, a.distill, a.device)
-    for split, found in packed.items():
-        print(f"{split}: {found.rows} images in {len(found.shards)} shards")
-    return EXIT_OK
-
-
 COMMANDS = {
     "train": (_add_train, _train, "train a DAN: recipe and flags -> a run folder with the best checkpoint"),
     "study": (_add_study, _study, "train the runs of one or several studies, in pieces if need be, and report them"),
     "report": (_add_report, _report, "runs side by side: a table with mean and deviation over seeds, and curves"),
-    "distill": (
-        _add_distill,
-        _distill,
-        "a copy of a dataset whose targets hold what teachers see in both crops of a face",
-    ),
     "average": (_add_average, _average, "the mean of the weights of several checkpoints"),
 }

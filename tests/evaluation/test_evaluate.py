@@ -6,9 +6,11 @@ import torch
 from conftest import make_ferplus
 
 from fer.data import load_samples
+from fer.data.pack import PackOptions, pack_split
 from fer.evaluation import evaluate as module
-from fer.evaluation.evaluate import evaluate_checkpoint
+from fer.evaluation.evaluate import evaluate_checkpoint, predict_split
 from fer.models.checkpoint import load_checkpoint, save_checkpoint
+from fer.resources import DEFAULT_WEIGHTS
 
 
 @pytest.fixture
@@ -52,3 +54,33 @@ def test_a_class_that_the_checkpoint_does_not_know(data, tiny_checkpoint, monkey
     monkeypatch.setattr(module, "load_samples", renamed)
     with pytest.raises(ValueError, match="has 8 classes .* without boredom of ferplus"):
         evaluate_checkpoint(tiny_checkpoint, "ferplus", data, "val")
+
+
+def pack_upside_down(tree, out):
+    """An aligned copy of the validation images of a tree, as far as upside down is aligned."""
+    pack_split(load_samples("ferplus", tree, "val"), out, "ferplus", "val", PackOptions(), align=np.flipud)
+    return out
+
+
+def test_the_mean_with_aligned_crops(ferplus_tree, tmp_path):
+    aligned = pack_upside_down(ferplus_tree, tmp_path / "aligned")
+    loose, turned, both = (
+        predict_split(DEFAULT_WEIGHTS, dataset, data, "val", aligned=also).predictions
+        for dataset, data, also in (
+            ("ferplus", ferplus_tree, None),
+            ("parquet", aligned, None),
+            ("ferplus", ferplus_tree, aligned),
+        )
+    )
+    assert np.abs(loose.logits - turned.logits).max() > 1
+    np.testing.assert_allclose(both.logits, (loose.logits + turned.logits) / 2, atol=1e-5)
+    np.testing.assert_array_equal(both.targets, loose.targets)
+    figures = evaluate_checkpoint(DEFAULT_WEIGHTS, "ferplus", ferplus_tree, "val", aligned=aligned)
+    assert figures["aligned"] and not figures["flip"]
+
+
+def test_aligned_crops_of_other_images(ferplus_tree, tmp_path, tiny_checkpoint):
+    aligned = pack_upside_down(ferplus_tree, tmp_path / "aligned")
+    other = make_ferplus(tmp_path / "other", {"FER2013Valid": 24})
+    with pytest.raises(ValueError, match="16 aligned crops that are not those of the 24 images of val"):
+        evaluate_checkpoint(tiny_checkpoint, "ferplus", other, "val", aligned=aligned)
