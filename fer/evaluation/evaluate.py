@@ -19,6 +19,7 @@ from .metrics import Predictions, agreement, predict, summarize, summarize_atten
 class SplitPredictions:
     """What a checkpoint says of one split: logits before its temperature, over the classes of the dataset."""
 
+    asked: dict  # dataset, split, flip, aligned
     weights: str
     description: Description
     samples: Samples
@@ -60,6 +61,7 @@ def predict_split(
     predictions = seen[0]._replace(logits=np.mean([view.logits for view in seen], 0))
     columns = [description.classes.index(name) for name in samples.classes]
     return SplitPredictions(
+        {"dataset": dataset, "split": split, "flip": flip, "aligned": aligned is not None},
         path.name,
         description,
         samples,
@@ -69,10 +71,10 @@ def predict_split(
 
 
 def measure(found: SplitPredictions) -> dict:
-    """The figures of a split, with the temperature and the threshold of the checkpoint's description."""
+    """What was asked, and the figures of the split, with the temperature and the threshold of the checkpoint's description."""
     logits, targets, attention = found.predictions
     logits = logits / found.description.temperature
-    figures = {"weights": found.weights, "rule": found.samples.rule, "layout": found.samples.layout}
+    figures = found.asked | {"weights": found.weights, "rule": found.samples.rule, "layout": found.samples.layout}
     figures |= {"classes": list(found.samples.classes), "temperature": found.description.temperature}
     figures |= summarize(logits, targets, found.samples.classes)
     figures |= selective(logits, targets, found.description.unsure_below) | agreement(logits, targets)
@@ -102,11 +104,9 @@ def evaluate_checkpoint(
         where no train split was found, or no image is left).
 
     Raises:
-        ValueError: see `load_samples` and `load_checkpoint`; or a class that the checkpoint does not know.
+        ValueError: see `load_samples`, `load_checkpoint` and `load_aligned`; or a class that the checkpoint does not know.
     """
-    found = predict_split(weights, dataset, data, split, rule, **options)
-    asked = {"flip": options.get("flip", False), "aligned": options.get("aligned") is not None}
-    return {"dataset": dataset, "split": split} | asked | measure(found)
+    return measure(predict_split(weights, dataset, data, split, rule, **options))
 
 
 def load_aligned(folder: str | Path, split: str, samples: Samples) -> Samples:

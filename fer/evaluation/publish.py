@@ -57,10 +57,6 @@ def publish_checkpoint(
     description.recipe = without_places(description.recipe)
     found.description = description
     description.metrics = {
-        "dataset": description.dataset,
-        "split": "val",
-        "flip": False,
-        "aligned": False,
         **measure(found),
         "epoch": description.metrics.get("epoch"),
         "calibration": {
