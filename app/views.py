@@ -68,7 +68,7 @@ def photo(recognizer: EmotionRecognizer, result: ImageResult) -> str:
 def _card(recognizer: EmotionRecognizer, image: np.ndarray, face: Face, number: int) -> str:
     bars = "".join(_bar(name, p) for name, p in face.probs.items())
     captions = ["all heads", *(f"head {k}" for k in range(1, len(face.attention) + 1))]
-    maps = zip(captions, draw_attention(recognizer.cut(image, face), face.attention, THUMBNAIL))
+    maps = zip(captions, draw_attention(recognizer.cut(image, face)[0], face.attention, THUMBNAIL))
     figures = "".join(f"<figure>{picture(m, f'where {c} look')}<figcaption>{c}</figcaption></figure>" for c, m in maps)
     return (
         f'<section class="card" style="--emotion:{colour(face.label)}"><h4>{_title(face)} <small>face {number}</small></h4>'

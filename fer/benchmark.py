@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from .device import peak_megabytes
-from .faces import Detector, crop_face
+from .faces import Detector
 from .images import MAX_SIDE, read_image
 from .inference.recognizer import EmotionRecognizer
 from .models.checkpoint import load_checkpoint
@@ -107,10 +107,7 @@ def benchmark_files(recognizer: EmotionRecognizer, paths: list[Path], workers: i
             with suppress(ValueError):
                 image = read_image(path)
                 for detection in whole(image):
-                    crop = crop_face(
-                        image, detection, recognizer.template, recognizer.description.preprocessing.crop_size
-                    )
-                    recognizer.predict_crops([crop])
+                    recognizer.predict_crops(recognizer.cut(image, detection))
                     faces += 1
         return faces
 

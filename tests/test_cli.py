@@ -11,9 +11,11 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from conftest import make_ferplus
+from fake_detector import FakeDetector
 from PIL import Image
 
 from fer.cli import main
+from fer.evaluation import evaluate
 from fer.evaluation.evaluate import evaluate_checkpoint
 from fer.images import read_image, write_image
 from fer.inference.sinks import COLUMNS
@@ -206,6 +208,17 @@ def test_publish_stores_the_figures_of_the_stored_file(tmp_path, tiny_checkpoint
     terms[1] = str(tmp_path / "nowhere")  # no data there: the shipped file stays
     assert main(["publish", str(tmp_path / "best.safetensors"), "--out", str(out), *terms]) == 2
     assert out.read_bytes() == kept
+
+
+def test_publish_with_a_second_crop_calibrates_on_found_faces(tmp_path, tiny_checkpoint, monkeypatch):
+    data, asked = make_ferplus(tmp_path / "data", {"FER2013Valid": 16}), []
+    monkeypatch.setattr(evaluate, "create_detector", lambda *names: asked.append(names) or FakeDetector())
+    out = tmp_path / "shipped.safetensors"
+    command = ["publish", str(tiny_checkpoint), "--dataset", "ferplus", "--data", str(data), "--licence", "mine"]
+    assert main([*command, "--out", str(out), "--second-crop", "--detector-weights", "yunet.onnx"]) == 0
+    assert asked == [("yunet", "yunet.onnx")]
+    shipped = read_description(out)
+    assert shipped.second_crop and shipped.metrics["detector"] == "fake"
 
 
 def test_benchmark_of_a_recipe(tmp_path, capsys):

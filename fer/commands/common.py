@@ -21,8 +21,10 @@ def recognizer_options(arguments: argparse.Namespace) -> dict:
     return {name: getattr(arguments, name) for name in names if name in arguments}
 
 
-def add_detector(parser: argparse.ArgumentParser) -> None:
+def add_detector(
+    parser: argparse.ArgumentParser, what: str = "face detector; none: images are crops", default: str = "auto"
+) -> None:
     from ..faces import DETECTORS
 
-    parser.add_argument("--detector", default="auto", choices=DETECTORS, help="face detector; none: images are crops")
+    parser.add_argument("--detector", default=default, choices=DETECTORS, help=what)
     parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")

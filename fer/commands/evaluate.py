@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import EXIT_OK, add_weights
+from .common import EXIT_OK, add_detector, add_weights
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -21,13 +21,9 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="the copy of the dataset whose train split is compared with (default: --data, where it holds one)",
     )
     parser.add_argument("--flip", action="store_true", help="average the logits with those of the mirrored image")
-    parser.add_argument(
-        "--aligned",
-        metavar="DIR",
-        help="average them with those of the aligned crops, which fer pack --align wrote to DIR",
-    )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for metrics.json and pictures")
     add_weights(parser)
+    add_detector(parser, "find the face in each crop, and cut it out as from a photo; none: crops as they are", "none")
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -42,7 +38,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         arguments.rule,
         duplicates_of_dir=arguments.duplicates_of,
         flip=arguments.flip,
-        aligned=arguments.aligned,
+        detector=arguments.detector,
+        detector_weights=arguments.detector_weights,
         device=arguments.device,
         batch_size=arguments.batch_size,
     )
@@ -58,6 +55,12 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", default="", help="its name (default: that which it was trained on)")
     parser.add_argument("--out", required=True, metavar="FILE", help="the .safetensors file to write")
     parser.add_argument("--licence", required=True, help="under which terms the weights may be used")
+    parser.add_argument(
+        "--second-crop",
+        action="store_true",
+        help="let inference take the mean with the square around the face's box; calibrates on faces that YuNet finds",
+    )
+    parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
 
@@ -66,7 +69,14 @@ def _publish(arguments: argparse.Namespace) -> int:
     from ..evaluation.report import format_summary
 
     figures = publish_checkpoint(
-        arguments.checkpoint, arguments.out, arguments.data, arguments.licence, arguments.dataset, arguments.device
+        arguments.checkpoint,
+        arguments.out,
+        arguments.data,
+        arguments.licence,
+        arguments.dataset,
+        second_crop=arguments.second_crop,
+        detector_weights=arguments.detector_weights,
+        device=arguments.device,
     )
     print(format_summary(figures))
     print(f"written: {arguments.out}, {Path(arguments.out).stat().st_size / 1e6:.1f} MB")

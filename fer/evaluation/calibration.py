@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 SELECTIVE_ACCURACY = 0.9
+EVEN_CHANCE = 0.5  # a calibrated confidence below it: more likely wrong than right
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -54,12 +55,15 @@ def expected_calibration_error(logits: np.ndarray, targets: np.ndarray, bins: in
 
 
 def unsure_threshold(logits: np.ndarray, targets: np.ndarray, accuracy: float = SELECTIVE_ACCURACY) -> float:
-    """The lowest confidence such that predictions at or above it are right in a share of `accuracy`; 1 if there is none."""
+    """The lowest confidence, from an even chance up, such that predictions at or above it are right in a share of `accuracy`.
+
+    1 if there is none.
+    """
     confidence, correct = _confidence(logits, targets)
     order = np.argsort(-confidence, kind="stable")
     share = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
     good = np.flatnonzero(share >= accuracy)
-    return float(confidence[order][good[-1]]) if len(good) else 1.0
+    return max(EVEN_CHANCE, float(confidence[order][good[-1]])) if len(good) else 1.0
 
 
 def selective(logits: np.ndarray, targets: np.ndarray, threshold: float) -> dict:

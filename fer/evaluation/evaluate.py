@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from ..data import Samples, SplitNotFound, duplicates_of, load_samples
 from ..data.loader import CropDataset, make_loader
 from ..device import choose_device
+from ..faces import Detector, create_detector
 from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
 from .calibration import reliability, selective
 from .metrics import Predictions, agreement, predict, summarize, summarize_attention, without_duplicates
@@ -19,7 +21,7 @@ from .metrics import Predictions, agreement, predict, summarize, summarize_atten
 class SplitPredictions:
     """What a checkpoint says of one split: logits before its temperature, over the classes of the dataset."""
 
-    asked: dict  # dataset, split, flip, aligned
+    asked: dict  # dataset, split, flip, detector
     weights: str
     description: Description
     samples: Samples
@@ -36,7 +38,8 @@ def predict_split(
     *,
     duplicates_of_dir: str | Path | None = None,
     flip: bool = False,
-    aligned: str | Path | None = None,
+    detector: str = "none",
+    detector_weights: str | Path | None = None,
     device: str = "auto",
     batch_size: int = 64,
 ) -> SplitPredictions:
@@ -53,15 +56,21 @@ def predict_split(
     train_rule = description.recipe.get("train_rule", "") if description.dataset == dataset else ""
     train = find_train(dataset, data, duplicates_of_dir, split, train_rule)
     model, template = model.fold().to(device), np.reshape(description.template, (-1, 2))
-    views = [samples] if aligned is None else [samples, load_aligned(aligned, split, samples)]
+    shown = samples
+    if detector != "none" and samples.boxes is None:
+        found = create_detector(detector, detector_weights)
+        shown, detector = find_faces(samples, found), found.name
+    crops = [shown]
+    if description.second_crop and shown.landmarks is not None:
+        crops.append(replace(shown, landmarks=None))
     loaders = (
-        make_loader(CropDataset(v, description.preprocessing, template), batch_size, device=device) for v in views
+        make_loader(CropDataset(c, description.preprocessing, template), batch_size, device=device) for c in crops
     )
     seen = [predict(model, loader, device, flip=flip) for loader in loaders]
-    predictions = seen[0]._replace(logits=np.mean([view.logits for view in seen], 0))
+    predictions = seen[0]._replace(logits=np.mean([of_crop.logits for of_crop in seen], 0))
     columns = [description.classes.index(name) for name in samples.classes]
     return SplitPredictions(
-        {"dataset": dataset, "split": split, "flip": flip, "aligned": aligned is not None},
+        {"dataset": dataset, "split": split, "flip": flip, "detector": detector},
         path.name,
         description,
         samples,
@@ -95,29 +104,31 @@ def evaluate_checkpoint(
         weights: name of shipped weights, or a file.
         options: `duplicates_of_dir`: a folder with the train split; images that also occur in it (as the rule of the
             checkpoint's training keeps it) are left out of `accuracy_without_duplicates`; None looks in `data`.
-            `flip`: average the logits with those of the mirrored image. `aligned`: average them with those of the aligned
-            crops, from the folder of the same dataset that `fer pack --align` wrote. `device`, `batch_size`.
+            `flip`: average the logits with those of the mirrored image. `detector`: none takes the images as the dataset
+            gives them; auto, yunet and haar (with `detector_weights`) treat crops as inference treats photos: the largest face
+            is found and cut out; photos are cut by their annotation in any case. `device`, `batch_size`.
 
     Returns:
         what `summarize`, `selective`, `agreement`, `summarize_attention` and `reliability` give, dataset, split, rule,
-        layout, weights, flip, aligned, classes, temperature, and `accuracy_without_duplicates` with `n_without_duplicates` (None
+        layout, weights, flip, detector, classes, temperature, and `accuracy_without_duplicates` with `n_without_duplicates` (None
         where no train split was found, or no image is left).
 
     Raises:
-        ValueError: see `load_samples`, `load_checkpoint` and `load_aligned`; or a class that the checkpoint does not know.
+        ValueError: see `load_samples`, `load_checkpoint`, `create_detector`; or a class that the checkpoint does not know.
     """
     return measure(predict_split(weights, dataset, data, split, rule, **options))
 
 
-def load_aligned(folder: str | Path, split: str, samples: Samples) -> Samples:
-    """The aligned crops of `samples`, as `fer pack --align` wrote them. Raises ValueError where they are of other images."""
-    aligned = load_samples("parquet", folder, split)
-    if aligned.names != samples.names:
-        raise ValueError(
-            f"{folder}: {len(aligned)} aligned crops that are not those of the {len(samples)} images of {split} (rule "
-            f"{samples.rule}), in this order; write them again by fer pack --align with the same --rule"
-        )
-    return aligned
+def find_faces(samples: Samples, detector: Detector) -> Samples:
+    """The same images as photos, with the box and landmarks of the largest face; the whole image where none is found."""
+    boxes, landmarks = np.empty((len(samples), 4)), np.full((len(samples), 5, 2), np.nan)
+    for i in tqdm(range(len(samples)), desc=detector.name, unit="image", leave=False, dynamic_ncols=True):
+        image = samples.read(i)
+        faces = detector(image)
+        boxes[i] = faces[0].box if faces else (0, 0, *image.shape[1::-1])
+        if faces and faces[0].landmarks is not None:
+            landmarks[i] = faces[0].landmarks
+    return replace(samples, boxes=boxes, landmarks=landmarks)
 
 
 def find_train(dataset: str, data: str | Path, folder: str | Path | None, split: str, rule: str) -> Samples | None:

@@ -18,13 +18,16 @@ def publish_checkpoint(
     data: str | Path,
     licence: str,
     dataset: str = "",
+    *,
+    second_crop: bool = False,
+    detector_weights: str | Path | None = None,
     device: str = "auto",
     batch_size: int = 64,
 ) -> dict:
     """Calibrate a checkpoint on validation and store it in half precision, with its figures and a licence in its metadata.
 
-    The temperature, and the confidence under which a prediction is unsure (90 % of the others are right), are fitted on the
-    validation images that are not in training.
+    The temperature, and the confidence under which a prediction is unsure (an even chance, or as much more as it takes for
+    90 % of the others to be right), are fitted on the validation images that are not in training.
 
     Args:
         weights: a checkpoint of a run.
@@ -32,23 +35,36 @@ def publish_checkpoint(
         data: the folder of the dataset.
         licence: under which terms the weights may be used.
         dataset: its name; default: that which the checkpoint was trained on, which may be a copy of it (`parquet`).
+        second_crop: inference shall take the mean with a second crop, the square around the box; in a dataset of crops the
+            faces are then found by YuNet (with `detector_weights`), as inference finds them.
 
     Returns:
         the figures of `evaluate_checkpoint` on the validation split, of the stored weights, and `calibration`: errors before
         and after (cross-fitted); read them again by `read_description`.
 
     Raises:
-        ValueError: see `load_checkpoint`, `load_samples`; or a weight is too large for float16.
+        ValueError: see `load_checkpoint`, `load_samples`, `create_detector`; or a weight is too large for float16.
     """
     if Path(out).suffix != ".safetensors":
         raise ValueError(f"--out {out}: expected a name that ends with .safetensors")
     model, description = load_checkpoint(find_checkpoint(weights))
     description.dataset = dataset or description.dataset
+    description.second_crop = second_crop
     rule = description.recipe.get("val_rule", "")
     with tempfile.TemporaryDirectory() as folder:
         stored = Path(folder) / Path(out).name
         save_checkpoint(stored, model, description, half=True)
-        found = predict_split(stored, description.dataset, data, "val", rule, device=device, batch_size=batch_size)
+        found = predict_split(
+            stored,
+            description.dataset,
+            data,
+            "val",
+            rule,
+            detector="yunet" if second_crop else "none",
+            detector_weights=detector_weights,
+            device=device,
+            batch_size=batch_size,
+        )
     clean = np.ones(len(found.samples), bool) if found.leaked is None or found.leaked.all() else ~found.leaked
     logits, targets = found.predictions.logits[clean], found.predictions.targets[clean]
     description.temperature = fit_temperature(logits, targets)

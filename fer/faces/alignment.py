@@ -44,7 +44,7 @@ def crop_face(image: np.ndarray, face: Detection, template: np.ndarray, size: in
     fine = transform * (size * factor)
     fine[:, 2] += 0.5 * (fine[:, 0] + fine[:, 1]) - 0.5  # from pixel corners to OpenCV's pixel centres
     side = (size * factor, size * factor)
-    crop = cv2.warpAffine(image, fine, side, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    crop = cv2.warpAffine(image, fine, side, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return crop if factor == 1 else cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
 
 

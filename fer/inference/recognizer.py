@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from queue import Queue
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ class _Found(NamedTuple):
     name: str
     error: str
     detections: list[Detection]
-    inputs: list[np.ndarray]  # prepared crops, uint8 [S,S,1 or 3]
+    inputs: list[list[np.ndarray]]  # of each face its prepared crops, uint8 [S,S,1 or 3]
     image: np.ndarray | None
 
 
@@ -201,16 +202,27 @@ class EmotionRecognizer:
 
     def _find(self, image: np.ndarray, detector: Detector) -> _Found:
         detections = detector(image)
-        crops = [image] if detector.name == "none" else [self.cut(image, d) for d in detections]
-        return _Found("", "", detections, [self.description.preprocessing.prepare(crop) for crop in crops], None)
+        cut = [[image]] if detector.name == "none" else [self.cut(image, d) for d in detections]
+        inputs = [[self.description.preprocessing.prepare(crop) for crop in crops] for crops in cut]
+        return _Found("", "", detections, inputs, None)
 
-    def cut(self, image: np.ndarray, face: Detection | Face) -> np.ndarray:
-        """The crop of a face that the network sees, RGB uint8 [H,W,3] -> [crop_size,crop_size,3]."""
-        return crop_face(image, face, self.template, self.description.preprocessing.crop_size)
+    def cut(self, image: np.ndarray, face: Detection | Face) -> list[np.ndarray]:
+        """The crops of a face that the network sees, RGB uint8 [H,W,3] -> [crop_size,crop_size,3] each.
+
+        One, or, where the checkpoint says so and there are landmarks, the aligned one and the square around the box. The
+        logits of a face are the mean over its crops; its attention is that of the first.
+        """
+        both = self.description.second_crop and face.landmarks is not None
+        faces = (face, replace(face, landmarks=None)) if both else (face,)
+        return [crop_face(image, f, self.template, self.description.preprocessing.crop_size) for f in faces]
 
     def _classify(self, waiting: list[_Found]) -> Iterator[ImageResult]:
-        logits, attention = self._run([x for found in waiting for x in found.inputs])
-        seen = zip(self._to_probs(logits), attention)
+        faces = [crops for found in waiting for crops in found.inputs]
+        logits, attention = self._run([crop for crops in faces for crop in crops])
+        counts = np.array([len(crops) for crops in faces], int)
+        first = np.cumsum(counts) - counts
+        mean = np.add.reduceat(logits, first) / counts[:, None].astype(np.float32)
+        seen = zip(self._to_probs(mean), (attention[i] for i in first))
         for found in waiting:
             faces = [self._to_face(d, *next(seen)) for d in found.detections]
             yield ImageResult(found.name, faces, found.error, found.image)

@@ -17,7 +17,7 @@ from ..resources import resource_folder
 from .backbone import create_backbone
 from .dan import DAN
 
-FORMAT_VERSION = 2  # 2: fusion
+FORMAT_VERSION = 3  # 2: fusion, 3: second_crop
 
 
 @dataclass
@@ -29,6 +29,7 @@ class Description:
     classes: tuple[str, ...]  # names in the order of the logits
     preprocessing: Preprocessing
     template: list[list[float]]  # where the five landmarks lie in a crop, as fractions of its side [5,2]
+    second_crop: bool = False  # inference takes the mean with a second crop of the face, the square around its box
     temperature: float = 1.0  # the logits are divided by it before the softmax
     unsure_below: float = 0.5  # a confidence under it is called unsure
     attention: str = "paper"  # the kind of heads
@@ -53,7 +54,7 @@ class Description:
             raise ValueError(
                 f"checkpoint format {values['format_version']} is newer than this package reads ({FORMAT_VERSION})"
             )
-        values["classes"] = tuple(values["classes"])
+        values |= {"classes": tuple(values["classes"]), "format_version": FORMAT_VERSION}
         values["preprocessing"] = Preprocessing(**values["preprocessing"])
         return cls(**values)
 

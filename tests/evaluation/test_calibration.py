@@ -86,3 +86,8 @@ def test_the_threshold_is_the_lowest_that_keeps_the_accuracy(confidence, right, 
     kept = [r for c, r in zip(confidence, right) if c >= threshold]
     assert figures["unsure"] == pytest.approx(1 - len(kept) / len(right))
     assert figures["accuracy_when_sure"] == (pytest.approx(np.mean(kept)) if kept else None)
+
+
+def test_less_than_an_even_chance_is_unsure_however_accurate():
+    logits = np.log(np.array([[0.8, 0.1, 0.1], [0.4, 0.3, 0.3]]))
+    assert unsure_threshold(logits, np.eye(3)[[0, 0]]) == 0.5

@@ -3,13 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import make_ferplus
+from conftest import TEMPLATE, make_ferplus
 
-from fer.data import load_samples
-from fer.data.pack import PackOptions, pack_split
+from fer.data import Samples, load_samples
 from fer.evaluation import evaluate as module
 from fer.evaluation.evaluate import evaluate_checkpoint, predict_split
-from fer.models.checkpoint import load_checkpoint, save_checkpoint
+from fer.faces import Detection
+from fer.inference.recognizer import EmotionRecognizer
+from fer.labels import EMOTIONS
+from fer.models.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
 from fer.resources import DEFAULT_WEIGHTS
 
 
@@ -56,31 +58,51 @@ def test_a_class_that_the_checkpoint_does_not_know(data, tiny_checkpoint, monkey
         evaluate_checkpoint(tiny_checkpoint, "ferplus", data, "val")
 
 
-def pack_upside_down(tree, out):
-    """An aligned copy of the validation images of a tree, as far as upside down is aligned."""
-    pack_split(load_samples("ferplus", tree, "val"), out, "ferplus", "val", PackOptions(), align=np.flipud)
-    return out
+class CornerDetector:
+    """Finds a face with landmarks in the lower right of an image; none where its first pixel is bright."""
+
+    name = "fake"
+
+    def __call__(self, image):
+        h, w = image.shape[:2]
+        face = Detection(np.array([0.2 * w, 0.1 * h, w, 0.8 * h]), np.array(TEMPLATE) * (0.8 * w, h) + (8, 4), 0.9)
+        return [face, face] if image[0, 0, 0] < 150 else []
 
 
-def test_the_mean_with_aligned_crops(ferplus_tree, tmp_path):
-    aligned = pack_upside_down(ferplus_tree, tmp_path / "aligned")
-    loose, turned, both = (
-        predict_split(DEFAULT_WEIGHTS, dataset, data, "val", aligned=also).predictions
-        for dataset, data, also in (
-            ("ferplus", ferplus_tree, None),
-            ("parquet", aligned, None),
-            ("ferplus", ferplus_tree, aligned),
-        )
-    )
-    assert np.abs(loose.logits - turned.logits).max() > 1
-    np.testing.assert_allclose(both.logits, (loose.logits + turned.logits) / 2, atol=1e-5)
-    np.testing.assert_array_equal(both.targets, loose.targets)
-    figures = evaluate_checkpoint(DEFAULT_WEIGHTS, "ferplus", ferplus_tree, "val", aligned=aligned)
-    assert figures["aligned"] and not figures["flip"]
+@pytest.mark.parametrize("second_crop", [False, True])
+def test_faces_are_found_as_inference_finds_them(ferplus_tree, tmp_path, monkeypatch, second_crop):
+    """With a detector the logits are those of the recogniser that looks at the same images as photos."""
+    model, description = load_checkpoint(find_checkpoint(DEFAULT_WEIGHTS))
+    description.second_crop = second_crop
+    save_checkpoint(tmp_path / "w.safetensors", model, description)
+    monkeypatch.setattr(module, "create_detector", lambda *_: CornerDetector())
+    found = predict_split(tmp_path / "w.safetensors", "ferplus", ferplus_tree, "val", detector="auto")
+    assert found.asked["detector"] == "fake"
+    recognizer = EmotionRecognizer(model, description, CornerDetector(), "cpu")
+    images = [found.samples.read(i) for i in range(len(found.samples))]
+    faces = [recognizer(image) for image in images]
+    assert 0 < sum(map(len, faces)) < 2 * len(images)
+    as_crops = predict_split(tmp_path / "w.safetensors", "ferplus", ferplus_tree, "val")
+    for image, seen, logits, as_crop in zip(images, faces, found.predictions.logits, as_crops.predictions.logits):
+        if not seen:  # the image as it is
+            np.testing.assert_allclose(logits, as_crop, atol=1e-3)
+            continue
+        expected = recognizer.predict_logits(recognizer.cut(image, seen[0])).mean(0)
+        np.testing.assert_allclose(logits, expected, atol=1e-3)
+        assert np.abs(logits - as_crop).max() > 0.01
 
 
-def test_aligned_crops_of_other_images(ferplus_tree, tmp_path, tiny_checkpoint):
-    aligned = pack_upside_down(ferplus_tree, tmp_path / "aligned")
-    other = make_ferplus(tmp_path / "other", {"FER2013Valid": 24})
-    with pytest.raises(ValueError, match="16 aligned crops that are not those of the 24 images of val"):
-        evaluate_checkpoint(tiny_checkpoint, "ferplus", other, "val", aligned=aligned)
+def test_annotated_photos_need_no_detector(tmp_path, monkeypatch):
+    """The box is that of the annotation, and the second crop, too, is cut by it."""
+    model, description = load_checkpoint(find_checkpoint(DEFAULT_WEIGHTS))
+    description.second_crop = True
+    save_checkpoint(tmp_path / "w.safetensors", model, description)
+    image = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    boxes, landmarks = np.array([[30, 10, 70, 52.0]]), (30 * np.array(TEMPLATE) + 20)[None]
+    photos = Samples([image], np.eye(8)[[1]], ["a"], EMOTIONS, "photos", "label", boxes, landmarks)
+    monkeypatch.setattr(module, "load_samples", lambda *_: photos)
+    found = predict_split(tmp_path / "w.safetensors", "expw", tmp_path, "train", detector="yunet")
+    assert found.asked["detector"] == "yunet"
+    recognizer = EmotionRecognizer(model, description, CornerDetector(), "cpu")
+    crops = recognizer.cut(image, Detection(boxes[0], landmarks[0], 1.0))
+    np.testing.assert_allclose(found.predictions.logits[0], recognizer.predict_logits(crops).mean(0), atol=1e-3)

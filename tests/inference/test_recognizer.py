@@ -12,7 +12,8 @@ from fer.faces import Detection, crop_face
 from fer.images import read_image, write_image
 from fer.inference.recognizer import EmotionRecognizer
 from fer.labels import EMOTIONS
-from fer.models.checkpoint import load_checkpoint
+from fer.models.checkpoint import find_checkpoint, load_checkpoint
+from fer.resources import DEFAULT_WEIGHTS
 
 rng = np.random.default_rng(0)
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +95,39 @@ def test_faces_are_aligned_where_landmarks_and_a_template_exist(tiny_checkpoint)
     description.template = []
     (face,) = EmotionRecognizer(model, description, detector, "cpu")(photo(0))
     assert not face.aligned
+
+
+def test_the_second_crop_is_the_square_around_the_box():
+    """Mean of the logits of both crops, for faces with landmarks alone; the attention is that of the aligned crop."""
+    model, description = load_checkpoint(find_checkpoint(DEFAULT_WEIGHTS))
+    description.second_crop = True
+    landmarks = 20 + 30 * np.array(description.template)
+    with_landmarks = Detection(np.array([20, 20, 50, 55.0]), landmarks, 0.9)
+    without = Detection(np.array([30, 10, 60, 40.0]), None, 0.9)
+
+    class Both(FakeDetector):
+        def __call__(self, image):
+            return [[], [without], [with_landmarks, without]][image[0, 0, 0]]
+
+    recognizer = EmotionRecognizer(model, description, Both(), "cpu", batch_size=2)
+    images = [photo(n) for n in (2, 0, 1, 2)]
+    results = list(recognizer.predict_paths(images, workers=0))
+    assert [len(result.faces) for result in results] == [2, 0, 1, 2]
+    for image, result in zip(images, results):
+        for face in result.faces:
+            crops = [crop_face(image, face, recognizer.template, 48)]
+            if face.landmarks is not None:
+                crops.append(crop_face(image, without_landmarks(face), recognizer.template, 48))
+                assert np.abs(np.subtract(*map(np.float32, crops))).mean() > 1
+            logits, attention = recognizer._run([description.preprocessing.prepare(crop) for crop in crops])
+            expected = torch.softmax(torch.tensor(logits.mean(0) / description.temperature), 0)
+            np.testing.assert_allclose(list(face.probs.values()), expected, atol=1e-5)
+            np.testing.assert_allclose(face.attention, attention[0], rtol=1e-3, atol=1e-5)
+            assert len(recognizer.cut(image, face)) == len(crops)
+
+
+def without_landmarks(face):
+    return Detection(face.box, None, 0.9)
 
 
 def test_paths_keep_their_order_while_faces_share_batches(recognizer, tmp_path):
@@ -212,7 +246,7 @@ def test_a_face_knows_where_the_heads_looked(recognizer, tiny_checkpoint):
     image = photo(2)
     faces = recognizer(image)
     model, description = load_checkpoint(tiny_checkpoint)
-    crops = [recognizer.cut(image, face) for face in faces]
+    crops = [recognizer.cut(image, face)[0] for face in faces]
     with torch.inference_mode():
         expected = model(description.preprocessing(crops)).attention.numpy()
     for face, maps in zip(faces, expected):

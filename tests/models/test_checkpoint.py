@@ -10,6 +10,7 @@ from fer.files import write_atomically
 from fer.labels import EMOTIONS
 from fer.models.backbone import create_backbone
 from fer.models.checkpoint import (
+    FORMAT_VERSION,
     Description,
     find_checkpoint,
     load_checkpoint,
@@ -82,6 +83,11 @@ def test_a_newer_format_is_refused():
     description = Description("mobilefacenet", 4, EMOTIONS, Preprocessing(), [], format_version=99)
     with pytest.raises(ValueError, match="format 99 is newer"):
         Description.from_json(description.to_json())
+
+
+def test_an_older_format_is_written_anew_as_todays():
+    old = Description("mobilefacenet", 4, EMOTIONS, Preprocessing(), [], format_version=1)
+    assert Description.from_json(old.to_json()).format_version == FORMAT_VERSION
 
 
 def test_unknown_names_list_the_shipped_weights():
