@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..data import Samples, SplitNotFound, duplicates_of, load_samples
 from ..data.loader import CropDataset, make_loader
 from ..device import choose_device
-from ..faces import Detector, create_detector
+from ..faces import Detector, create_detector, is_upright
 from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
 from .calibration import reliability, selective
 from .metrics import Predictions, agreement, predict, summarize, summarize_attention, without_duplicates
@@ -62,7 +62,8 @@ def predict_split(
         shown, detector = find_faces(samples, found), found.name
     crops = [shown]
     if description.second_crop and shown.landmarks is not None:
-        crops.append(replace(shown, landmarks=None))
+        upright = is_upright(shown.landmarks)[:, None, None]
+        crops.append(replace(shown, landmarks=np.where(upright, np.nan, shown.landmarks)))
     loaders = (
         make_loader(CropDataset(c, description.preprocessing, template), batch_size, device=device) for c in crops
     )

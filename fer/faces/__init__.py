@@ -1,6 +1,6 @@
 """Finding faces and cutting them out."""
 
-from .alignment import align_crop, crop_face, measure_template
+from .alignment import align_crop, crop_face, is_upright, measure_template
 from .detectors import DETECTORS, Detection, Detector, DetectorUnavailable, create_detector
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "align_crop",
     "create_detector",
     "crop_face",
+    "is_upright",
     "measure_template",
 ]

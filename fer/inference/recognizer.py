@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ..device import choose_device
-from ..faces import Detection, Detector, create_detector, crop_face
+from ..faces import Detection, Detector, create_detector, crop_face, is_upright
 from ..images import MAX_PIXELS, ImageSource, read_image
 from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
 from ..models.dan import DAN
@@ -209,10 +209,10 @@ class EmotionRecognizer:
     def cut(self, image: np.ndarray, face: Detection | Face) -> list[np.ndarray]:
         """The crops of a face that the network sees, RGB uint8 [H,W,3] -> [crop_size,crop_size,3] each.
 
-        One, or, where the checkpoint says so and there are landmarks, the aligned one and the square around the box. The
-        logits of a face are the mean over its crops; its attention is that of the first.
+        One, or, where the checkpoint says so and landmarks show an upright face, the aligned one and the square around the
+        box. The logits of a face are the mean over its crops; its attention is that of the first.
         """
-        both = self.description.second_crop and face.landmarks is not None
+        both = self.description.second_crop and face.landmarks is not None and is_upright(face.landmarks)
         faces = (face, replace(face, landmarks=None)) if both else (face,)
         return [crop_face(image, f, self.template, self.description.preprocessing.crop_size) for f in faces]
 

@@ -29,7 +29,7 @@ class Description:
     classes: tuple[str, ...]  # names in the order of the logits
     preprocessing: Preprocessing
     template: list[list[float]]  # where the five landmarks lie in a crop, as fractions of its side [5,2]
-    second_crop: bool = False  # inference takes the mean with a second crop of the face, the square around its box
+    second_crop: bool = False  # inference takes the mean with a second crop of upright faces, the square around the box
     temperature: float = 1.0  # the logits are divided by it before the softmax
     unsure_below: float = 0.5  # a confidence under it is called unsure
     attention: str = "paper"  # the kind of heads

@@ -3,7 +3,14 @@ import numpy as np
 import pytest
 from conftest import TEMPLATE
 
-from fer.faces.alignment import align_crop, crop_face, crop_transform, measure_template, similarity_transform
+from fer.faces.alignment import (
+    align_crop,
+    crop_face,
+    crop_transform,
+    is_upright,
+    measure_template,
+    similarity_transform,
+)
 from fer.faces.detectors import Detection
 
 rng = np.random.default_rng(0)
@@ -116,3 +123,13 @@ def test_the_template_is_the_symmetric_median_of_what_the_detector_sees():
     assert found == 0.75
     with pytest.raises(ValueError, match="no face was found in 1 crops"):
         measure_template(crops[:1], detector)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "upright"), [(0, True), (24, True), (-24, True), (26, False), (-90, False), (180, False)]
+)
+def test_upright_faces(degrees, upright):
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    turned = np.stack([100 * np.array(TEMPLATE) @ turn, np.full((5, 2), np.nan)])
+    assert is_upright(turned).tolist() == [upright, False]

@@ -98,25 +98,28 @@ def test_faces_are_aligned_where_landmarks_and_a_template_exist(tiny_checkpoint)
 
 
 def test_the_second_crop_is_the_square_around_the_box():
-    """Mean of the logits of both crops, for faces with landmarks alone; the attention is that of the aligned crop."""
+    """Mean of the logits of both crops, for upright faces with landmarks; the attention is that of the aligned crop."""
     model, description = load_checkpoint(find_checkpoint(DEFAULT_WEIGHTS))
     description.second_crop = True
     landmarks = 20 + 30 * np.array(description.template)
     with_landmarks = Detection(np.array([20, 20, 50, 55.0]), landmarks, 0.9)
     without = Detection(np.array([30, 10, 60, 40.0]), None, 0.9)
+    angle = np.radians(30)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    rolled = Detection(np.array([15, 15, 55, 60.0]), (landmarks - 35) @ turn + 35, 0.9)
 
     class Both(FakeDetector):
         def __call__(self, image):
-            return [[], [without], [with_landmarks, without]][image[0, 0, 0]]
+            return [[], [without], [with_landmarks, without], [rolled, with_landmarks]][image[0, 0, 0]]
 
     recognizer = EmotionRecognizer(model, description, Both(), "cpu", batch_size=2)
-    images = [photo(n) for n in (2, 0, 1, 2)]
+    images = [photo(n) for n in (2, 0, 1, 3)]
     results = list(recognizer.predict_paths(images, workers=0))
     assert [len(result.faces) for result in results] == [2, 0, 1, 2]
     for image, result in zip(images, results):
         for face in result.faces:
             crops = [crop_face(image, face, recognizer.template, 48)]
-            if face.landmarks is not None:
+            if face.landmarks is landmarks:
                 crops.append(crop_face(image, without_landmarks(face), recognizer.template, 48))
                 assert np.abs(np.subtract(*map(np.float32, crops))).mean() > 1
             logits, attention = recognizer._run([description.preprocessing.prepare(crop) for crop in crops])
