@@ -190,7 +190,8 @@ def about(description: Description) -> str:
             ". By emotion:\n\n| emotion | images | found (recall) | right when said (precision) |\n|---|---|---|---|\n"
         )
         figures += "\n".join(
-            f"| {name} | {c['n']:,} | {c['recall']:.0%} | {c['precision']:.0%} |" for name, c in m["per_class"].items()
+            f"| {name} | {c['n']:,} | {_percent(c['recall'])} | {_percent(c['precision'])} |"
+            for name, c in m["per_class"].items()
         )
     return ABOUT.format(
         figures=figures,
@@ -202,6 +203,11 @@ def about(description: Description) -> str:
         unsure=description.unsure_below,
         licence=description.licence or "not stated",
     )
+
+
+def _percent(share: float | None) -> str:
+    """None where a class has no image, or was never said."""
+    return "never" if share is None else f"{share:.0%}"
 
 
 CALIBRATED = (

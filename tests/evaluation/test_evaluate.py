@@ -11,7 +11,7 @@ from fer.evaluation.evaluate import evaluate_checkpoint, predict_split
 from fer.faces import Detection
 from fer.inference.recognizer import EmotionRecognizer
 from fer.labels import EMOTIONS
-from fer.models.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
+from fer.models.checkpoint import find_checkpoint, load_checkpoint, read_description, save_checkpoint
 from fer.resources import DEFAULT_WEIGHTS
 
 
@@ -111,3 +111,17 @@ def test_annotated_photos_need_no_detector(tmp_path, monkeypatch):
     recognizer = EmotionRecognizer(model, description, CornerDetector(), "cpu")
     crops = recognizer.cut(image, Detection(boxes[0], landmarks[0], 1.0))
     np.testing.assert_allclose(found.predictions.logits[0], recognizer.predict_logits(crops).mean(0), atol=1e-3)
+
+
+@pytest.mark.slow
+def test_the_shipped_file_and_its_card_tell_its_figures(shared):
+    path = find_checkpoint(DEFAULT_WEIGHTS)
+    told = read_description(path).metrics
+    yunet = {"detector": "yunet", "detector_weights": shared / "models/yunet_n_320_320.onnx"}
+    figures = evaluate_checkpoint(path, "ferplus", shared / "data/ferplus", "val", **yunet)
+    card = (path.parent / "README.md").read_text()
+    for name in ("accuracy", "accuracy_without_duplicates", "balanced_accuracy", "macro_f1"):
+        assert figures[name] == pytest.approx(told[name], abs=0.002)  # an image or two: machines round differently
+        assert f"{100 * told[name]:.2f}" in card
+    for name, of_class in told["per_class"].items():
+        assert f"| {name} | {of_class['n']} | {100 * of_class['recall']:.1f} |" in card

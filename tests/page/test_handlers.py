@@ -125,6 +125,10 @@ def test_about_says_what_the_checkpoint_says(work):
     work.description.metrics = {
         **{"accuracy": 0.8913, "n": 3191, "dataset": "ferplus", "split": "val", "rule": "majority"},
         **{"accuracy_without_duplicates": 0.89, "n_without_duplicates": 2948},
-        "per_class": {"anger": {"n": 289, "recall": 0.8166, "precision": 0.94}},
+        "per_class": {
+            "anger": {"n": 289, "recall": 0.8166, "precision": 0.94},
+            "contempt": {"n": 16, "recall": 0.0, "precision": None},
+        },
     }
     assert "89.1% of 3,191" in work.about() and "| anger | 289 | 82% | 94% |" in work.about()
+    assert "| contempt | 16 | 0% | never |" in work.about()
