@@ -16,7 +16,7 @@ ALLOWED = {
     "losses": {"models"},
     "data": {"faces"},
     "faces": set(),
-    "evaluation": {"models", "data"},
+    "evaluation": {"models", "data", "faces"},
     "training": {"models", "losses", "data", "faces", "evaluation"},
     "inference": {"models", "faces"},
     "draw": {"inference"},
