@@ -55,7 +55,7 @@ def benchmark(
     weights: str | Path,
     detector: Detector,
     device: str = "auto",
-    batch_size: int = 64,
+    batch_size: int = 16,
     seconds: float = 5.0,
     photo: str | Path | None = None,
 ) -> Iterator[str]:

@@ -12,7 +12,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="shipped weights or a file (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
-    parser.add_argument("--batch-size", type=int, default=64, help="crops in one pass (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=16, help="crops in one pass (default: %(default)s)")
 
 
 def recognizer_options(arguments: argparse.Namespace) -> dict:

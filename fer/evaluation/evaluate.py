@@ -21,7 +21,7 @@ from .metrics import Predictions, agreement, predict, summarize, summarize_atten
 class SplitPredictions:
     """What a checkpoint says of one split: logits before its temperature, over the classes of the dataset."""
 
-    asked: dict  # dataset, split, flip, detector
+    asked: dict  # dataset, split, flip, detector (annotation where the faces of photos are annotated)
     weights: str
     description: Description
     samples: Samples
@@ -41,7 +41,7 @@ def predict_split(
     detector: str = "none",
     detector_weights: str | Path | None = None,
     device: str = "auto",
-    batch_size: int = 64,
+    batch_size: int = 16,
 ) -> SplitPredictions:
     """Run a checkpoint over one split of a dataset, in float32; arguments and errors are those of `evaluate_checkpoint`."""
     device = choose_device(device)
@@ -57,7 +57,9 @@ def predict_split(
     train = find_train(dataset, data, duplicates_of_dir, split, train_rule)
     model, template = model.fold().to(device), np.reshape(description.template, (-1, 2))
     shown = samples
-    if detector != "none" and samples.boxes is None:
+    if samples.boxes is not None:
+        detector = "annotation"
+    elif detector != "none":
         found = create_detector(detector, detector_weights)
         shown, detector = find_faces(samples, found), found.name
     crops = [shown]

@@ -22,7 +22,7 @@ def publish_checkpoint(
     second_crop: bool = False,
     detector_weights: str | Path | None = None,
     device: str = "auto",
-    batch_size: int = 64,
+    batch_size: int = 16,
 ) -> dict:
     """Calibrate a checkpoint on validation and store it in half precision, with its figures and a licence in its metadata.
 

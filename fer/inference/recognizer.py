@@ -43,7 +43,7 @@ class EmotionRecognizer:
         description: what its checkpoint says of itself.
         detector: see `create_detector`.
         device: auto, cpu, cuda or mps.
-        batch_size: crops in one pass of the network.
+        batch_size: crops in one pass of the network; on a CPU more are slower.
         max_pixels: larger images are refused, as decompression bombs.
     """
 
@@ -53,7 +53,7 @@ class EmotionRecognizer:
         description: Description,
         detector: Detector,
         device: str = "auto",
-        batch_size: int = 64,
+        batch_size: int = 16,
         max_pixels: int = MAX_PIXELS,
     ):
         if batch_size < 1:
@@ -72,7 +72,7 @@ class EmotionRecognizer:
         detector: str = "auto",
         detector_weights: str | os.PathLike | None = None,
         device: str = "auto",
-        batch_size: int = 64,
+        batch_size: int = 16,
         max_pixels: int = MAX_PIXELS,
     ) -> EmotionRecognizer:
         """A recogniser from a checkpoint.

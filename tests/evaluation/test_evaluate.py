@@ -107,7 +107,7 @@ def test_annotated_photos_need_no_detector(tmp_path, monkeypatch):
     photos = Samples([image], np.eye(8)[[1]], ["a"], EMOTIONS, "photos", "label", boxes, landmarks)
     monkeypatch.setattr(module, "load_samples", lambda *_: photos)
     found = predict_split(tmp_path / "w.safetensors", "expw", tmp_path, "train", detector="yunet")
-    assert found.asked["detector"] == "yunet"
+    assert found.asked["detector"] == "annotation"
     recognizer = EmotionRecognizer(model, description, CornerDetector(), "cpu")
     crops = recognizer.cut(image, Detection(boxes[0], landmarks[0], 1.0))
     np.testing.assert_allclose(found.predictions.logits[0], recognizer.predict_logits(crops).mean(0), atol=1e-3)
