@@ -27,4 +27,8 @@ def add_detector(
     from ..faces import DETECTORS
 
     parser.add_argument("--detector", default=default, choices=DETECTORS, help=what)
+    add_detector_weights(parser)
+
+
+def add_detector_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from .common import EXIT_OK, EXIT_SOME_FAILED
+from .common import EXIT_OK, EXIT_SOME_FAILED, add_detector_weights
 
 
 def _add_dataset(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def _add_measure_template(parser: argparse.ArgumentParser) -> None:
     _add_dataset(parser)
     parser.add_argument("--rule", default="", help="which images are kept (default: the dataset's)")
     parser.add_argument("--limit", type=int, help="measure this many images, drawn at random")
-    parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")
+    add_detector_weights(parser)
 
 
 def _measure_template(arguments: argparse.Namespace) -> int:
@@ -93,7 +93,7 @@ def _add_pack(parser: argparse.ArgumentParser) -> None:
         "--align", action="store_true", help="bring every face that YuNet finds to the recipe's template"
     )
     parser.add_argument("--recipe", help="recipe whose template and crop size --align and photos take")
-    parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")
+    add_detector_weights(parser)
 
 
 def _pack(arguments: argparse.Namespace) -> int:

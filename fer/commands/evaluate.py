@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import EXIT_OK, add_detector, add_weights
+from .common import EXIT_OK, add_detector, add_detector_weights, add_weights
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,7 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let inference take the mean with the square around the face's box; calibrates on faces that YuNet finds",
     )
-    parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")
+    add_detector_weights(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
 
