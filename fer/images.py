@@ -6,14 +6,16 @@ import glob
 import io
 import logging
 import os
+import re
 import stat
-import struct
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 log = logging.getLogger("fer")
 
@@ -43,53 +45,100 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".3gp"}
 )
 
-# What Pillow's decoders raise on damaged data.
-DAMAGED = (OSError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, struct.error)
+# What people keep photos in. Pillow has many more decoders; one of them, for EPS, runs programs that the file holds.
+READ_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM", "HEIF")
 
-ImageSource = str | os.PathLike | bytes | np.ndarray
+ImageSource = str | os.PathLike | bytes | BinaryIO | Image.Image | np.ndarray
+
+
+class ImageError(ValueError):
+    """An image that cannot be read; the message names it and says why."""
 
 
 def read_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Read an image file (a path or its bytes), or take an array, as RGB uint8 [H,W,3].
+    """Read an image file (a path, its bytes or a binary file), a PIL image or an array as RGB uint8 [H,W,3].
 
-    EXIF orientation is applied; gray, palette, 16-bit, floating-point and CMYK images are converted; transparent
-    pixels become white. Of an animated or multi-page file the first frame is read, and a warning logged. HEIC needs the
-    package pillow-heif.
+    Files are those of READ_FORMATS, whatever their names. EXIF orientation is applied; gray, palette, 10- to 16-bit,
+    floating-point and CMYK images are converted; transparent pixels become white. Of an animated or multi-page file the
+    first frame is read, and a warning logged. HEIC needs the package pillow-heif.
 
     Args:
         max_pixels: a header that tells of more is taken for a decompression bomb.
 
     Raises:
-        ValueError: the file is missing, no regular file, empty, not an image, damaged or too large (max_pixels, MAX_SIDE);
-            or the array is not uint8 [H,W], [H,W,1], [H,W,3] or [H,W,4].
+        ImageError: (a ValueError) the file is missing, no regular file, empty, of no format that is read, damaged or too
+            large (max_pixels, MAX_SIDE); or the array is not uint8 [H,W], [H,W,1], [H,W,3] or [H,W,4].
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    name = "image" if isinstance(source, bytes) else str(source)
+    name = str(source) if isinstance(source, (str, os.PathLike)) else "image"
     try:
-        if not isinstance(source, bytes) and stat.S_IFMT(mode := Path(source).stat().st_mode) != stat.S_IFREG:
-            raise ValueError(f"{name}: {'a folder' if stat.S_ISDIR(mode) else 'a device or pipe'}, no file")
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
-        if not data:
-            raise ValueError(f"{name}: the file is empty")
-        if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc") and not _register_heif():
-            raise ValueError(f"{name}: a HEIC image; the package pillow-heif reads them: pip install pillow-heif")
-        with Image.open(io.BytesIO(data)) as image:
+        with _open(source) as image:
             if image.width * image.height > max_pixels or max(image.size) > MAX_SIDE:
                 limit = f"{max_pixels} in all and {MAX_SIDE} a side"
-                raise ValueError(f"{name}: {image.width}x{image.height} pixels, more than the limit of {limit}")
+                raise ImageError(f"{image.width}x{image.height} pixels, more than the limit of {limit}")
             pixels = np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
             _tell_of_more(name, image)
             return pixels
-    except UnidentifiedImageError:
-        raise ValueError(f"{name}: not an image file") from None
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from None
     except Image.DecompressionBombError:  # Pillow's own limit comes before ours
         limit = min(max_pixels, 2 * Image.MAX_IMAGE_PIXELS)
-        raise ValueError(f"{name}: more pixels than the limit of {limit}") from None
+        raise ImageError(f"{name}: more pixels than the limit of {limit}") from None
     except FileNotFoundError:
-        raise ValueError(f"{name}: no such file") from None
-    except DAMAGED as error:
-        raise ValueError(f"{name}: cannot be read ({error})") from None
+        raise ImageError(f"{name}: {_why_missing(name)}") from None
+    except Exception as error:  # decoders raise anything on damaged data
+        raise ImageError(f"{name}: cannot be read ({error or type(error).__name__})") from None
+
+
+@contextmanager
+def _open(source: str | os.PathLike | bytes | BinaryIO | Image.Image) -> Iterator[Image.Image]:
+    """The image of a source; nothing but its header is read, or less where it is of another format."""
+    if isinstance(source, Image.Image):
+        yield source
+        return
+    if isinstance(source, (str, os.PathLike)):
+        mode = Path(source).stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise ImageError(f"{'a folder' if stat.S_ISDIR(mode) else 'a device or pipe'}, no file")
+        with open(source, "rb") as file, _open_file(file) as image:
+            yield image
+        return
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    if not hasattr(file, "read"):
+        raise ImageError(f"expected a path, bytes, a binary file, a PIL image or an array; got {type(source).__name__}")
+    with _open_file(file) as image:
+        yield image
+
+
+def _open_file(file: BinaryIO) -> Image.Image:
+    file.seek(0)
+    start = file.read(16)
+    if not start:
+        raise ImageError("the file is empty")
+    if start[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc") and not _register_heif():
+        raise ImageError("a HEIC image; the package pillow-heif reads them: pip install pillow-heif")
+    Image.init()
+    try:
+        return Image.open(file, formats=[name for name in READ_FORMATS if name in Image.OPEN])
+    except Image.UnidentifiedImageError:
+        raise ImageError(_why_not(start)) from None
+
+
+def _why_not(start: bytes) -> str:
+    """What the first bytes of a file that no decoder of ours opened say of it."""
+    kinds = [name for name, (_, accept) in Image.OPEN.items() if accept and accept(start) is True]
+    if known := [name for name in kinds if name in READ_FORMATS]:
+        return f"cannot be read (its {known[0]} header is damaged)"
+    if kinds:
+        return f"a file of the format {kinds[0]}, which is not read; expected {', '.join(READ_FORMATS)}"
+    return "not an image file"
+
+
+def _why_missing(name: str) -> str:
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:/", name):  # a path swallows the second slash of an address
+        return "an address, and nothing is fetched; download it, and give the file or its bytes"
+    return "no file matches this pattern" if glob.has_magic(name) else "no such file"
 
 
 def _tell_of_more(name: str, image: Image.Image) -> None:
@@ -116,7 +165,7 @@ def _register_heif() -> bool:
 def _from_array(array: np.ndarray) -> np.ndarray:
     shape = array.shape
     if array.dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))) or 0 in shape:
-        raise ValueError(f"expected an RGB image, uint8 [H,W,3]; got {array.dtype} {list(shape)}")
+        raise ImageError(f"expected an RGB image, uint8 [H,W,3]; got {array.dtype} {list(shape)}")
     if len(shape) == 3 and shape[2] == 1:
         array = array[..., 0]
     return np.asarray(_to_rgb(Image.fromarray(array)))
@@ -132,8 +181,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_8bit(values: np.ndarray) -> np.ndarray:
-    """Gray values of unknown depth: 0..1, 0..255 or 0..65535, whichever their maximum fits."""
-    top = next((limit for limit in (1, 255, 65535) if values.max() <= limit), values.max())
+    """Gray values of unknown depth: 0..1, or those of 8, 10, 12, 14 or 16 bits, whichever their maximum fits."""
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    top = next((limit for limit in (1, 255, 1023, 4095, 16383, 65535) if values.max() <= limit), values.max())
     return np.clip(values / top * 255, 0, 255).round().astype(np.uint8)
 
 
@@ -167,23 +217,33 @@ def find_files(paths: Iterable[str | os.PathLike], recursive: bool = False) -> d
 
     A file is taken whatever its name, also when it does not exist: reading it says what is wrong. Of a folder those
     files are taken, by name, whose suffix is that of an image or a video; `recursive` enters the folders inside, also by
-    links, each once. A path that does not exist and holds `*`, `?` or `[` is a pattern; `**` stands for any folders.
+    links, each once. A path that does not exist and holds `*`, `?` or `[` is a pattern; `**` stands for any folders. One
+    that matches nothing is taken as a file that does not exist.
 
     Raises:
-        ValueError: no file at all.
+        ValueError: no file at all, or an empty path.
     """
     found: dict[Path, Path] = {}
-    paths = [Path(path) for path in paths]
-    for path in paths:
+    paths, empty = list(paths), []
+    if "" in paths:
+        raise ValueError(
+            "an empty path (of a variable that is not set?); name a file, a folder or a pattern, or . for here"
+        )
+    for path in map(Path, paths):
         if path.is_dir():
-            found |= {p: p.relative_to(path) for p in _walk(path, recursive) if p not in found}
+            inside = {p: p.relative_to(path) for p in _walk(path, recursive)}
+            empty += [] if inside else [path]
+            found |= {p: copy for p, copy in inside.items() if p not in found}
         elif glob.has_magic(str(path)) and not path.exists():
             matches = (Path(p) for p in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
-            found |= {p: Path(p.name) for p in matches if p.is_file() and p not in found}
+            files = [p for p in matches if p.is_file()]
+            found |= {p: Path(p.name) for p in files or [path] if p not in found}
         else:
             found.setdefault(path, Path(path.name))
     if not found:
         raise ValueError(f"no image or video in {', '.join(map(str, paths))}; --recursive looks into inner folders too")
+    for path in empty:
+        log.warning("%s: no image or video in this folder", path)
     return _without_clashes(found)
 
 

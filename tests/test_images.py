@@ -1,6 +1,7 @@
 import io
 import os
 import struct
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,10 @@ def exif_orientation(value: int) -> Image.Exif:
 
 ramp16 = np.linspace(0, 65535, 24).astype(np.uint16).reshape(4, 6)
 ramp8 = np.round(ramp16 / 65535 * 255).astype(np.uint8)
+ramp10 = np.linspace(0, 1023, 24).astype(np.uint16).reshape(4, 6)
+one_nan = ramp16.astype(np.float32) / 65535
+one_nan[2, 3] = np.nan
+ramp8_nan = np.where(np.isnan(one_nan), 0, ramp8)
 transparent = Image.fromarray(np.dstack([RED, np.zeros((4, 6), np.uint8)]), "RGBA")
 
 
@@ -42,6 +47,10 @@ transparent = Image.fromarray(np.dstack([RED, np.zeros((4, 6), np.uint8)]), "RGB
             np.dstack([ramp8] * 3),
             1,
             id="float TIFF 0..1",
+        ),
+        pytest.param(encode(Image.fromarray(ramp10), "PNG"), np.dstack([ramp8] * 3), 1, id="10 bits in a 16-bit PNG"),
+        pytest.param(
+            encode(Image.fromarray(one_nan), "TIFF"), np.dstack([ramp8_nan] * 3), 1, id="a NaN pixel is black"
         ),
         pytest.param(encode(Image.fromarray(RED).convert("CMYK"), "JPEG"), RED, 6, id="CMYK JPEG"),
         pytest.param(encode(Image.fromarray(RED).quantize(2), "PNG"), RED, 0, id="palette"),
@@ -153,6 +162,58 @@ def test_broken_files_say_why(tmp_path, data, reason):
         read_image(path)
 
 
+LOOPING_EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\n{} loop"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (LOOPING_EPS, "a file of the format EPS, which is not read; expected JPEG"),  # Pillow would run Ghostscript
+        (encode(Image.fromarray(RED), "PCX"), "a file of the format PCX"),
+        (encode(Image.new("F", (8, 8)), "SPIDER"), "not an image file"),  # no first bytes tell it
+        (struct.pack(">27f", *[1e30] * 27) + bytes(200), "not an image file"),  # AttributeError in Pillow's SPIDER
+    ],
+)
+def test_other_formats_are_not_opened(tmp_path, monkeypatch, data, reason):
+    monkeypatch.setattr(subprocess, "check_call", lambda *_, **__: pytest.fail("a program was started"))
+    (tmp_path / "x.jpg").write_bytes(data)
+    with pytest.raises(ValueError, match=f"x.jpg: {reason}"):
+        read_image(tmp_path / "x.jpg")
+
+
+@pytest.mark.parametrize("error", [AttributeError, MemoryError, RecursionError, subprocess.CalledProcessError(1, "gs")])
+def test_no_exception_of_a_decoder_escapes(monkeypatch, error):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr(images, "_to_rgb", fail)
+    with pytest.raises(images.ImageError, match="image: cannot be read"):
+        read_image(encode(Image.fromarray(RED), "PNG"))
+
+
+def test_a_large_file_that_is_no_image_is_not_read(tmp_path):
+    with open(tmp_path / "huge.jpg", "wb") as file:
+        file.truncate(2**40)  # sparse: reading it would take a terabyte of memory
+    with pytest.raises(ValueError, match="not an image file"):
+        read_image(tmp_path / "huge.jpg")
+
+
+def test_what_people_pass(tmp_path):
+    turned = encode(Image.fromarray(np.concatenate([RED, 255 - RED])), "PNG", exif=exif_orientation(6))
+    (tmp_path / "x.png").write_bytes(turned)
+    expected = read_image(turned)
+    with open(tmp_path / "x.png", "rb") as file:
+        for source in (file, io.BytesIO(turned), Image.open(io.BytesIO(turned)), str(tmp_path / "x.png")):
+            np.testing.assert_array_equal(read_image(source), expected)
+    gray = Image.fromarray(ramp8)
+    assert read_image(gray).shape == read_image(gray).shape == (4, 6, 3)  # it is not closed
+    for source in ("https://example.org/face.jpg", Path("http://example.org/face.jpg")):
+        with pytest.raises(ValueError, match="an address, and nothing is fetched; download it"):
+            read_image(source)
+    with pytest.raises(ValueError, match="expected a path, bytes, .*; got list"):
+        read_image([1, 2])
+
+
 def test_a_missing_file():
     with pytest.raises(ValueError, match="no such file"):
         read_image("nowhere.png")
@@ -228,8 +289,18 @@ def test_find_files_by_patterns(tmp_path):
         ("[x].jpg", ["[x].jpg"]),  # a file that is called so is no pattern
     ):
         assert [p.name for p in find_files([tmp_path / pattern])] == names, pattern
-    with pytest.raises(ValueError, match="no image or video in"):
-        find_files([tmp_path / "*.gif"])
+
+
+def test_what_names_nothing_is_not_passed_over(tmp_path, caplog):
+    write_image(tmp_path / "a.jpg", RED)
+    (tmp_path / "empty").mkdir()
+    pattern = tmp_path / "*.gif"
+    assert list(find_files([tmp_path / "a.jpg", pattern, tmp_path / "empty"])) == [tmp_path / "a.jpg", pattern]
+    assert "empty: no image or video in this folder" in caplog.text
+    with pytest.raises(ValueError, match="no file matches this pattern"):
+        read_image(pattern)
+    with pytest.raises(ValueError, match="an empty path"):  # fer predict "$UNSET" is not the current folder
+        find_files([tmp_path, ""])
 
 
 def test_links_that_lead_back_are_entered_once(tmp_path):
