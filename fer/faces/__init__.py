@@ -1,10 +1,11 @@
 """Finding faces and cutting them out."""
 
 from .alignment import align_crop, crop_face, is_upright, measure_template
-from .detectors import DETECTORS, Detection, Detector, DetectorUnavailable, create_detector
+from .detectors import DETECTORS, MIN_SCORE, Detection, Detector, DetectorUnavailable, create_detector
 
 __all__ = [
     "DETECTORS",
+    "MIN_SCORE",
     "Detection",
     "Detector",
     "DetectorUnavailable",

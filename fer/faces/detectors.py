@@ -15,12 +15,13 @@ from ..errors import FerError
 
 log = logging.getLogger("fer")
 
+MIN_SCORE = 0.6  # of YuNet's faces
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
 YUNET_URL = f"https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/{YUNET_FILE}"
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Detection:
     """A face: `box` xyxy float [4] and `landmarks` [5,2] in pixels (right eye, left eye, nose, right and left mouth
     corner; None where the detector gives none), `score` 0..1 (NaN where it gives none)."""
@@ -60,7 +61,9 @@ class YuNet:
 
     name = "yunet"
 
-    def __init__(self, weights: str | os.PathLike | None = None, min_score: float = 0.6, max_side: int = 640):
+    def __init__(self, weights: str | os.PathLike | None = None, min_score: float = MIN_SCORE, max_side: int = 640):
+        if not 0 <= min_score <= 1:
+            raise ValueError(f"min_score is a detection score between 0 and 1, not {min_score}")
         path = Path(weights) if weights else _download_yunet()
         if not path.is_file():
             raise DetectorUnavailable(f"{path}: no such detector model; give an ONNX file of YuNet")
@@ -158,14 +161,17 @@ def _download_yunet() -> Path:
 DETECTORS = ("auto", "yunet", "haar", "none")
 
 
-def create_detector(name: str = "auto", weights: str | os.PathLike | None = None) -> Detector:
+def create_detector(
+    name: str = "auto", weights: str | os.PathLike | None = None, min_score: float = MIN_SCORE
+) -> Detector:
     """A detector by name; `auto` is YuNet, or, where its model cannot be had, Haar with a warning.
 
     Args:
         weights: an ONNX file for YuNet.
+        min_score: of YuNet's faces; the others give no score.
 
     Raises:
-        ValueError: unknown name.
+        ValueError: unknown name, or `min_score` out of 0..1.
         DetectorUnavailable: YuNet was asked for, or `weights` given, and cannot be opened.
     """
     if name not in DETECTORS:
@@ -175,7 +181,7 @@ def create_detector(name: str = "auto", weights: str | os.PathLike | None = None
     if name == "haar":
         return Haar()
     try:
-        return YuNet(weights)
+        return YuNet(weights, min_score)
     except DetectorUnavailable as error:
         if name == "yunet" or weights:
             raise

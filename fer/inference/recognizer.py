@@ -6,16 +6,15 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
-from queue import Queue
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 
 from ..device import choose_device
-from ..faces import Detection, Detector, create_detector, crop_face, is_upright
+from ..faces import MIN_SCORE, Detection, Detector, create_detector, crop_face, is_upright
 from ..images import MAX_PIXELS, ImageSource, read_image
 from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
 from ..models.dan import DAN
@@ -38,6 +37,8 @@ class _Found(NamedTuple):
 class EmotionRecognizer:
     """Finds faces and recognises their emotions.
 
+    Any number of threads may use one recogniser at the same time: each gets a detector that no other uses meanwhile.
+
     Args:
         model: a DAN in eval mode.
         description: what its checkpoint says of itself.
@@ -45,6 +46,7 @@ class EmotionRecognizer:
         device: auto, cpu, cuda or mps.
         batch_size: crops in one pass of the network; on a CPU more are slower.
         max_pixels: larger images are refused, as decompression bombs.
+        min_face: pixels of the image; faces whose box is lower or narrower are left out.
     """
 
     def __init__(
@@ -55,13 +57,20 @@ class EmotionRecognizer:
         device: str = "auto",
         batch_size: int = 16,
         max_pixels: int = MAX_PIXELS,
+        min_face: float = 0,
     ):
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("max_pixels", max_pixels, 1),
+            ("min_face", min_face, 0),
+        ):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, not {value}")
         self.device = choose_device(device)
         self.model = model.fold().to(self.device, memory_format=torch.channels_last)
         self.description, self.detector, self.batch_size = description, detector, batch_size
-        self.max_pixels = max_pixels
+        self.max_pixels, self.min_face = max_pixels, min_face
+        self._idle = [detector]  # detectors that no thread uses
         self.template = np.asarray(description.template, float).reshape(-1, 2)
 
     @classmethod
@@ -74,6 +83,8 @@ class EmotionRecognizer:
         device: str = "auto",
         batch_size: int = 16,
         max_pixels: int = MAX_PIXELS,
+        min_score: float = MIN_SCORE,
+        min_face: float = 0,
     ) -> EmotionRecognizer:
         """A recogniser from a checkpoint.
 
@@ -81,29 +92,40 @@ class EmotionRecognizer:
             weights: the name of shipped weights, or the path of a `.safetensors` checkpoint.
             detector: auto, yunet, haar or none (each image is one crop).
             detector_weights: an ONNX file for YuNet, instead of the download.
+            min_score: YuNet drops faces of a lower detection score, 0..1.
 
         Raises:
-            ValueError: no such weights, or not a checkpoint of this package; unknown detector or device.
+            ValueError: no such weights, or not a checkpoint of this package; unknown detector or device; a number out of
+                its range.
             DetectorUnavailable: YuNet was asked for by name and cannot be had.
         """
         model, description = load_checkpoint(find_checkpoint(weights))
-        return cls(model, description, create_detector(detector, detector_weights), device, batch_size, max_pixels)
+        found = create_detector(detector, detector_weights, min_score)
+        return cls(model, description, found, device, batch_size, max_pixels, min_face)
 
     def __call__(self, image: ImageSource) -> list[Face]:
-        """The faces of one image (path, bytes or RGB uint8 array), largest first; an empty list where there is none.
+        """The faces of one image, largest first; an empty list where there is none.
+
+        Args:
+            image: a path, the bytes of a file, a binary file, a PIL image, or an array, RGB uint8 [H,W,3].
 
         Raises:
             ValueError: the image cannot be read.
         """
-        (result,) = self._classify([self._find(read_image(image, self.max_pixels), self.detector)])
+        (result,) = self._classify([self._find(read_image(image, self.max_pixels))])
         return result.faces
 
     def predict_crops(self, crops: Sequence[np.ndarray]) -> np.ndarray:
-        """Crops that show one face each, uint8 [H,W,3] or [H,W], -> probabilities [N,C] in the order of `classes`."""
+        """Crops that show one face each, uint8 [H,W,3] or [H,W], -> probabilities [N,C] in the order of `classes`.
+
+        Raises:
+            ValueError: one array instead of a list, or a crop of another shape or type.
+        """
         return self._to_probs(self.predict_logits(crops))
 
     def predict_logits(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """As `predict_crops`, before temperature and softmax: float32 [N,C]."""
+        _check_crops(crops)
         return self._run([self.description.preprocessing.prepare(crop) for crop in crops])[0]
 
     def _to_probs(self, logits: np.ndarray) -> np.ndarray:
@@ -133,11 +155,26 @@ class EmotionRecognizer:
         of paths: they are read as they are needed, a few ahead.
 
         Args:
+            paths: or other sources that `read_image` takes.
             keep_images: put the decoded image into the result (for drawing).
             workers: threads that decode images and find faces; None takes one per core, 0 does it in this one.
             ahead: paths that are taken before the first of them has its result; None takes what fills a batch.
+
+        Raises:
+            ValueError: one path or image instead of several, or negative `workers`.
         """
+        if isinstance(paths, (str, bytes, os.PathLike)) or (isinstance(paths, np.ndarray) and paths.ndim < 4):
+            raise ValueError(
+                f"expected several paths or images; got one {type(paths).__name__}: put it into a list, [x]"
+            )
         workers = os.cpu_count() or 1 if workers is None else workers
+        if workers < 0:
+            raise ValueError(f"workers must be at least 0, not {workers}")
+        return self._predict_paths(paths, keep_images, workers, ahead)
+
+    def _predict_paths(
+        self, paths: Iterable[ImageSource], keep_images: bool, workers: int, ahead: int | None
+    ) -> Iterator[ImageResult]:
         ahead = ahead or (KEPT_IMAGES if keep_images else 2 * self.batch_size)
         waiting: list[_Found] = []
         for found in self._find_ahead(paths, keep_images, workers, ahead):
@@ -150,36 +187,20 @@ class EmotionRecognizer:
     def _find_ahead(
         self, paths: Iterable[ImageSource], keep_images: bool, workers: int, ahead: int
     ) -> Iterator[_Found]:
-        """What `_read_and_find` gives of each path, in order, by several threads, each with a detector of its own."""
+        """What `_read_and_find` gives of each path, in order, by several threads."""
         if workers == 0:
-            yield from (self._read_and_find(path, keep_images, self.detector) for path in paths)
+            yield from (self._read_and_find(path, keep_images) for path in paths)
             return
-        detectors = Queue()
-        for _ in range(workers):
-            detectors.put(self.detector.copy())
-
-        def work(path: ImageSource) -> _Found:
-            detector = detectors.get()
-            try:
-                return self._read_and_find(path, keep_images, detector)
-            finally:
-                detectors.put(detector)
-
-        threads = cv2.getNumThreads(), torch.get_num_threads()
-        cv2.setNumThreads(1)  # a thread per image is faster than several for each
-        torch.set_num_threads(max(1, threads[1] - workers))  # the network has what is left
         with ThreadPoolExecutor(workers) as pool:
             under_way: deque[Future[_Found]] = deque()
             try:
                 for path in paths:
-                    under_way.append(pool.submit(work, path))
+                    under_way.append(pool.submit(self._read_and_find, path, keep_images))
                     if len(under_way) >= ahead:
                         yield under_way.popleft().result()
                 while under_way:
                     yield under_way.popleft().result()
             finally:  # also where whoever asked has seen enough
-                cv2.setNumThreads(threads[0])
-                torch.set_num_threads(threads[1])
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def predict_video(self, path: str | os.PathLike, every: int = 1, **options) -> Iterator[ImageResult]:
@@ -192,19 +213,36 @@ class EmotionRecognizer:
     def classes(self) -> tuple[str, ...]:
         return self.description.classes
 
-    def _read_and_find(self, path: ImageSource, keep_image: bool, detector: Detector) -> _Found:
+    def _read_and_find(self, path: ImageSource, keep_image: bool) -> _Found:
         name = str(path) if isinstance(path, (str, os.PathLike)) else ""
         try:
             image = read_image(path, self.max_pixels)
+            return self._find(image)._replace(name=name, image=image if keep_image else None)
         except ValueError as error:
             return _Found(name, str(error).removeprefix(f"{name}: "), [], [], None)
-        return self._find(image, detector)._replace(name=name, image=image if keep_image else None)
 
-    def _find(self, image: np.ndarray, detector: Detector) -> _Found:
-        detections = detector(image)
-        cut = [[image]] if detector.name == "none" else [self.cut(image, d) for d in detections]
+    def _find(self, image: np.ndarray) -> _Found:
+        with self._own_detector() as detector:
+            detections = detector(image)
+        if detector.name == "none":
+            cut = [[image]]
+        else:
+            detections = [d for d in detections if min(d.box[2:] - d.box[:2]) >= self.min_face]
+            cut = [self.cut(image, d) for d in detections]
         inputs = [[self.description.preprocessing.prepare(crop) for crop in crops] for crops in cut]
         return _Found("", "", detections, inputs, None)
+
+    @contextmanager
+    def _own_detector(self) -> Iterator[Detector]:
+        """A detector for this thread alone; they are used again, so there are as many as threads at a time."""
+        try:
+            detector = self._idle.pop()
+        except IndexError:
+            detector = self.detector.copy()
+        try:
+            yield detector
+        finally:
+            self._idle.append(detector)
 
     def cut(self, image: np.ndarray, face: Detection | Face) -> list[np.ndarray]:
         """The crops of a face that the network sees, RGB uint8 [H,W,3] -> [crop_size,crop_size,3] each.
@@ -225,10 +263,26 @@ class EmotionRecognizer:
         seen = zip(self._to_probs(mean), (attention[i] for i in first))
         for found in waiting:
             faces = [self._to_face(d, *next(seen)) for d in found.detections]
-            yield ImageResult(found.name, faces, found.error, found.image)
+            yield ImageResult(
+                found.name, faces, found.error, found.image, detector="" if found.error else self.detector.name
+            )
 
     def _to_face(self, detection: Detection, probs: np.ndarray, attention: np.ndarray) -> Face:
         named = {name: float(p) for name, p in zip(self.classes, probs)}
         unsure = float(probs.max()) < self.description.unsure_below
         aligned = detection.landmarks is not None and len(self.template) > 0
         return Face(detection.box, detection.landmarks, detection.score, named, unsure, aligned, attention=attention)
+
+
+def _check_crops(crops: Sequence[np.ndarray]) -> None:
+    if isinstance(crops, np.ndarray) and (crops.ndim < 3 or (crops.ndim == 3 and crops.shape[2] == 3)):
+        raise ValueError(f"expected a list of crops; got one array {list(crops.shape)}: put it into a list, [crop]")
+    for crop in crops:
+        if (
+            not isinstance(crop, np.ndarray)
+            or crop.dtype != np.uint8
+            or crop.shape[2:] not in ((), (3,))
+            or 0 in crop.shape
+        ):
+            came = f"{crop.dtype} {list(crop.shape)}" if isinstance(crop, np.ndarray) else type(crop).__name__
+            raise ValueError(f"a crop is uint8 [H,W,3] (RGB) or [H,W] (gray); got {came}")

@@ -1,6 +1,9 @@
+import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -153,6 +156,73 @@ def test_paths_keep_their_order_while_faces_share_batches(recognizer, tmp_path):
                 np.testing.assert_allclose(list(a.probs.values()), list(b.probs.values()), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["yunet", "haar"])
+def test_threads_may_share_a_recogniser(request, tmp_path, name):
+    """Detectors keep state between calls: one that two threads used crashed Python (YuNet) or mixed answers up (Haar)."""
+    options = {"detector": name, "device": "cpu"}
+    if name == "yunet":
+        options["detector_weights"] = request.getfixturevalue("shared") / "models/yunet_n_320_320.onnx"
+    recognizer = EmotionRecognizer.from_pretrained(**options)
+    whole = read_image(ROOT / "samples/astronaut.jpg")
+    images = [whole, whole[:300, 100:400], np.ascontiguousarray(whole[:, ::-1]), whole[:200], whole[40:200, 150:300]]
+    expected = [recognizer(image) for image in images]
+    order = np.random.default_rng(0).integers(0, len(images), 48)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda i: recognizer(images[i]), order))
+    assert [answer == expected[i] for answer, i in zip(answers, order)] == [True] * len(order)
+
+
+def test_interleaved_generators_touch_no_thread_counts(recognizer):
+    before = cv2.getNumThreads(), torch.get_num_threads()
+    first, second = (recognizer.predict_paths([photo(1)] * 40, workers=2) for _ in range(2))
+    next(first), next(second), first.close()
+    assert (cv2.getNumThreads(), torch.get_num_threads()) == before
+    second.close()
+    assert (cv2.getNumThreads(), torch.get_num_threads()) == before
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda r: r.predict_paths("photo.jpg"),
+        lambda r: r.predict_paths(b"bytes of a file"),
+        lambda r: r.predict_paths(photo(1)),
+        lambda r: r.predict_paths([], workers=-1),
+        lambda r: r.predict_crops(np.zeros((48, 48), np.uint8)),
+        lambda r: r.predict_crops(np.zeros((48, 48, 3), np.uint8)),
+        lambda r: r.predict_crops([np.zeros((48, 48))]),
+        lambda r: r.predict_crops([np.zeros((48, 48, 4), np.uint8)]),
+        lambda r: r.predict_crops(["crop.png"]),
+        lambda r: r([1, 2]),
+    ],
+)
+def test_wrong_inputs_are_refused_in_words(recognizer, call):
+    with pytest.raises(ValueError, match="expected|must be|a crop is"):
+        call(recognizer)
+
+
+def test_an_array_of_crops_is_a_list_of_crops(recognizer):
+    crops = rng.integers(0, 255, (3, 48, 48, 3), np.uint8)
+    np.testing.assert_array_equal(recognizer.predict_crops(crops), recognizer.predict_crops(list(crops)))
+
+
+def test_small_faces_can_be_left_out(tiny_checkpoint):
+    model, description = load_checkpoint(tiny_checkpoint)
+    recognizer = EmotionRecognizer(model, description, FakeDetector(side=30), "cpu", min_face=31)
+    assert [len(recognizer(photo(n))) for n in (0, 1, 3)] == [0, 0, 2]
+
+
+def test_results_are_equal_by_value_and_become_plain_values(recognizer):
+    image = photo(2)
+    one, other = recognizer(image), recognizer(image)
+    assert one == other and one[0] != one[1] and one[0] != "face"
+    (result,) = recognizer.predict_paths([image])
+    assert result == next(iter(recognizer.predict_paths([image]))) and result.detector == "fake"
+    told = json.loads(json.dumps(result.to_dict()))
+    assert told["faces"][0]["probs"] == one[0].probs and told["faces"][0]["box"] == one[0].box.tolist()
+    assert told["detector"] == "fake" and told["faces"][0]["landmarks"] is None
+
+
 def test_no_path_at_all(recognizer):
     assert list(recognizer.predict_paths([])) == []
 
@@ -162,7 +232,17 @@ def test_an_unreadable_image_raises(recognizer):
         recognizer("gone.jpg")
 
 
-@pytest.mark.parametrize("wrong", [{"device": "tpu"}, {"batch_size": 0}, {"detector": "mtcnn"}, {"weights": "nothing"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"device": "tpu"},
+        {"batch_size": 0},
+        {"max_pixels": 0},
+        {"min_face": -1},
+        {"detector": "mtcnn"},
+        {"weights": "nothing"},
+    ],
+)
 def test_wrong_arguments(tiny_checkpoint, wrong):
     with pytest.raises(ValueError):
         EmotionRecognizer.from_pretrained(**({"weights": tiny_checkpoint, "detector": "none"} | wrong))
