@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
+import warnings
 
+from . import __version__
 from .commands import data, evaluate, predict, train
 from .commands.common import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from .errors import FerError
+from .terminal import PrintableFormatter, printable
 
 _COMMANDS = predict.COMMANDS | train.COMMANDS | evaluate.COMMANDS | data.COMMANDS
 _EXTRAS = {"av": "video", "supervision": "video", "ray": "ray", "pandas": "ray"}
@@ -21,37 +25,56 @@ _AFTER_INTERRUPTION = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 all files read, 1 some failed, 2 usage, 3 out of time, 130 interrupted."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # file names may hold what the terminal cannot show
+    _set_up_streams()
     arguments = _parse(sys.argv[1:] if argv is None else argv)
+    logging.getLogger().setLevel(logging.WARNING if arguments.quiet else logging.INFO)
     try:
         return arguments.run(arguments)
     except KeyboardInterrupt:
         hint = _AFTER_INTERRUPTION.get(arguments.command, "")
-        print(f"fer {arguments.command}: interrupted{hint}", file=sys.stderr)
+        _tell(arguments, f"interrupted{hint}")
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever reads our table has seen enough
         sys.stdout = None
         return EXIT_OK
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get(error.name, "train")
-        print(
-            f"fer {arguments.command}: needs the package {error.name}: pip install 'dan-fer[{extra}]'", file=sys.stderr
-        )
+        _tell(arguments, f"needs the package {error.name}: pip install 'dan-fer[{extra}]'")
         return EXIT_USAGE
     except (ValueError, OSError, FerError) as error:
-        print(f"fer {arguments.command}: {error}", file=sys.stderr)
+        _tell(arguments, str(error))
         return EXIT_USAGE
+
+
+def _tell(arguments: argparse.Namespace, message: str) -> None:
+    print("\n".join(map(printable, f"fer {arguments.command}: {message}".split("\n"))), file=sys.stderr)
+
+
+def _set_up_streams() -> None:
+    """Errors and log to stderr, where nothing that a file's name may hold does harm; other packages' warnings are hidden."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))
+        if hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="backslashreplace")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    if not sys.warnoptions:
+        for package in ("PIL", "numpy"):
+            warnings.filterwarnings("ignore", module=rf"{package}\b")
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fer", description="Facial expression recognition with DAN.")
+    parser.add_argument("--version", action="version", version=f"dan-fer {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (add_arguments, run, help) in _COMMANDS.items():
         sub = commands.add_parser(name, help=help, description=help)
         add_arguments(sub)
+        sub.add_argument(
+            "-q", "--quiet", action="store_true", help="no progress and no summary: warnings and errors only"
+        )
         sub.set_defaults(run=run)
     return parser.parse_args(argv)
 

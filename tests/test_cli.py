@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from conftest import make_ferplus
 from fake_detector import FakeDetector
 from PIL import Image
 
+import fer
 from fer.cli import main
 from fer.evaluation import evaluate
 from fer.evaluation.evaluate import evaluate_checkpoint
@@ -37,7 +39,7 @@ def photos(tmp_path) -> Path:
 def predict(tiny_checkpoint, *arguments) -> int:
     """`fer predict` of images that are crops."""
     fixed = ["--weights", tiny_checkpoint, "--detector", "none", "--device", "cpu"]
-    return main(["predict", *map(str, [*arguments, *fixed])])
+    return main(["predict", *map(str, [*fixed, *arguments])])
 
 
 def test_table(tiny_checkpoint, photos, capsys):
@@ -110,6 +112,7 @@ def test_annotated_copies(tiny_checkpoint, photos, tmp_path):
             "no FER\\+ test split",
         ),
         (["measure-template", "ferplus", "{tmp}", "--detector-weights", "x"], "no FER\\+ train split"),
+        (["predict", "", "--weights", "{tiny}"], "an empty path"),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(arguments, message, tiny_checkpoint, tmp_path, capsys):
@@ -132,6 +135,81 @@ def test_annotated_copies_never_replace_the_originals(tiny_checkpoint, photos, c
     assert predict(tiny_checkpoint, photos, "--annotate", photos) == 2
     assert "would overwrite" in capsys.readouterr().err
     assert (photos / "b.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (["--workers", "-1"], "--workers: must be at least 0, not -1"),
+        (["--every", "0"], "--every: must be at least 1"),
+        (["--max-pixels", "-5"], "--max-pixels: must be at least 1"),
+        (["--batch-size", "0"], "--batch-size: must be at least 1"),
+        (["--min-face", "nan"], "--min-face: must be at least 0"),
+        (["--annotate", ""], "--annotate: an empty name"),
+        (["--annotate", "/proc/xx"], "--annotate /proc/xx: no folder that can be written"),
+        (["--detector", "yunet", "--detector-weights", "x", "--min-score", "7"], "min_score is .* between 0 and 1"),
+        (["--device", "tpu"], "device 'tpu' is not available"),
+        ([], "holds results: add --resume to go on with it, or --overwrite"),
+    ],
+)
+def test_a_mistake_leaves_existing_results_alone(tiny_checkpoint, photos, tmp_path, capsys, mistake, message):
+    out = tmp_path / "keep.csv"
+    out.write_text("what a day's work left\n")
+    overwrite = ["--overwrite"] if mistake else []
+    with suppress(SystemExit):
+        assert predict(tiny_checkpoint, photos, "--out", out, *overwrite, *mistake) == 2
+    err = capsys.readouterr().err
+    assert re.search(message, err) and "Traceback" not in err
+    assert out.read_text() == "what a day's work left\n"
+
+
+def test_the_exit_status_tells_of_errors_before(tiny_checkpoint, photos, tmp_path, capsys):
+    (photos / "aaa.jpg").write_bytes(b"no image")
+    out = tmp_path / "faces.csv"
+    assert predict(tiny_checkpoint, photos, "--out", out) == 1
+    assert predict(tiny_checkpoint, photos, "--out", out, "--resume") == 1
+    assert "not read before: 1; --retry-errors" in capsys.readouterr().err
+    (photos / "aaa.jpg").write_bytes((photos / "b.png").read_bytes())
+    assert predict(tiny_checkpoint, photos, "--out", out, "--retry-errors") == 0
+    assert out.read_text().count("aaa.jpg") == 1
+
+
+def test_file_names_do_not_reach_the_terminal_raw(tiny_checkpoint, photos, capsys):
+    (photos / "a\x1b[31m\r.jpg").write_bytes(b"")
+    assert predict(tiny_checkpoint, photos, photos / "gone\x1b]0;title\x07") == 1
+    assert main(["predict", "x", "--weights", "\x1b[2J.safetensors"]) == 2
+    out, err = capsys.readouterr()
+    assert "\x1b" not in out + err and "\x07" not in out + err
+    assert "\\x1b[31m\\r.jpg" in out and "\\x1b[2J.safetensors" in err
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", ">&-", "<&- --list -"])
+def test_closed_streams(tiny_checkpoint, photos, redirection):
+    command = (
+        f"'{sys.executable}' -m fer predict '{photos}' --weights '{tiny_checkpoint}' --detector none {redirection}"
+    )
+    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
+    assert run.returncode == (2 if "--list" in redirection else 0)
+    assert "Traceback" not in run.stderr
+    assert ("the input is closed" in run.stderr) == ("--list" in redirection)
+
+
+def test_quiet_says_nothing_of_success(tiny_checkpoint, photos, tmp_path, capsys):
+    assert predict(tiny_checkpoint, photos, "--out", tmp_path / "x.csv", "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_is_no_bar_where_there_is_no_terminal(tiny_checkpoint, photos, tmp_path):
+    command = [sys.executable, "-m", "fer", "predict", photos, "--weights", tiny_checkpoint, "--detector", "none"]
+    run = subprocess.run([*command, "--out", tmp_path / "x.csv"], capture_output=True, text=True, cwd=ROOT)
+    assert run.stderr.splitlines()[0] == "2 files, 2 faces, 0 without a face, 0 could not be read"
+    assert "\r" not in run.stderr
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0 and capsys.readouterr().out == f"dan-fer {fer.__version__}\n"
 
 
 def test_usage_errors_have_status_2():

@@ -3,8 +3,28 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_UNFINISHED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def at_least(least: float, kind: type = int) -> Callable[[str], float]:
+    """For argparse: a number that is not less than `least`."""
+
+    def parse(text: str) -> float:
+        if not (value := kind(text)) >= least:  # not NaN either
+            raise argparse.ArgumentTypeError(f"must be at least {least}, not {text}")
+        return value
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def named(text: str) -> str:
+    """For argparse: the name of a file or folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name (of a variable that is not set?)")
+    return text
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -12,12 +32,12 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="shipped weights or a file (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
-    parser.add_argument("--batch-size", type=int, default=16, help="crops in one pass (default: %(default)s)")
+    parser.add_argument("--batch-size", type=at_least(1), default=16, help="crops in one pass (default: %(default)s)")
 
 
 def recognizer_options(arguments: argparse.Namespace) -> dict:
     """The arguments of `EmotionRecognizer.from_pretrained` among those of a command."""
-    names = ("weights", "detector", "detector_weights", "device", "batch_size", "max_pixels")
+    names = ("weights", "detector", "detector_weights", "device", "batch_size", "max_pixels", "min_score", "min_face")
     return {name: getattr(arguments, name) for name in names if name in arguments}
 
 
@@ -28,6 +48,24 @@ def add_detector(
 
     parser.add_argument("--detector", default=default, choices=DETECTORS, help=what)
     add_detector_weights(parser)
+
+
+def add_face_limits(parser: argparse.ArgumentParser) -> None:
+    from ..faces import MIN_SCORE
+
+    parser.add_argument(
+        "--min-score",
+        type=at_least(0, float),
+        default=MIN_SCORE,
+        help="YuNet drops faces of a lower detection score, 0 to 1 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--min-face",
+        type=at_least(0, float),
+        default=0,
+        metavar="PIXELS",
+        help="leave out faces that are lower or narrower than this in the image (default: none)",
+    )
 
 
 def add_detector_weights(parser: argparse.ArgumentParser) -> None:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..images import MAX_PIXELS
-from .common import EXIT_OK, EXIT_SOME_FAILED, add_detector, add_weights, recognizer_options
+from ..terminal import printable, progress
+from .common import (
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    add_detector,
+    add_face_limits,
+    add_weights,
+    at_least,
+    named,
+    recognizer_options,
+)
 
 if TYPE_CHECKING:
     from ..annotations import Annotations
@@ -28,23 +39,35 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--list",
+        type=named,
         metavar="FILE",
         help="more paths: a text file with one per line, - for the input, or Parquet with a column path",
     )
     parser.add_argument(
-        "--max-pixels", type=int, default=MAX_PIXELS, help="refuse larger images (default: %(default)s)"
+        "--max-pixels",
+        type=at_least(1),
+        default=MAX_PIXELS,
+        help="refuse larger images and frames (default: %(default)s)",
     )
     parser.add_argument(
-        "--out", metavar="FILE", help="write the rows to a .csv, .jsonl or .parquet file instead of a table"
+        "--out", type=named, metavar="FILE", help="write the rows to a .csv, .jsonl or .parquet file instead of a table"
     )
-    parser.add_argument("--annotate", metavar="DIR", help="write annotated copies and timelines of videos there")
+    parser.add_argument("--overwrite", action="store_true", help="write --out anew where it exists")
     parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="look at every N-th frame of a video (default: 1)"
+        "--annotate", type=named, metavar="DIR", help="write annotated copies and timelines of videos there"
+    )
+    parser.add_argument(
+        "--every", type=at_least(1), default=1, metavar="N", help="look at every N-th frame of a video (default: 1)"
     )
     parser.add_argument("--recursive", action="store_true", help="look into the folders inside folders too")
     parser.add_argument("--resume", action="store_true", help="go on with --out, after the rows that it holds")
     parser.add_argument(
-        "--workers", type=int, help="threads that decode and find faces, or processes of Ray (default: one per core)"
+        "--retry-errors", action="store_true", help="--resume, and do again the files that could not be read"
+    )
+    parser.add_argument(
+        "--workers",
+        type=at_least(0),
+        help="threads that decode and find faces, or processes of Ray (default: one per core)",
     )
     parser.add_argument(
         "--engine",
@@ -59,13 +82,16 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     )
     add_weights(parser)
     add_detector(parser)
+    add_face_limits(parser)
 
 
 def _predict(arguments: argparse.Namespace) -> int:
     from ..annotations import Annotations
     from ..inference.recognizer import EmotionRecognizer
-    from ..inference.sinks import Tally, open_sink
+    from ..inference.sinks import Tally, check_out, open_sink
 
+    resume = arguments.resume or arguments.retry_errors
+    check_out(arguments.out, resume, arguments.overwrite)
     paths, copies = _find(arguments)
     options = recognizer_options(arguments)
     on_driver = {"device": "cpu"} if arguments.engine == "ray" else {}  # which asks, and does not compute
@@ -73,32 +99,30 @@ def _predict(arguments: argparse.Namespace) -> int:
     tally = Tally()
     with (
         _engine(arguments),  # before --out is opened: a wrong address leaves it as it is
-        open_sink(arguments.out, recognizer.classes, arguments.resume) as sink,
+        open_sink(arguments.out, recognizer.classes, resume, arguments.retry_errors, arguments.overwrite) as sink,
         Annotations(copies) as annotations,
     ):
-        left = [path for path in paths if str(path) not in sink.done]
-        before = len(paths) - len(left)
+        left = [path for path in paths if not sink.has(str(path))]
+        tally.begin(len(paths) - len(left), sum(str(path) in sink.failed for path in paths))
         results = _recognise(arguments, recognizer, options, left)
         try:
-            _write(results, sink, annotations, tally, len(paths), before)
+            _write(results, sink, annotations, tally, len(paths))
         finally:  # also when interrupted
             results.close()  # no thread goes on
-            print(tally.describe(before), file=sys.stderr)
-    return EXIT_SOME_FAILED if tally.failures else EXIT_OK
+            if not arguments.quiet:
+                print(*map(printable, tally.describe()), sep="\n", file=sys.stderr)
+    return EXIT_SOME_FAILED if tally.failures or tally.failed_before else EXIT_OK
 
 
-def _write(
-    results: Iterator[ImageResult], sink: Sink, annotations: Annotations, tally: Tally, total: int, before: int
-) -> None:
+def _write(results: Iterator[ImageResult], sink: Sink, annotations: Annotations, tally: Tally, total: int) -> None:
     """Each result to where it belongs, and a bar that shows the files done of `total`."""
-    from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     from ..inference.sinks import TableSink, to_rows
 
     hidden = isinstance(sink, TableSink)
     with (
-        tqdm(total=total, initial=before, unit="file", dynamic_ncols=True, disable=hidden) as bar,
+        progress(total=total, initial=tally.before, unit="file", disable=hidden) as bar,
         logging_redirect_tqdm(),
     ):
         for result in results:
@@ -107,7 +131,7 @@ def _write(
                 tally.add(result)
             annotations.add(result)
             bar.set_postfix(tally.short(), refresh=False)
-            bar.update(before + tally.files - bar.n)
+            bar.update(tally.before + tally.files - bar.n)
 
 
 def _find(arguments: argparse.Namespace) -> tuple[list[Path], dict[str, Path]]:
@@ -119,18 +143,28 @@ def _find(arguments: argparse.Namespace) -> tuple[list[Path], dict[str, Path]]:
         raise ValueError("--annotate needs --engine plain: the processes of Ray send rows, and no pictures")
     if arguments.engine == "plain" and arguments.address:
         raise ValueError("--address is that of a Ray cluster; add --engine ray")
-    named = [*arguments.paths, *(read_list(arguments.list) if arguments.list else [])]
-    if not named:
+    sources = [*arguments.paths, *(read_list(arguments.list) if arguments.list else [])]
+    if not sources:
         raise ValueError("no path; name images, videos or folders, or a file of paths by --list")
-    paths = find_files(named, arguments.recursive)
+    paths = find_files(sources, arguments.recursive)
     if not arguments.annotate:
         return list(paths), {}
     if tables := [path for path in paths if path.suffix.lower() == TABLE_SUFFIX]:
         raise ValueError(f"--annotate draws images and videos, and not {tables[0]}")
     copies = {str(path): Path(arguments.annotate) / copy for path, copy in paths.items()}
+    _check_folder(arguments.annotate)
     if clash := {path.resolve() for path in paths} & {copy.resolve() for copy in copies.values()}:
         raise ValueError(f"--annotate {arguments.annotate} would overwrite {sorted(clash)[0]}; choose another folder")
     return list(paths), copies
+
+
+def _check_folder(name: str) -> None:
+    """Raises ValueError where no file can be written in the folder; it is made."""
+    try:
+        Path(name).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=name).close()
+    except OSError as error:
+        raise ValueError(f"--annotate {name}: no folder that can be written ({error.strerror})") from None
 
 
 def _engine(arguments: argparse.Namespace) -> AbstractContextManager:
@@ -161,7 +195,9 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--recipe", help="time the training of this recipe instead, loading apart; needs --data")
     parser.add_argument("--data", metavar="DIR", help="folder of the recipe's dataset")
-    parser.add_argument("--seconds", type=float, default=5, help="time spent on each figure (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=at_least(0, float), default=5, help="time spent on each figure (default: %(default)s)"
+    )
     add_weights(parser)
     add_detector(parser)
 

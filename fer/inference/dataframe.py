@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..labels import EMOTIONS
 from .results import ImageResult
-from .sinks import COLUMNS, INTEGERS, TEXTS, to_rows
+from .sinks import BOOLEANS, COLUMNS, INTEGERS, TEXTS, to_rows
 
 if TYPE_CHECKING:
     import pandas
@@ -17,7 +17,7 @@ def to_dataframe(results: Iterable[ImageResult], classes: Sequence[str] | None =
     """The rows that `fer predict --out` writes of the same results: one per face, or per image without a face.
 
     What a row does not have is missing (`pandas.isna`). Texts have the type string, `frame`, `face` and `track` Int64,
-    `unsure` boolean, the others float64.
+    `aligned` and `unsure` boolean, the others float64.
 
     Args:
         results: of `predict_paths` or `predict_video`.
@@ -36,5 +36,6 @@ def to_dataframe(results: Iterable[ImageResult], classes: Sequence[str] | None =
         rows += to_rows(result)
         found = found or next((list(face.probs) for face in result.faces), None)
     columns = [*COLUMNS, *(classes or found or EMOTIONS)]
-    kinds = dict.fromkeys(INTEGERS, "Int64") | dict.fromkeys(TEXTS, "string") | {"unsure": "boolean"}
+    kinds = dict.fromkeys(INTEGERS, "Int64") | dict.fromkeys(TEXTS, "string")
+    kinds |= dict.fromkeys(BOOLEANS, "boolean")
     return pandas.DataFrame(rows, columns=columns).astype({name: kinds.get(name, "float64") for name in columns})

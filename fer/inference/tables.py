@@ -82,6 +82,8 @@ def read_list(name: str | os.PathLike) -> list[str]:
     """
     if Path(name).suffix.lower() == TABLE_SUFFIX or Path(name).is_dir():
         return _read_path_column(name)
+    if str(name) == "-" and (sys.stdin is None or sys.stdin.closed):
+        raise ValueError("--list -: the input is closed; give paths to it, or name a file")
     file = sys.stdin if str(name) == "-" else open(name, encoding="utf-8", errors="surrogateescape")
     with file:
         return [line.rstrip("\r\n") for line in file if line.strip()]

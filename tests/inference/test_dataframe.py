@@ -35,7 +35,8 @@ RESULTS = [
 def test_columns_and_their_types(results, classes, emotions):
     table = fer.to_dataframe(results, classes)
     assert list(table) == [*COLUMNS, *emotions]
-    kinds = {"path": "string", "status": "string", "error": "string", "label": "string", "unsure": "boolean"}
+    kinds = dict.fromkeys(("path", "status", "error", "detector", "label"), "string")
+    kinds |= dict.fromkeys(("aligned", "unsure"), "boolean")
     kinds |= dict.fromkeys(("frame", "face", "track"), "Int64")
     assert {name: str(table[name].dtype) for name in table} == {n: kinds.get(n, "float64") for n in table}
 

@@ -2,13 +2,17 @@
 
 import csv
 import json
+import os
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 
 from fer.inference.results import Face, ImageResult
-from fer.inference.sinks import COLUMNS, Tally, open_sink, to_rows
+from fer.inference.sinks import COLUMNS, Tally, journal_of, open_sink, printable, to_rows
+from fer.locks import LockedError
 
 EMOTIONS = ("neutral", "anger")
 
@@ -28,11 +32,11 @@ RESULTS = [
 ]
 
 
-def write(path, results, resume: bool = False) -> set[str]:
-    with open_sink(path, EMOTIONS, resume) as sink:
+def write(path, results, resume: bool = False, **options) -> set[str]:
+    with open_sink(path, EMOTIONS, resume, **options) as sink:
         done = set(sink.done)
         for r in results:
-            if r.path not in done:
+            if not sink.has(r.path):
                 sink.write(to_rows(r))
     return done
 
@@ -93,11 +97,83 @@ def test_a_finished_parquet_file_takes_more(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-def test_without_resume_a_file_is_written_anew(tmp_path, suffix):
+def test_results_are_never_lost_by_mistake(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     write(path, RESULTS)
-    write(path, RESULTS[:1])
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="holds results: add --resume to go on with it, or --overwrite"):
+        write(path, RESULTS[:1])
+    assert path.read_bytes() == before
+    write(path, RESULTS[:1], overwrite=True)
     assert len(read(path)) == 2
+    path.unlink()
+    journal_of(path).touch()  # what a killed run leaves of a Parquet file
+    with pytest.raises(ValueError, match="was begun, and not finished"):
+        write(path, RESULTS)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_names_that_are_not_unicode_are_not_repeated(tmp_path, suffix):
+    path, whole = tmp_path / f"x{suffix}", tmp_path / f"whole{suffix}"
+    write(whole, RESULTS)
+    write(path, RESULTS)
+    write(path, RESULTS, resume=True)
+    assert read(path) == read(whole)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_what_could_not_be_read_can_be_tried_again(tmp_path, suffix):
+    path = tmp_path / f"x{suffix}"
+    clip = replace(result("clip.mp4", 1), frame=0), replace(result("clip.mp4", 0, "damaged"), frame=1)
+    write(path, [result("a.jpg", 0, "no such file"), *clip, *RESULTS])
+    with open_sink(path, EMOTIONS, True) as sink:
+        assert sink.failed == {
+            "a.jpg",
+            "clip.mp4",
+            printable("bad\udcff.jpg") if suffix == ".parquet" else "bad\udcff.jpg",
+        }
+    again = [result("a.jpg", 1), result("clip.mp4", 2), result("bad\udcff.jpg", 3)]
+    with open_sink(path, EMOTIONS, True, retry=True) as sink:
+        assert not sink.failed and not any(sink.has(r.path) for r in again)
+        for r in [*again, RESULTS[-1]]:
+            sink.write(to_rows(r))
+    counts = Counter(row["path"] for row in read(path))
+    expected = {r.path: max(1, len(r.faces)) for r in [*RESULTS, *again]}
+    assert counts == {(printable(p) if suffix == ".parquet" else p): n for p, n in expected.items()}
+    assert not any(row["status"] == "error" for row in read(path))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"hello",  # no whole line
+        b"hello, I am\na text\n",
+        b'{"a": 1}\n',
+        b"17\n",
+        b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
+        ",".join([*COLUMNS, *EMOTIONS]).encode() + b"\r\nx.jpg\r\n",  # a row that ends early
+        json.dumps(dict.fromkeys([*COLUMNS, *EMOTIONS])).encode() + b"\n[1]\n",
+    ],
+)
+def test_a_foreign_file_is_left_alone(tmp_path, suffix, content):
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="does not hold rows of fer predict"):
+        write(path, RESULTS, resume=True)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_two_runs_do_not_write_to_one_file(tmp_path, suffix):
+    path = tmp_path / f"x{suffix}"
+    with open_sink(path, EMOTIONS) as sink:
+        sink.write(to_rows(RESULTS[0]))
+        with pytest.raises(LockedError, match=rf"is being written by process {os.getpid()} on .*; wait for its end"):
+            write(path, RESULTS, resume=True)
+    write(path, RESULTS, resume=True)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert len(read(path)) == sum(max(1, len(r.faces)) for r in RESULTS)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
@@ -121,9 +197,14 @@ def test_wrong_outputs(tmp_path, name, resume, message):
 
 def test_the_tally_counts_all():
     tally = Tally()
-    assert tally.describe() == "0 files, 0 faces, 0 without a face, 0 could not be read\nfaces: none"
+    assert tally.describe() == ["0 files, 0 faces, 0 without a face, 0 could not be read", "faces: none"]
     for r in RESULTS:
         tally.add(r)
-    told = tally.describe(before=7).splitlines()
+    tally.begin(7, 2)
+    told = tally.describe()
     assert told[0] == "5 files (and 7 before), 7 faces, 1 without a face, 1 could not be read"
-    assert told[1:] == ["faces: anger 7", "not read: 1 not an image file"]
+    assert told[1:] == [
+        "faces: anger 7",
+        "not read before: 2; --retry-errors does them again",
+        "not read: 1 not an image file",
+    ]

@@ -1,0 +1,7 @@
+"""`python -m fer` is the command `fer`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())
