@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import glob
 import io
 import logging
@@ -9,7 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -118,11 +119,24 @@ def _open_file(file: BinaryIO) -> Image.Image:
         raise ImageError("the file is empty")
     if start[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc") and not _register_heif():
         raise ImageError("a HEIC image; the package pillow-heif reads them: pip install pillow-heif")
-    Image.init()
+    _set_up_decoders()
     try:
         return Image.open(file, formats=[name for name in READ_FORMATS if name in Image.OPEN])
     except Image.UnidentifiedImageError:
         raise ImageError(_why_not(start)) from None
+
+
+@cache
+def _set_up_decoders() -> None:
+    """Load Pillow's plugins; and let libtiff, which would print what it finds wrong, be silent where it can be reached."""
+    Image.init()
+    folder = Path(Image.__file__).parent
+    bundled = [*folder.parent.glob("pillow.libs/libtiff*"), *folder.glob(".dylibs/libtiff*")]
+    for library in bundled or filter(None, [ctypes.util.find_library("tiff")]):
+        with suppress(OSError, AttributeError):
+            tiff = ctypes.CDLL(str(library))
+            tiff.TIFFSetErrorHandler(None)
+            tiff.TIFFSetWarningHandler(None)
 
 
 def _why_not(start: bytes) -> str:
@@ -173,7 +187,8 @@ def _from_array(array: np.ndarray) -> np.ndarray:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_to_8bit(np.asarray(image, dtype=np.float64))).convert("RGB")
+        with np.errstate(invalid="ignore"):  # of a NaN
+            return Image.fromarray(_to_8bit(np.asarray(image, dtype=np.float64))).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")

@@ -310,3 +310,50 @@ def test_links_that_lead_back_are_entered_once(tmp_path):
     (tmp_path / "a" / "z.jpg").symlink_to(tmp_path / "gone.jpg")  # a broken link is a row that says so
     found = [str(p.relative_to(tmp_path)) for p in find_files([tmp_path], recursive=True)]
     assert found == ["a/z.jpg", "a/again/1.jpg"]
+
+
+SMALL = Image.fromarray(np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8))
+SEVERAL = {"save_all": True}
+
+
+@pytest.mark.parametrize(
+    ("kind", "image", "options"),
+    [
+        ("JPEG", SMALL, {"exif": exif_orientation(6)}),
+        ("JPEG", SMALL.convert("CMYK"), {"progressive": True}),
+        ("MPO", SMALL, SEVERAL),
+        ("PNG", SMALL.convert("RGBA"), SEVERAL),
+        ("PNG", SMALL.quantize(16), {}),
+        ("WEBP", SMALL, SEVERAL),
+        ("WEBP", SMALL, {"lossless": True}),
+        ("GIF", SMALL, SEVERAL),
+        ("BMP", SMALL.convert("1"), {}),
+        ("TIFF", SMALL, {"compression": "jpeg"}),
+        ("TIFF", SMALL, {"compression": "tiff_lzw"} | SEVERAL),
+        ("TIFF", SMALL.convert("F"), {}),
+        ("AVIF", SMALL, {}),
+        ("PPM", SMALL, {}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_damage_of_any_kind_is_an_image_or_an_error(kind, image, options, capfd):
+    """Bytes changed, cut off, doubled and taken out at random places."""
+    if kind == "AVIF":
+        pytest.importorskip("PIL.AvifImagePlugin")
+    others = {"append_images": [SMALL.rotate(90)]} if "save_all" in options else {}
+    whole, rng = encode(image.copy(), kind, **options, **others), np.random.default_rng(1)
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(rng.integers(1, 5)):
+            at = int(rng.integers(len(data))) if rng.random() < 0.5 else int(rng.integers(min(len(data), 200)))
+            change = [bytes(rng.integers(0, 256, 4, np.uint8)), b"\xff\xff\xff\xff", b"", data[at : at + 16] * 2][
+                rng.integers(4)
+            ]
+            data[at : at + rng.integers(8)] = change
+            data = data[: at + 1] if rng.random() < 0.05 else data
+        try:
+            picture = read_image(bytes(data), max_pixels=10_000_000)
+        except images.ImageError:
+            continue
+        assert picture.dtype == np.uint8 and picture.ndim == 3
+    assert capfd.readouterr() == ("", "")  # libraries do not print what they find wrong
