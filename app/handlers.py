@@ -15,7 +15,8 @@ from pathlib import Path
 from fer.draw import draw_faces
 from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.results import ImageResult
-from fer.inference.sinks import Tally, open_sink, to_rows
+from fer.inference.rows import Tally, to_rows
+from fer.inference.sinks import open_sink
 from fer.inference.video import VideoReader, VideoWriter, predict_video
 from fer.timeline import Timeline
 

@@ -14,7 +14,7 @@ from fer.faces import crop_face
 from fer.images import encode_image
 from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.results import Face, ImageResult
-from fer.inference.sinks import Tally
+from fer.inference.rows import Tally
 from fer.models.checkpoint import Description
 
 SIDE = 1_280  # pixels of the longer side of a shown photo

@@ -20,7 +20,7 @@ from fer.cli import main
 from fer.evaluation import evaluate
 from fer.evaluation.evaluate import evaluate_checkpoint
 from fer.images import read_image, write_image
-from fer.inference.sinks import COLUMNS
+from fer.inference.rows import COLUMNS
 from fer.labels import EMOTIONS
 from fer.models.checkpoint import load_checkpoint, read_description, save_checkpoint
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ..annotations import Annotations
     from ..inference.recognizer import EmotionRecognizer
     from ..inference.results import ImageResult
-    from ..inference.sinks import Sink, Tally
+    from ..inference.rows import Tally
+    from ..inference.sinks import Sink
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +89,8 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
 def _predict(arguments: argparse.Namespace) -> int:
     from ..annotations import Annotations
     from ..inference.recognizer import EmotionRecognizer
-    from ..inference.sinks import Tally, check_out, open_sink
+    from ..inference.rows import Tally
+    from ..inference.sinks import check_out, open_sink
 
     resume = arguments.resume or arguments.retry_errors
     check_out(arguments.out, resume, arguments.overwrite)
@@ -118,7 +120,8 @@ def _write(results: Iterator[ImageResult], sink: Sink, annotations: Annotations,
     """Each result to where it belongs, and a bar that shows the files done of `total`."""
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    from ..inference.sinks import TableSink, to_rows
+    from ..inference.rows import to_rows
+    from ..inference.sinks import TableSink
 
     hidden = isinstance(sink, TableSink)
     with (

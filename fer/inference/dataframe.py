@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..labels import EMOTIONS
 from .results import ImageResult
-from .sinks import BOOLEANS, COLUMNS, INTEGERS, TEXTS, to_rows
+from .rows import BOOLEANS, COLUMNS, INTEGERS, TEXTS, to_rows
 
 if TYPE_CHECKING:
     import pandas

@@ -3,93 +3,17 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from textwrap import shorten
-from typing import BinaryIO, NamedTuple
 
 from .. import terminal
 from ..files import write_atomically
 from ..locks import exclusive
-from .results import ImageResult
-
-COLUMNS = (
-    *("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2"),
-    *("detection_score", "detector", "aligned", "label", "confidence", "unsure"),
-)  # then one column per emotion
-INTEGERS, BOOLEANS = {"frame", "face", "track"}, {"aligned", "unsure"}
-TEXTS = {"path", "status", "error", "detector", "label"}  # the other columns are numbers
-
-
-def to_rows(result: ImageResult) -> Iterator[dict]:
-    """One row per face; an image without a face has one of status no_face, an unreadable one one of status error."""
-    place = {"path": result.path, "frame": result.frame}
-    place["time"] = None if result.time is None else round(result.time, 3)
-    if result.error:
-        yield {**place, "status": "error", "error": result.error}
-    elif not result.faces:
-        yield {**place, "status": "no_face", "detector": result.detector or None}
-    for i, face in enumerate(result.faces):
-        box = dict(zip(("x1", "y1", "x2", "y2"), (round(float(v), 1) for v in face.box)))
-        score = None if math.isnan(face.detection_score) else round(face.detection_score, 4)
-        yield {
-            **place,
-            **{"face": i, "track": face.track, "status": "ok", **box, "detection_score": score},
-            **{"detector": result.detector or None, "aligned": face.aligned},
-            **{"label": face.label, "confidence": round(face.confidence, 4), "unsure": face.unsure},
-            **{name: round(p, 4) for name, p in face.probs.items()},
-        }
-
-
-@dataclass
-class Tally:
-    """What a run has found so far."""
-
-    before: int = 0  # files that an earlier run has done
-    failed_before: int = 0  # those of them that could not be read
-    files: int = 0  # that are begun
-    frames: int = 0  # of videos
-    without_face: int = 0
-    emotions: Counter[str] = field(default_factory=Counter)
-    failures: Counter[str] = field(default_factory=Counter)  # by the first words of the reason
-    last: str = ""
-
-    def add(self, result: ImageResult) -> None:
-        self.files += result.path != self.last
-        self.last = result.path
-        self.frames += result.frame is not None
-        self.without_face += not result.faces and not result.error
-        self.emotions.update(face.label for face in result.faces)
-        if result.error:
-            self.failures[result.error.partition(" (")[0]] += 1
-
-    def short(self) -> dict[str, int]:
-        counts = {"faces": self.emotions.total(), "failed": self.failures.total()}
-        return ({"frames": self.frames} if self.frames else {}) | counts
-
-    def begin(self, before: int, failed_before: int) -> None:
-        """What an earlier run has done."""
-        self.before, self.failed_before = before, failed_before
-
-    def describe(self) -> list[str]:
-        """Lines of text."""
-        faces = ", ".join(f"{name} {n}" for name, n in self.emotions.most_common()) or "none"
-        frames = f", {self.frames} frames" if self.frames else ""
-        lines = [
-            f"{self.files} files{f' (and {self.before} before)' if self.before else ''}{frames}, {self.emotions.total()} faces, "
-            f"{self.without_face} {'pictures ' if self.frames else ''}without a face, {self.failures.total()} could not be read",
-            f"faces: {faces}",
-        ]
-        if self.failed_before:
-            lines.append(f"not read before: {self.failed_before}; --retry-errors does them again")
-        return lines + [f"not read: {n} {reason}" for reason, n in self.failures.most_common()]
+from .resuming import check_columns, csv_line, csv_records, is_begun, json_records, keep_rows, rows_of
+from .rows import BOOLEANS, COLUMNS, INTEGERS, TEXTS
 
 
 class RowSink:
@@ -118,11 +42,11 @@ class CsvSink(RowSink):
 
     def __init__(self, path: Path, emotions: tuple[str, ...], resume: bool = False, retry: bool = False):
         super().__init__(path, emotions)
-        begun = resume and _is_begun(path, lambda start: _csv_line(self.columns).startswith(start))
+        begun = resume and is_begun(path, lambda start: csv_line(self.columns).startswith(start))
         if begun:
             with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
                 check_columns(path, next(csv.reader(file)), self.columns)
-            self.done, self.failed = keep_rows(path, _csv_records, 1, retry)
+            self.done, self.failed = keep_rows(path, csv_records, 1, retry)
         self.file = open(path, "a" if begun else "w", newline="", encoding="utf-8", errors="surrogateescape")
         self.writer = csv.DictWriter(self.file, self.columns)
         if not begun:
@@ -145,12 +69,12 @@ class JsonlSink(RowSink):
 
     def __init__(self, path: Path, emotions: tuple[str, ...], resume: bool = False, retry: bool = False):
         super().__init__(path, emotions)
-        begun = resume and _is_begun(path, lambda start: start.startswith(b'{"path": '[: len(start)]))
+        begun = resume and is_begun(path, lambda start: start.startswith(b'{"path": '[: len(start)]))
         if begun:
-            with _rows_of(path), open(path, encoding="utf-8") as file:
+            with rows_of(path), open(path, encoding="utf-8") as file:
                 found = list(json.loads(file.readline()))
             check_columns(path, found, self.columns)
-            self.done, self.failed = keep_rows(path, _json_records, 0, retry)
+            self.done, self.failed = keep_rows(path, json_records, 0, retry)
         self.file = open(path, "a" if begun else "w", encoding="utf-8")
 
     def write(self, rows: Iterable[dict]) -> None:
@@ -180,7 +104,7 @@ class ParquetSink(RowSink):
         """The rows of a finished file back into the journal."""
         import pyarrow.parquet
 
-        with _rows_of(self.path):
+        with rows_of(self.path):
             table = pyarrow.parquet.ParquetFile(self.path)
         check_columns(self.path, table.schema_arrow.names, self.columns)
         sink = JsonlSink(self.journal, emotions)
@@ -214,43 +138,6 @@ def journal_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.rows.jsonl")
 
 
-def _is_begun(path: Path, may_be_ours: Callable[[bytes], bool]) -> bool:
-    """Whether a file has a whole line; raises ValueError where it is no beginning of ours."""
-    if not path.exists():
-        return False
-    with open(path, "rb") as file:
-        line = file.readline(1 << 20)
-    if line.endswith(b"\n"):
-        return True
-    if not may_be_ours(line):
-        raise ValueError(_foreign(path, "it begins otherwise"))
-    return False
-
-
-def _foreign(path: Path, reason: object) -> str:
-    return f"--resume: {path} does not hold rows of fer predict ({reason}); choose another --out"
-
-
-@contextmanager
-def _rows_of(path: Path) -> Iterator[None]:
-    """Whatever reading something else than rows raises becomes a ValueError that says so."""
-    try:
-        yield
-    except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
-        raise ValueError(_foreign(path, shorten(str(error), 100))) from None
-
-
-def check_columns(path: Path, found: list[str], expected: list[str]) -> None:
-    """Raises ValueError where a file to go on with has other columns."""
-    if found[: len(COLUMNS)] != list(COLUMNS):
-        raise ValueError(_foreign(path, f"its columns are {shorten(', '.join(map(str, found)), 100) or 'none'}"))
-    if found != expected:
-        emotions = ", ".join(found[len(COLUMNS) :]) or "none"
-        raise ValueError(
-            f"--resume: {path} has other columns ({emotions}) than these weights give; choose another --out"
-        )
-
-
 def printable(text: str) -> str:
     """Text with what is not Unicode spelt out: \\udcff."""
     return text.encode("utf-8", "backslashreplace").decode()
@@ -258,81 +145,6 @@ def printable(text: str) -> str:
 
 def _in_unicode(row: dict) -> dict:
     return {k: printable(v) if isinstance(v, str) else v for k, v in row.items()}
-
-
-class Record(NamedTuple):
-    """Where a row stands in a file."""
-
-    begin: int  # bytes
-    end: int
-    path: str
-    failed: bool
-
-
-Records = Callable[[BinaryIO], Iterator[Record]]
-
-
-def keep_rows(path: Path, records: Records, header_lines: int, retry: bool = False) -> tuple[set[str], set[str]]:
-    """Cut off the rows of the last path in a file, and a row that was not written to its end.
-
-    Args:
-        retry: cut off those of paths that could not be read as well.
-
-    Returns:
-        the paths whose rows are kept, and those among them that could not be read.
-    """
-    done, failed, last, start = set(), set(), None, 0
-    with _rows_of(path), open(path, "rb+") as file:
-        for _ in range(header_lines):
-            file.readline()
-        head = start = file.tell()
-        for record in records(file):
-            done.add(record.path)
-            if record.failed:
-                failed.add(record.path)
-            if record.path != last:
-                last, start = record.path, record.begin
-        file.truncate(start)
-    done, failed = done - {last}, failed - {last}
-    if not (retry and failed):
-        return done, failed
-
-    def write(temporary: Path) -> None:
-        with open(path, "rb") as file, open(temporary, "wb") as copy:
-            copy.write(file.read(head))
-            for record in list(records(file)):
-                if record.path not in failed:
-                    file.seek(record.begin)
-                    copy.write(file.read(record.end - record.begin))
-
-    write_atomically(path, write)
-    return done - failed, set()
-
-
-def _csv_records(file: BinaryIO) -> Iterator[Record]:
-    """A record ends at a line's end outside quotes."""
-    begin, record = file.tell(), b""
-    for line in iter(file.readline, b""):
-        record += line
-        if line.endswith(b"\n") and record.count(b'"') % 2 == 0:
-            fields = next(csv.reader(io.StringIO(record.decode("utf-8", "surrogateescape"), newline="")))
-            yield Record(begin, file.tell(), fields[0], fields[COLUMNS.index("status")] == "error")
-            begin, record = file.tell(), b""
-
-
-def _csv_line(fields: list[str]) -> bytes:
-    line = io.StringIO(newline="")
-    csv.writer(line).writerow(fields)
-    return line.getvalue().encode()
-
-
-def _json_records(file: BinaryIO) -> Iterator[Record]:
-    begin = file.tell()
-    for line in iter(file.readline, b""):
-        if line.endswith(b"\n"):
-            row = json.loads(line)
-            yield Record(begin, begin + len(line), row["path"], row["status"] == "error")
-        begin += len(line)
 
 
 class TableSink:

@@ -8,7 +8,8 @@ import pytest
 
 import fer
 from fer.inference.results import Face, ImageResult
-from fer.inference.sinks import COLUMNS, open_sink, to_rows
+from fer.inference.rows import COLUMNS, to_rows
+from fer.inference.sinks import open_sink
 
 SEVEN = {name: 1 / 7 for name in fer.EMOTIONS if name != "contempt"}
 FACE = Face(np.array([1, 2, 3, 4.56]), None, float("nan"), {"neutral": 0.25, "anger": 0.75}, True, False)

@@ -11,7 +11,8 @@ import pyarrow.parquet
 import pytest
 
 from fer.inference.results import Face, ImageResult
-from fer.inference.sinks import COLUMNS, Tally, journal_of, open_sink, printable, to_rows
+from fer.inference.rows import COLUMNS, Tally, to_rows
+from fer.inference.sinks import journal_of, open_sink, printable
 from fer.locks import LockedError
 
 EMOTIONS = ("neutral", "anger")
