@@ -17,10 +17,15 @@ def process_group(device: str) -> Iterator[None]:
 
     Args:
         device: cuda takes the GPU of this process (LOCAL_RANK) and NCCL, anything else gloo.
+
+    Raises:
+        ValueError: torchrun started several processes, and `device` names one GPU for all.
     """
     if "WORLD_SIZE" not in os.environ or dist.is_initialized():
         yield
         return
+    if device.startswith("cuda:"):
+        raise ValueError(f"--device {device} names one GPU; under torchrun each process takes its own: --device cuda")
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if device == "cuda" else "gloo")

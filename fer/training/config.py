@@ -76,8 +76,8 @@ class TrainConfig:
     clip: float = _option(5.0, "largest norm of the gradient; 0 does not clip")
     # machine
     seed: int = _option(0, "seed of weights, order and augmentation")
-    device: str = _option("auto", "auto, cpu, cuda or mps")
-    amp: bool = _option(True, "bfloat16 autocast")
+    device: str = _option("auto", "auto, cpu, cuda, cuda:1 (the second GPU) or mps")
+    amp: bool = _option(True, "bfloat16 autocast, unless the CPU only emulates it")
     compile: bool = _option(False, "torch.compile: slow start, faster steps")
     workers: int = _option(1, "processes that load images; 0 loads in the training process")
     cache: bool = _option(False, "keep prepared crops in a temporary file, so that each image is decoded once")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -17,7 +18,7 @@ from tqdm import tqdm
 from ..data import Samples
 from ..data.loader import CropDataset, inverse_frequency, make_loader
 from ..data.transforms import Augmentation
-from ..device import choose_device, peak_megabytes
+from ..device import autocast, choose_device, has_bfloat16, peak_megabytes
 from ..distributed import mean_over_processes, rank, synchronise_batch_norm, world_size
 from ..errors import FerError
 from ..evaluation.metrics import predict, summarize, summarize_attention, without_duplicates
@@ -32,6 +33,7 @@ from .model import build_model
 from .optimizer import find_frozen, make_optimizer, make_schedule, set_frozen, sharpest_neighbour
 from .splits import Splits
 
+log = logging.getLogger("fer")
 CHECK_EVERY = 10  # steps between looks at the loss; each look waits for the device
 
 
@@ -58,6 +60,8 @@ class Trainer:
 
         self.config, self.splits = config, splits
         self.device = choose_device(config.device)
+        if config.amp and not has_bfloat16(self.device):
+            log.info("--amp is not used: this CPU only emulates bfloat16; training in float32")
         torch.manual_seed(config.seed)
         self.preprocessing = make_preprocessing(config)
         model = build_model(config, len(splits.train.classes))
@@ -173,7 +177,7 @@ class Trainer:
         x, target = self.mix(x, target.to(self.device, non_blocking=True))
         if self.teachers is None:
             return x, target, None
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.config.amp):
+        with autocast(self.device, self.config.amp):
             return x, target, self.teachers(x)
 
     def _backward(self, inputs: list[tuple]) -> dict[str, Tensor]:
@@ -182,7 +186,7 @@ class Trainer:
         for i, batch in enumerate(inputs):
             alone = world_size() > 1 and i < len(inputs) - 1  # processes exchange gradients with the last batch
             with self.parallel.no_sync() if alone else nullcontext():
-                with torch.autocast(self.device, torch.bfloat16, enabled=self.config.amp):
+                with autocast(self.device, self.config.amp):
                     losses = self.run(*batch)
                 (sum(losses.values()) / len(inputs)).backward()
             terms.append({name: value.detach() for name, value in losses.items()})

@@ -300,7 +300,8 @@ def test_a_run_goes_on_from_a_checkpoint(ferplus_tree, tmp_path, tiny_checkpoint
         ours, theirs = trainer.objective.model.state_dict(), load_checkpoint(tiny_checkpoint)[0].state_dict()
         assert torch.equal(ours["backbone.stem.0.0.weight"], theirs["backbone.stem.0.0.weight"])
         assert (ours["attention.reduce.0.weight"].shape == theirs["attention.reduce.0.weight"].shape) == fits
-    assert "new values: none" in caplog.messages[0] and "attention.reduce.0.weight" in caplog.messages[1]
+    went_on = [message for message in caplog.messages if "went on from" in message]
+    assert "new values: none" in went_on[0] and "attention.reduce.0.weight" in went_on[1]
 
 
 def test_a_student_learns_what_its_teachers_say(ferplus_tree, tmp_path, tiny_checkpoint):
@@ -320,3 +321,15 @@ def test_a_student_learns_what_its_teachers_say(ferplus_tree, tmp_path, tiny_che
 def test_the_first_term_to_fail_is_named(rows, name):
     with pytest.raises(NonFiniteLoss, match=f"term {name} is"):
         check_finite(["a", "b"], torch.tensor(rows))
+
+
+def test_a_cpu_that_only_emulates_bfloat16_trains_in_float32(ferplus_tree, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "fer")
+    monkeypatch.setattr("fer.device.has_bfloat16", lambda device: False)
+    monkeypatch.setattr("fer.training.trainer.has_bfloat16", lambda device: False)
+    for amp in (True, False):
+        fit(tiny_config(ferplus_tree, tmp_path / str(amp), epochs=1, amp=amp))
+        assert ("--amp is not used" in caplog.text) == amp
+        caplog.clear()
+    ends = [history(tmp_path / str(amp))[-1]["cross_entropy"] for amp in (True, False)]
+    assert ends[0] == ends[1]
