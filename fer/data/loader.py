@@ -180,4 +180,5 @@ def make_loader(
         persistent_workers=workers > 0,
         drop_last=shuffle,  # batch normalisation wants full batches
         pin_memory=device.startswith("cuda"),
+        generator=torch.Generator(),  # its own, since how often it is asked depends on the number of workers
     )

@@ -42,6 +42,7 @@ def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) 
     Raises:
         ValueError: the configuration or the data are wrong; raised before any work.
         NonFiniteLoss: a loss term became NaN or infinite.
+        NonFiniteNetwork: a weight, or a logit of validation, did.
     """
     if not config.data or not config.out:
         raise ValueError("--data (the folder of the dataset) and --out (the folder of the run) are needed")

@@ -20,7 +20,6 @@ from ..data.loader import CropDataset, inverse_frequency, make_loader
 from ..data.transforms import Augmentation
 from ..device import autocast, choose_device, has_bfloat16, peak_megabytes
 from ..distributed import mean_over_processes, rank, synchronise_batch_norm, world_size
-from ..errors import FerError
 from ..evaluation.metrics import predict, summarize, summarize_attention, without_duplicates
 from ..losses import DANLoss
 from ..models.checkpoint import Description
@@ -28,6 +27,7 @@ from ..models.dan import DAN
 from ..preprocessing import Preprocessing
 from .config import TrainConfig
 from .distillation import Teachers
+from .finite import check_finite, check_logits, check_network
 from .mixing import make_mixing
 from .model import build_model
 from .optimizer import find_frozen, make_optimizer, make_schedule, set_frozen, sharpest_neighbour
@@ -35,10 +35,6 @@ from .splits import Splits
 
 log = logging.getLogger("fer")
 CHECK_EVERY = 10  # steps between looks at the loss; each look waits for the device
-
-
-class NonFiniteLoss(FerError):
-    """A term of the loss is NaN or infinite."""
 
 
 class Objective(nn.Module):
@@ -193,8 +189,14 @@ class Trainer:
         return {name: sum(t[name] for t in terms) / len(terms) for name in terms[0]}
 
     def validate(self) -> dict:
-        """Figures of the averaged weights on validation, with and without images that are also in training."""
+        """Figures of the averaged weights on validation, with and without images that are also in training.
+
+        Raises:
+            NonFiniteNetwork: something that was learnt, or a logit, is NaN or infinite.
+        """
+        check_network(self.objective.state_dict() | self.ema.module.state_dict(), self.epoch + 1)
         logits, targets, attention = predict(self.ema.module, self.val_loader, self.device, amp=self.config.amp)
+        check_logits(logits, self.epoch + 1)
         figures = summarize(logits, targets, self.splits.val.classes)
         figures |= without_duplicates(logits, targets, self.splits.leaked)
         score = "accuracy_without_duplicates" if figures["n_without_duplicates"] else "accuracy"
@@ -249,18 +251,3 @@ def make_preprocessing(config: TrainConfig) -> Preprocessing:
     """What the configuration says of the network's input."""
     mean, std = (values[0] if len(values) == 1 else tuple(values) for values in (config.mean, config.std))
     return Preprocessing(config.crop_size, config.input_size, config.gray, mean, std, config.interpolation)
-
-
-def check_finite(names: list[str], values: Tensor) -> dict[str, float]:
-    """Loss terms of some steps [steps, terms] -> those of the last step.
-
-    Raises:
-        NonFiniteLoss: naming the term that was NaN or infinite first.
-    """
-    for row in values.tolist():
-        for name, value in zip(names, row):
-            if not np.isfinite(value):
-                raise NonFiniteLoss(
-                    f"the loss term {name} is {value}; lower --lr, raise --warmup-epochs, or try --no-amp"
-                )
-    return dict(zip(names, row))

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,15 @@ from torchvision.models import resnet18
 from fer.data import load_samples
 from fer.data.loader import UnreadableImage
 from fer.images import write_image
-from fer.models.checkpoint import load_checkpoint
+from fer.models.checkpoint import load_checkpoint, load_training_state
 from fer.training import splits as splits_module
 from fer.training.config import TrainConfig
 from fer.training.environment import git_state
+from fer.training.finite import NonFiniteLoss, NonFiniteNetwork, check_finite, check_network
 from fer.training.loop import fit
 from fer.training.model import build_model
 from fer.training.splits import Splits, load_splits
-from fer.training.trainer import NonFiniteLoss, Trainer, check_finite, make_preprocessing
+from fer.training.trainer import Trainer, make_preprocessing
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = [0.31, 0.39, 0.69, 0.39, 0.5, 0.6, 0.35, 0.76, 0.65, 0.76]  # given: measuring it would download a detector
@@ -116,6 +118,30 @@ def test_a_run_killed_in_the_middle_of_an_epoch_resumes_to_the_same_end(tmp_path
     assert ends[0]["cross_entropy"] == pytest.approx(ends[1]["cross_entropy"], rel=1e-4)
 
 
+def interrupt(trainer: Trainer) -> None:
+    raise KeyboardInterrupt
+
+
+def weights_of(run: Path) -> torch.Tensor:
+    """All that a run has learnt, as one vector."""
+    state = load_training_state(run / "last.pt")["objective"]
+    return torch.cat([tensor.double().flatten() for tensor in state.values()])
+
+
+def test_mixed_images_are_the_same_after_a_resume_and_with_workers(ferplus_tree, tmp_path):
+    """Two epochs at once, one and one more, and with another number of workers: equal weights."""
+    changes = {"mixup": 0.2, "cutmix": 1.0, "augmentation": "faces", "amp": False}
+    for workers in (0, 1):
+        fit(tiny_config(ferplus_tree, tmp_path / f"whole{workers}", workers=workers, **changes))
+    pieces = tiny_config(ferplus_tree, tmp_path / "pieces", workers=1, **changes)
+    with pytest.raises(KeyboardInterrupt):
+        fit(pieces, on_epoch=interrupt)
+    fit(replace(pieces, resume=True))
+    whole, without_workers, resumed = (weights_of(tmp_path / name) for name in ("whole1", "whole0", "pieces"))
+    assert torch.equal(resumed, whole)
+    assert torch.equal(without_workers, whole)
+
+
 def test_resume_refuses_other_settings(ferplus_tree, tmp_path):
     fit(tiny_config(ferplus_tree, tmp_path / "run", epochs=1))
     with pytest.raises(ValueError, match=r"started with other settings: lr \(0.001 -> 0.5\)"):
@@ -179,8 +205,6 @@ def test_an_empty_split_is_reported(ferplus_tree, tmp_path):
 
 
 def test_splits_with_different_classes_are_reported(ferplus_tree, tmp_path, monkeypatch):
-    from dataclasses import replace
-
     original = splits_module.load_samples
 
     def without_contempt(name, root, split, rule):
@@ -333,3 +357,47 @@ def test_a_cpu_that_only_emulates_bfloat16_trains_in_float32(ferplus_tree, tmp_p
         caplog.clear()
     ends = [history(tmp_path / str(amp))[-1]["cross_entropy"] for amp in (True, False)]
     assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("where", ["weight", "statistics", "centres"])
+def test_a_network_that_is_not_finite_ends_the_run(ferplus_tree, tmp_path, where):
+    """The last steps of an epoch may destroy what its losses did not show; the epoch before stays."""
+    out = tmp_path / "run"
+
+    def destroy(trainer: Trainer) -> None:
+        saved.append((out / "best.safetensors").read_bytes())
+        model = trainer.objective.model
+        tensor = {
+            "weight": model.classifier.weight,
+            "statistics": model.norm.running_var,
+            "centres": trainer.objective.criterion.centres,
+        }[where]
+        train_epoch = trainer.train_epoch
+
+        def then_destroy() -> dict[str, float]:
+            figures = train_epoch()
+            tensor.data.fill_(float("nan"))
+            return figures
+
+        trainer.train_epoch = then_destroy
+
+    saved, name = [], {"weight": "classifier.weight", "statistics": "norm.running_var", "centres": "centres"}[where]
+    with pytest.raises(NonFiniteNetwork, match=f"{name} is not finite after epoch 2"):
+        fit(tiny_config(ferplus_tree, out), on_epoch=destroy)
+    assert len(history(out)) == 1 and (out / "best.safetensors").read_bytes() == saved[0]
+
+
+def test_logits_that_are_not_finite_end_the_run(ferplus_tree, tmp_path):
+    """Finite weights, whose product is not."""
+    train = load_samples("ferplus", ferplus_tree, "train")
+    config = tiny_config(ferplus_tree, tmp_path / "run", affinity=0.0, ema=0.0)
+    trainer = Trainer(config, Splits(train, train, np.zeros(16, bool)))
+    trainer.ema.module.classifier.weight.data.fill_(1e38)
+    trainer.objective.model.classifier.weight.data.fill_(1e38)
+    with pytest.raises(NonFiniteNetwork, match="logits of 16 of 16 validation images are not finite after epoch 1"):
+        trainer.validate()
+
+
+def test_a_finite_network_passes():
+    check_network({"a": torch.zeros(2), "steps": torch.tensor(3)}, 1)
+    check_network({}, 1)
