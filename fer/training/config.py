@@ -46,8 +46,10 @@ class TrainConfig:
     cutmix: float = _option(0.0, "cutmix: a rectangle comes from another image; with mixup, one of both is drawn")
     # network
     backbone: str = _option("mobilefacenet", "mobilefacenet or a name from timm.list_models()")
-    backbone_weights: str = _option("", "initial weights: a safetensors or torch file, timm, or empty for random")
-    init_weights: str = _option("", "checkpoint to go on from: all of its weights that have the same name and shape")
+    backbone_weights: str = _option(
+        "", "initial weights: a safetensors or torch file, shipped weights, timm; empty: random"
+    )
+    init_weights: str = _option("", "checkpoint to go on from: all of its weights that fit, classes by their names")
     num_heads: int = _option(4, "attention heads")
     attention: str = _option("paper", "kind of heads: paper, or qkv (learnt queries)", choices=("paper", "qkv"))
     fusion: str = _option("paper", "of the heads: paper (log-softmax over them), or sum", choices=("paper", "sum"))

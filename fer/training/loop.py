@@ -18,6 +18,7 @@ from ..files import write_atomically
 from ..models.checkpoint import load_training_state, save_checkpoint
 from .config import TrainConfig
 from .environment import describe_environment
+from .model import check_names
 from .splits import Splits, load_splits
 from .template import measure_missing_template
 from .trainer import Trainer
@@ -55,6 +56,7 @@ def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) 
         if last.exists():
             config = keep_template(config, out)
             check_same_run(config, out)
+        check_names(config)
         splits = load_splits(config)
         config = measure_missing_template(config, splits.train)
         trainer = Trainer(config, splits)

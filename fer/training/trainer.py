@@ -60,7 +60,7 @@ class Trainer:
             log.info("--amp is not used: this CPU only emulates bfloat16; training in float32")
         torch.manual_seed(config.seed)
         self.preprocessing = make_preprocessing(config)
-        model = build_model(config, len(splits.train.classes))
+        model = build_model(config, splits.train.classes)
         self.teachers = self._load_teachers()
         criterion = DANLoss(
             len(splits.train.classes),

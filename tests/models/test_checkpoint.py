@@ -14,6 +14,7 @@ from fer.models.checkpoint import (
     Description,
     find_checkpoint,
     load_checkpoint,
+    load_matching,
     load_training_state,
     read_description,
     save_checkpoint,
@@ -124,3 +125,36 @@ def test_training_state_is_not_unpickled(tmp_path):
 def test_parameter_count_is_under_ten_million():
     model = DAN(create_backbone("mobilefacenet"), 8, 4)
     assert sum(p.numel() for p in model.parameters()) < 10e6
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        EMOTIONS[::-1],  # all, in another order
+        (*EMOTIONS[:7], "boredom"),  # as many, one of them new
+        ("fear", "happiness", "neutral"),  # fewer
+        ("boredom", *EMOTIONS, "interest"),  # more
+        ("boredom", "interest"),  # none is shared
+    ],
+)
+def test_classes_are_carried_over_by_their_names(tiny_checkpoint, classes):
+    theirs = load_checkpoint(tiny_checkpoint)[0]
+    with torch.no_grad():
+        for i, tensor in enumerate(theirs.norm.state_dict().values()):
+            if tensor.ndim:
+                tensor.copy_(torch.arange(8) + 10 * i + 1)
+    path = tiny_checkpoint.with_name("norm.safetensors")
+    save_checkpoint(path, theirs, read_description(tiny_checkpoint))
+    model = DAN(create_backbone("mobilefacenet"), len(classes), 2)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    kept, carried = load_matching(model, path, classes)
+    assert carried == [name for name in classes if name in EMOTIONS]
+    assert {name.split(".")[0] for name in kept} == (set() if carried else {"classifier", "norm"})
+    state = theirs.state_dict()
+    for name, tensor in model.state_dict().items():
+        if not name.startswith(("classifier.", "norm.")):
+            assert torch.equal(tensor, state[name])
+        elif tensor.ndim:
+            for i, emotion in enumerate(classes):
+                same = state[name][EMOTIONS.index(emotion)] if emotion in carried else before[name][i]
+                assert torch.equal(tensor[i], same), (name, emotion)

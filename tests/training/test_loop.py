@@ -17,6 +17,7 @@ from torchvision.models import resnet18
 from fer.data import load_samples
 from fer.data.loader import UnreadableImage
 from fer.images import write_image
+from fer.labels import EMOTIONS
 from fer.models.checkpoint import load_checkpoint, load_training_state
 from fer.training import splits as splits_module
 from fer.training.config import TrainConfig
@@ -194,7 +195,7 @@ def test_backbone_weights_from_a_torch_file_in_the_folder_of_downloads(tmp_path,
     torch.save({"state_dict": source.state_dict()}, tmp_path / "pretrained" / "resnet18_msceleb.pth")
     monkeypatch.chdir(tmp_path)
     config = TrainConfig(data="x", backbone="resnet18", backbone_weights="resnet18_msceleb.pth", input_size=32)
-    loaded = build_model(config, 8).backbone.net
+    loaded = build_model(config, EMOTIONS).backbone.net
     assert torch.equal(loaded.layer4[1].conv2.weight, source.layer4[1].conv2.weight)
 
 
@@ -324,8 +325,58 @@ def test_a_run_goes_on_from_a_checkpoint(ferplus_tree, tmp_path, tiny_checkpoint
         ours, theirs = trainer.objective.model.state_dict(), load_checkpoint(tiny_checkpoint)[0].state_dict()
         assert torch.equal(ours["backbone.stem.0.0.weight"], theirs["backbone.stem.0.0.weight"])
         assert (ours["attention.reduce.0.weight"].shape == theirs["attention.reduce.0.weight"].shape) == fits
-    went_on = [message for message in caplog.messages if "went on from" in message]
-    assert "new values: none" in went_on[0] and "attention.reduce.0.weight" in went_on[1]
+    went_on = [message for message in caplog.messages if "the network starts from" in message]
+    assert "new values: none" in went_on[0] and "anew: none" in went_on[0] and "attention.reduce.0.weight" in went_on[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "warned"),
+    [
+        ({}, "starts from random values$", False),
+        ({"freeze": ["backbone.stem:1"]}, "starts from random values$", True),
+        ({"freeze": ["backbone.stem:0"]}, "starts from random values$", False),  # fixed for no epoch
+        ({"init_weights": "TINY", "freeze": ["backbone:1"]}, "starts from .*tiny.safetensors; classes carried", False),
+        ({"init_weights": "TINY", "num_heads": 1, "freeze": ["attention:1"]}, "values: attention.branches", True),
+        # without its last convolution; init weights need no other file
+        ({"init_weights": "TINY", "backbone": "mobilefacenet-128", "backbone_weights": "gone"}, "tiny.safe", False),
+        ({"backbone_weights": "TINY", "freeze": ["backbone:1"]}, "random values, its backbone from .*tiny.safe", False),
+        ({"backbone_weights": "TINY", "freeze": ["attention:1"]}, "random values, its backbone from", True),
+        (
+            {"backbone": "mobilefacenet-128", "backbone_weights": "dan-mobilefacenet-ferplus"},
+            "its backbone from .*dan-mobilefacenet-ferplus.safetensors",
+            False,
+        ),
+    ],
+)
+def test_a_run_says_what_it_starts_from(tiny_checkpoint, caplog, changes, said, warned):
+    caplog.set_level("INFO", "fer")
+    changes = {name: str(tiny_checkpoint) if value == "TINY" else value for name, value in changes.items()}
+    build_model(tiny_config(Path("x"), Path("y"), **changes), EMOTIONS)
+    (line,) = [r.getMessage() for r in caplog.records if r.levelname == "INFO"]
+    assert re.search(said, line)
+    assert [f"--freeze {changes['freeze'][0]} fixes random" in m for m in caplog.messages[1:]] == [True] * warned
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"augmentation": "hard"},
+        {"teachers": ["gone"]},
+        {"init_weights": "gone.safetensors"},
+        {"backbone_weights": "gone.safetensors"},
+        {"backbone": "resnet1888"},
+        {"freeze": ["backbone.stage9:1"]},
+        {"input_size": 32, "backbone": "swin_tiny_patch4_window7_224"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_misspelt_names_are_told_before_the_data_are_read(ferplus_tree, tmp_path, monkeypatch, changes):
+    def read(*_):
+        raise AssertionError("data were read")
+
+    monkeypatch.setattr("fer.training.loop.load_splits", read)
+    with pytest.raises(ValueError):
+        fit(tiny_config(ferplus_tree, tmp_path / "run", **changes))
 
 
 def test_a_student_learns_what_its_teachers_say(ferplus_tree, tmp_path, tiny_checkpoint):
