@@ -38,6 +38,21 @@ def test_a_recipe_builds_on_its_base():
     assert "base" not in seven
 
 
+@pytest.mark.parametrize(
+    ("recipe", "epochs", "augmentation"),
+    [
+        ("rafdb", 40, "paper"),
+        ("ferplus-paper", 40, "paper"),
+        ("affectnet8", 10, "paper-affectnet"),
+        ("affectnet7", 10, "paper-affectnet"),
+    ],
+)
+def test_recipes_after_the_authors(recipe, epochs, augmentation):
+    """In float32, as long as they train, with their augmentation."""
+    config = TrainConfig(**load_recipe(recipe))
+    assert (config.epochs, config.augmentation, config.amp) == (epochs, augmentation, False)
+
+
 def test_an_unknown_recipe_lists_the_known_ones():
     with pytest.raises(ValueError, match="no recipe 'nothing'; known recipes: .*ferplus"):
         parse("--recipe", "nothing")
