@@ -80,15 +80,16 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         dims = [0, *range(2, x.ndim)]
         shape = [1, -1] + [1] * (x.ndim - 2)
         y = x.float()
-        mean, square = mean_over_processes(torch.stack([y.mean(dims), y.square().mean(dims)]))
-        var = (square - mean.square()).clamp_min(0)
+        mean = mean_over_processes(y.mean(dims))
+        centred = y - mean.view(shape)  # first the mean: E[x^2] - E[x]^2 loses all digits where the mean is large
+        var = mean_over_processes(centred.square().mean(dims))
         with torch.no_grad():
             n = x.numel() // x.shape[1] * world_size()
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(var * (n / (n - 1)), self.momentum)
             self.num_batches_tracked += 1
         scale = self.weight * torch.rsqrt(var + self.eps)
-        return (y * scale.view(shape) + (self.bias - mean * scale).view(shape)).to(x.dtype)
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(x.dtype)
 
     def _check_input_dim(self, x: Tensor) -> None:
         pass
