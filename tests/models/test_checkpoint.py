@@ -1,4 +1,7 @@
 import json
+import os
+import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -110,6 +113,38 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
         write_atomically(path, fail)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["state.pt"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644)])
+def test_files_have_the_mode_that_the_umask_leaves(tmp_path, umask, mode):
+    path, before = tmp_path / "state.safetensors", os.umask(umask)
+    try:
+        path.with_name(f".{path.name}.tmp").touch(0o640)  # of a run that was killed
+        write_atomically(path, lambda temporary: save_file({"a": torch.zeros(1)}, temporary))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_no_thread_sees_another_umask(tmp_path):
+    umask, stop, modes = os.umask(0o077), threading.Event(), set()
+
+    def write_private() -> None:
+        while not stop.is_set():
+            (tmp_path / "private").touch()
+            modes.add(stat.S_IMODE((tmp_path / "private").stat().st_mode))
+            (tmp_path / "private").unlink()
+
+    thread = threading.Thread(target=write_private)
+    thread.start()
+    try:
+        for _ in range(500):
+            write_atomically(tmp_path / "public", lambda path: path.write_text("x"))
+    finally:
+        stop.set()
+        thread.join()
+        os.umask(umask)
+    assert modes == {0o600}
 
 
 def test_training_state_is_not_unpickled(tmp_path):
