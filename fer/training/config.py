@@ -87,7 +87,7 @@ class TrainConfig:
     # run
     out: str = _option("", "folder of the run")
     resume: bool = _option(False, "go on from the last checkpoint in --out")
-    minutes: float = _option(0.0, "stop after the epoch that ends later than this, to be resumed; 0 is no limit")
+    minutes: float = _option(0.0, "stop after the epoch that ends later than this, one at least; 0 is no limit")
 
     def __post_init__(self) -> None:
         self._check_types()

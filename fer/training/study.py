@@ -51,17 +51,19 @@ def run_study(runs: dict[Path, TrainConfig], minutes: float = 0.0) -> bool:
     """Train what is left of the runs; returns whether all are done.
 
     Args:
-        minutes: stop after the epoch that ends later than this; 0 is no limit. Calling again goes on.
+        minutes: stop after the epoch that ends later than this, one at least; 0 is no limit. Calling again goes on.
     """
     deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
+    trained = False
     for number, (folder, config) in enumerate(runs.items(), 1):
         if (folder / "history.jsonl").exists() and len(read_run(folder).history) == config.epochs:
             continue
-        if time.monotonic() > deadline:
+        if trained and time.monotonic() > deadline:
             return False
         log.info("run %d of %d: %s", number, len(runs), folder)
         config.resume = (folder / LAST).exists()
         config.minutes = max(1e-3, (deadline - time.monotonic()) / 60) if minutes else 0.0
         if fit(config) is None:
             return False
+        trained = True
     return True

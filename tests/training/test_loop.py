@@ -16,6 +16,7 @@ from torchvision.models import resnet18
 
 from fer.data import load_samples
 from fer.data.loader import UnreadableImage
+from fer.errors import FerError
 from fer.images import write_image
 from fer.labels import EMOTIONS
 from fer.models.checkpoint import load_checkpoint, load_training_state
@@ -23,7 +24,7 @@ from fer.training import splits as splits_module
 from fer.training.config import TrainConfig
 from fer.training.environment import git_state
 from fer.training.finite import NonFiniteLoss, NonFiniteNetwork, check_finite, check_network
-from fer.training.loop import fit
+from fer.training.loop import NotSaved, fit
 from fer.training.model import build_model
 from fer.training.splits import Splits, load_splits
 from fer.training.trainer import Trainer, make_preprocessing
@@ -248,6 +249,17 @@ def test_a_run_says_where_it_ran(ferplus_tree, tmp_path):
     assert environment["git"] is None if not head else environment["git"]["commit"] == head
 
 
+def test_a_resumed_run_keeps_where_it_started(ferplus_tree, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    for epochs, argv in enumerate((["first"], ["second"], ["third"]), 1):
+        monkeypatch.setattr(sys, "argv", argv)
+        fit(tiny_config(ferplus_tree, out, epochs=3, minutes=1e-6, resume=epochs > 1))
+        assert len(history(out)) == epochs
+    environment = json.loads((out / "environment.json").read_text())
+    assert environment["command"] == ["first"] and environment["git"] == git_state(ROOT / "fer")
+    assert [start["command"] for start in environment["resumed"]] == [["second"], ["third"]]
+
+
 def test_git_state_is_not_that_of_a_foreign_checkout(tmp_path):
     """A package installed inside somebody's repository is not that repository."""
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
@@ -258,7 +270,7 @@ def test_git_state_is_not_that_of_a_foreign_checkout(tmp_path):
 def test_a_run_stops_when_its_minutes_are_over_and_goes_on(ferplus_tree, tmp_path):
     out = tmp_path / "run"
     assert fit(tiny_config(ferplus_tree, out, epochs=3, minutes=1e-6)) is None  # over before the first epoch
-    assert not (out / "history.jsonl").exists()
+    assert len(history(out)) == 1  # or a limit shorter than the start would never end
     assert fit(tiny_config(ferplus_tree, out, epochs=3, resume=True, minutes=60))["n"] == 16
     assert len(history(out)) == 3
 
@@ -452,3 +464,23 @@ def test_logits_that_are_not_finite_end_the_run(ferplus_tree, tmp_path):
 def test_a_finite_network_passes():
     check_network({"a": torch.zeros(2), "steps": torch.tensor(3)}, 1)
     check_network({}, 1)
+
+
+@pytest.mark.parametrize("megabytes", [0.5, 12], ids=["checkpoint", "state"])  # of the two, the state is larger
+def test_a_full_disk_ends_the_run_and_the_last_epoch_stays(ferplus_tree, tmp_path, megabytes):
+    resource = pytest.importorskip("resource")
+    out, limit = tmp_path / "run", resource.getrlimit(resource.RLIMIT_FSIZE)
+    config = tiny_config(ferplus_tree, out, epochs=3, backbone="mobilefacenet-128", num_heads=1)
+    fit(replace(config, minutes=1e-6))
+    before = weights_of(out)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(megabytes * 1e6), limit[1]))
+    try:
+        with pytest.raises(NotSaved, match=r"epoch 2 could not be saved in .*, where \d+ MB are free \(.*--resume"):
+            fit(replace(config, resume=True))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert issubclass(NotSaved, FerError)  # which the command line prints, and ends with 2
+    assert torch.equal(weights_of(out), before)
+    load_checkpoint(out / "best.safetensors")
+    fit(replace(config, resume=True))
+    assert len(history(out)) == 3

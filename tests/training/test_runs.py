@@ -85,7 +85,7 @@ def test_a_study_in_pieces_is_the_whole_study(tmp_path, capsys):
     command = ["study", str(file), "--data", str(data), "--out", str(tmp_path / "out"), "--epochs=2", *TINY]
     command += ["--backbone-weights=", "--no-compile"]
     calls = [main([*command, "--minutes=1e-4"]) for _ in range(8)]
-    assert calls[:7] == [3] * 7
+    assert calls == [3] * 7 + [0]  # an epoch each, though the start of a run takes longer than its time
     assert main(command) == 0
     found = find_runs([str(tmp_path / "out")])
     assert [str(r.folder.relative_to(tmp_path / "out" / "study")) for r in found] == [
