@@ -66,6 +66,20 @@ def gather_shards(shard: Tensor) -> Tensor:
     return whole
 
 
+def is_first_on_machine() -> bool:
+    """Whether this process is the first of those on its machine."""
+    return world_size() == 1 or int(os.environ.get("LOCAL_RANK", 0)) == 0
+
+
+def from_first_on_machine(value: object) -> object:
+    """What the first process on this machine gives; all processes call it together."""
+    if world_size() == 1:
+        return value
+    values = [None] * world_size()
+    dist.all_gather_object(values, value)
+    return values[rank() - int(os.environ.get("LOCAL_RANK", 0))]  # torchrun numbers those of a machine in a row
+
+
 class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch normalisation by the statistics of all processes' batches, which must be equally large.
 

@@ -12,7 +12,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from conftest import make_ferplus
 
-from fer.distributed import SyncBatchNorm, synchronise_batch_norm
+from fer.distributed import SyncBatchNorm, from_first_on_machine, synchronise_batch_norm
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
@@ -40,7 +40,7 @@ def train(data: Path, out: Path, processes: int, batch_size: int, *more: str) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("more", [[], ["--sam=0.05"]], ids=["plain", "sam"])
+@pytest.mark.parametrize("more", [[], ["--sam=0.05", "--cache"]], ids=["plain", "sam"])
 def test_two_processes_are_one_with_twice_the_batch(tmp_path, monkeypatch, more):
     """The same loss curve and the same validation: 21 images are sharded as 11 and 10, none twice."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -53,6 +53,20 @@ def test_two_processes_are_one_with_twice_the_batch(tmp_path, monkeypatch, more)
             assert a[term] == pytest.approx(b[term], rel=2e-4), term
         assert a["val_n"] == b["val_n"] == 21
     assert json.loads((tmp_path / "two" / "environment.json").read_text())["processes"] == 2
+
+
+@pytest.mark.parametrize(("process", "local", "first"), [(0, 0, 0), (1, 1, 0), (2, 0, 2), (3, 1, 2)])
+def test_what_processes_of_a_machine_share(monkeypatch, process, local, first):
+    """Two machines of two processes each."""
+
+    def gather(values: list, value: object) -> None:
+        values[:] = range(4)
+
+    monkeypatch.setattr("fer.distributed.world_size", lambda: 4)
+    monkeypatch.setattr("fer.distributed.rank", lambda: process)
+    monkeypatch.setattr(dist, "all_gather_object", gather)
+    monkeypatch.setenv("LOCAL_RANK", str(local))
+    assert from_first_on_machine(process) == first
 
 
 @pytest.mark.parametrize("shape", [(6, 5), (6, 5, 4), (6, 5, 4, 3)])
