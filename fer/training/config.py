@@ -137,6 +137,10 @@ class TrainConfig:
         return yaml.safe_dump(asdict(self), sort_keys=False)
 
 
+# Fields that change how and where a run is done, and not what is learnt.
+FREE = frozenset({"resume", "out", "data", "workers", "device", "compile", "minutes", "cache", "detector_weights"})
+
+
 def read_named_yaml(name: str, folder: Path, kind: str, kinds: str) -> tuple[Path, dict]:
     """A YAML file by its name in `folder` or by a path -> the path, and the fields in it.
 
@@ -159,18 +163,33 @@ def read_named_yaml(name: str, folder: Path, kind: str, kinds: str) -> tuple[Pat
     return path, values
 
 
-def load_recipe(name: str) -> dict:
-    """The fields that a recipe sets, and before them those of its `base`, another recipe.
+def load_recipe(name: str, above: tuple[Path, ...] = ()) -> dict:
+    """The fields that a recipe sets, and before them those of its `base`, another recipe or a file beside it.
+
+    Args:
+        above: the recipes that build on this one.
 
     Raises:
-        ValueError: no such recipe, or a field that TrainConfig does not have.
+        ValueError: no such recipe, a field that TrainConfig does not have, or recipes that build on each other in a circle.
     """
     path, values = read_named_yaml(name, RECIPES, "recipe", "recipes")
-    known = {f.name for f in fields(TrainConfig)}
-    base = load_recipe(values.pop("base")) if "base" in values else {}
+    known, chain = {f.name for f in fields(TrainConfig)}, (*above, path)
+    if path.resolve() in [p.resolve() for p in above]:
+        raise ValueError(f"{path}: recipes build on each other in a circle: {' -> '.join(map(str, chain))}")
+    base = load_recipe(_find_base(values.pop("base"), path), chain) if "base" in values else {}
     if unknown := sorted(set(values) - known):
         raise ValueError(f"{path}: unknown field {', '.join(unknown)}; known fields: {', '.join(sorted(known))}")
     return base | values
+
+
+def _find_base(base: object, recipe: Path) -> str:
+    """The `base` of a recipe file: a name in recipes/, or a file beside the recipe."""
+    if not isinstance(base, str):
+        raise ValueError(f"{recipe}: base is the name of a recipe, not {base!r}")
+    is_file = base.endswith((".yaml", ".yml"))
+    beside = recipe.parent / (base if is_file else f"{base}.yaml")
+    shipped = not is_file and (RECIPES / f"{base}.yaml").is_file()
+    return str(beside) if beside.is_file() and not shipped else base
 
 
 def add_arguments(parser: argparse.ArgumentParser, recipe: bool = True) -> None:

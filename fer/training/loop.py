@@ -19,7 +19,7 @@ from ..distributed import process_group, rank
 from ..errors import FerError
 from ..files import write_atomically
 from ..models.checkpoint import load_training_state, save_checkpoint
-from .config import TrainConfig
+from .config import FREE, TrainConfig
 from .environment import describe_environment
 from .model import check_names
 from .splits import Splits, load_splits
@@ -85,8 +85,7 @@ def keep_template(config: TrainConfig, out: Path) -> TrainConfig:
 def check_same_run(config: TrainConfig, out: Path) -> None:
     """A resumed run must be the same run. Raises ValueError naming the fields that differ."""
     saved, now = asdict(TrainConfig()) | yaml.safe_load((out / "config.yaml").read_text()), asdict(config)
-    free = {"resume", "out", "data", "workers", "device", "compile", "minutes", "cache", "detector_weights"}
-    if changed := [f"{k} ({saved[k]} -> {now.get(k)})" for k in saved if k not in free and saved[k] != now.get(k)]:
+    if changed := [f"{k} ({saved[k]} -> {now.get(k)})" for k in saved if k not in FREE and saved[k] != now.get(k)]:
         raise ValueError(f"--resume: {out} was started with other settings: {', '.join(changed)}")
 
 

@@ -22,6 +22,12 @@ def load_study(name: str) -> dict:
     path, study = read_named_yaml(name, RECIPES / "studies", "study", "studies")
     if set(study) != {"recipe", "seeds", "rows"}:
         raise ValueError(f"{path}: expected the fields recipe, seeds and rows")
+    for name, kind, what in (
+        ("seeds", list, "a list of numbers"),
+        ("rows", dict, "names, each with the fields it sets"),
+    ):
+        if not isinstance(study[name], kind) or not study[name]:
+            raise ValueError(f"{path}: {name} is {what}, at least one; got {study[name]!r}")
     return study
 
 
