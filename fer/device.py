@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -41,6 +43,16 @@ def has_bfloat16(device: str) -> bool:
 def autocast(device: str, enabled: bool) -> torch.autocast:
     """Within: bfloat16 where `enabled`, unless the device only emulates it."""
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled and has_bfloat16(device))
+
+
+def has_compiler(device: str) -> bool:
+    """Whether there is the compiler of C or C++ that torch.compile looks for."""
+    if device.startswith("cuda"):  # Triton
+        names = [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang", "cl"]
+    else:
+        default = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+        names = [os.environ.get("CXX", default)]
+    return any(map(shutil.which, names))
 
 
 def peak_megabytes(device: str) -> float:

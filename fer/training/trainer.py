@@ -18,7 +18,7 @@ from tqdm import tqdm
 from ..data import Samples
 from ..data.loader import CropDataset, inverse_frequency, make_loader
 from ..data.transforms import Augmentation
-from ..device import autocast, choose_device, has_bfloat16, peak_megabytes
+from ..device import autocast, choose_device, has_bfloat16, has_compiler, peak_megabytes
 from ..distributed import mean_over_processes, rank, synchronise_batch_norm, world_size
 from ..evaluation.metrics import predict, summarize, summarize_attention, without_duplicates
 from ..losses import DANLoss
@@ -58,6 +58,11 @@ class Trainer:
         self.device = choose_device(config.device)
         if config.amp and not has_bfloat16(self.device):
             log.info("--amp is not used: this CPU only emulates bfloat16; training in float32")
+        self.compile = config.compile and has_compiler(self.device)
+        if config.compile and not self.compile:
+            log.warning(
+                "--compile is not used: no compiler of C++ (g++, or that which CXX names); steps are slower without it"
+            )
         torch.manual_seed(config.seed)
         self.preprocessing = make_preprocessing(config)
         model = build_model(config, splits.train.classes)
@@ -107,7 +112,7 @@ class Trainer:
             return None
         teachers = Teachers(c.teachers, self.splits.train.classes, self.preprocessing, c.distill_temperature)
         teachers.to(self.device, memory_format=torch.channels_last)
-        if c.compile:
+        if self.compile:
             teachers.compile()
         return teachers
 
@@ -150,7 +155,7 @@ class Trainer:
         if trained != self._trained:
             self._trained = trained
             self.parallel = DistributedDataParallel(self.objective) if world_size() > 1 else self.objective
-            self.run = torch.compile(self.parallel) if self.config.compile else self.parallel
+            self.run = torch.compile(self.parallel) if self.compile else self.parallel
 
     def _train_step(self, batches: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
         """One step of the optimiser on the batches of --accumulate -> the loss terms."""

@@ -484,3 +484,10 @@ def test_a_full_disk_ends_the_run_and_the_last_epoch_stays(ferplus_tree, tmp_pat
     load_checkpoint(out / "best.safetensors")
     fit(replace(config, resume=True))
     assert len(history(out)) == 3
+
+
+def test_without_a_compiler_a_run_goes_on_uncompiled(ferplus_tree, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    fit(tiny_config(ferplus_tree, tmp_path / "run", epochs=1, compile=True))
+    assert "--compile is not used: no compiler of C++" in caplog.text
