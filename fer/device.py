@@ -1,14 +1,18 @@
-"""Which device to compute on."""
+"""Which device to compute on, and what it can do."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+from functools import cache
+from pathlib import Path
 
 import torch
 
 
 def choose_device(name: str = "auto") -> str:
-    """`auto` -> cuda, mps or cpu, the first that is there; any other name is checked and returned.
+    """`auto` -> cuda, mps or cpu, the first that is there; any other name (cuda:1 is the second GPU) is checked and returned.
 
     Raises:
         ValueError: an unknown device, or one that is not there.
@@ -17,15 +21,44 @@ def choose_device(name: str = "auto") -> str:
     available = [device for device, is_there in there.items() if is_there]
     if name == "auto":
         return available[0]
+    if there["cuda"]:
+        available += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if name not in available:
         raise ValueError(f"device {name!r} is not available; choose one of auto, {', '.join(available)}")
     return name
 
 
+@cache
+def has_bfloat16(device: str) -> bool:
+    """Whether autocast to bfloat16 is of use on the device. A CPU that only emulates it is 50 times slower by it."""
+    if device != "cpu":
+        return True
+    try:
+        features = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(features)  # the last on ARM
+
+
+def autocast(device: str, enabled: bool) -> torch.autocast:
+    """Within: bfloat16 where `enabled`, unless the device only emulates it."""
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled and has_bfloat16(device))
+
+
+def has_compiler(device: str) -> bool:
+    """Whether there is the compiler of C or C++ that torch.compile looks for."""
+    if device.startswith("cuda"):  # Triton
+        names = [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang", "cl"]
+    else:
+        default = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+        names = [os.environ.get("CXX", default)]
+    return any(map(shutil.which, names))
+
+
 def peak_megabytes(device: str) -> float:
     """The most memory used so far: tensors on a cuda device, else the resident size of this process (NaN on Windows)."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**20
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device) / 2**20
     try:
         import resource
     except ModuleNotFoundError:

@@ -17,10 +17,15 @@ def process_group(device: str) -> Iterator[None]:
 
     Args:
         device: cuda takes the GPU of this process (LOCAL_RANK) and NCCL, anything else gloo.
+
+    Raises:
+        ValueError: torchrun started several processes, and `device` names one GPU for all.
     """
     if "WORLD_SIZE" not in os.environ or dist.is_initialized():
         yield
         return
+    if device.startswith("cuda:"):
+        raise ValueError(f"--device {device} names one GPU; under torchrun each process takes its own: --device cuda")
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if device == "cuda" else "gloo")
@@ -61,6 +66,20 @@ def gather_shards(shard: Tensor) -> Tensor:
     return whole
 
 
+def is_first_on_machine() -> bool:
+    """Whether this process is the first of those on its machine."""
+    return world_size() == 1 or int(os.environ.get("LOCAL_RANK", 0)) == 0
+
+
+def from_first_on_machine(value: object) -> object:
+    """What the first process on this machine gives; all processes call it together."""
+    if world_size() == 1:
+        return value
+    values = [None] * world_size()
+    dist.all_gather_object(values, value)
+    return values[rank() - int(os.environ.get("LOCAL_RANK", 0))]  # torchrun numbers those of a machine in a row
+
+
 class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch normalisation by the statistics of all processes' batches, which must be equally large.
 
@@ -75,15 +94,16 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         dims = [0, *range(2, x.ndim)]
         shape = [1, -1] + [1] * (x.ndim - 2)
         y = x.float()
-        mean, square = mean_over_processes(torch.stack([y.mean(dims), y.square().mean(dims)]))
-        var = (square - mean.square()).clamp_min(0)
+        mean = mean_over_processes(y.mean(dims))
+        centred = y - mean.view(shape)  # first the mean: E[x^2] - E[x]^2 loses all digits where the mean is large
+        var = mean_over_processes(centred.square().mean(dims))
         with torch.no_grad():
             n = x.numel() // x.shape[1] * world_size()
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(var * (n / (n - 1)), self.momentum)
             self.num_batches_tracked += 1
         scale = self.weight * torch.rsqrt(var + self.eps)
-        return (y * scale.view(shape) + (self.bias - mean * scale).view(shape)).to(x.dtype)
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(x.dtype)
 
     def _check_input_dim(self, x: Tensor) -> None:
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +14,13 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], None]) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
+        temporary.unlink(missing_ok=True)
+        temporary.touch()
+        mode = temporary.stat().st_mode  # what the umask leaves
         write(temporary)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # safetensors writes files that only their owner may read
+        temporary.chmod(stat.S_IMODE(mode))  # safetensors writes files that only their owner may read
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

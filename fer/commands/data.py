@@ -104,6 +104,7 @@ def _pack(arguments: argparse.Namespace) -> int:
     from ..data.pack import PackOptions, pack_split
     from ..faces import align_crop, create_detector
     from ..training.config import TrainConfig, load_recipe
+    from ..training.template import photo_template
 
     if arguments.align and not arguments.recipe:
         raise ValueError("--align needs the --recipe whose template the faces are brought to, e.g. --recipe ferplus")
@@ -126,7 +127,8 @@ def _pack(arguments: argparse.Namespace) -> int:
             absent.append(str(error))
             continue
         with tqdm(total=len(samples), desc=split, unit="image", dynamic_ncols=True) as bar:
-            packed = pack_split(samples, arguments.out, arguments.dataset, split, options, align, template, bar.update)
+            cut = np.reshape(photo_template(config.template, samples), (-1, 2))  # as training would cut them
+            packed = pack_split(samples, arguments.out, arguments.dataset, split, options, align, cut, bar.update)
         print(f"{split}: {packed.rows} images in {len(packed.shards)} shards")
         for line in packed.unreadable:
             print(f"left out: {line}")

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-import weakref
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ..distributed import rank, world_size
 from ..errors import FerError
 from ..preprocessing import Preprocessing
+from .cache import CropCache
 from .samples import Samples
 
 
@@ -68,53 +64,6 @@ class UnreadableImage(FerError):
 
     def __init__(self, message: str):  # a worker process hands it on behind its traceback
         super().__init__(message.strip().rpartition("UnreadableImage: ")[2])
-
-
-class CropCache:
-    """Prepared crops uint8 [N,S,S,1 or 3] in a temporary file that all worker processes map into their memory.
-
-    The system keeps as much of it in RAM as there is room for. The file goes when the process ends.
-
-    Raises:
-        ValueError: no room for it.
-    """
-
-    def __init__(self, shape: tuple[int, int, int, int]):
-        size, room = int(np.prod(shape)), shutil.disk_usage(tempfile.gettempdir()).free
-        if size > 0.9 * room:
-            raise ValueError(
-                f"--cache needs {size / 1e9:.1f} GB in {tempfile.gettempdir()}, where {room / 1e9:.1f} GB are free; set "
-                "TMPDIR to a larger place, or train with --no-cache"
-            )
-        self.shape, self.path = shape, Path(tempfile.mkdtemp(prefix="fer-crops-")) / "crops"
-        weakref.finalize(self, _remove, self.path.parent, os.getpid())
-        with open(self.path, "wb") as file:
-            file.truncate(size + shape[0])  # crops, then a byte per crop: whether it is there
-        self._open()
-
-    def _open(self) -> None:
-        size = int(np.prod(self.shape))
-        everything = np.memmap(self.path, np.uint8, "r+")
-        self.crops, self.filled = everything[:size].reshape(self.shape), everything[size:]
-
-    def get(self, i: int, prepare: Callable[[int], np.ndarray]) -> np.ndarray:
-        """Crop i, prepared by the first that asks."""
-        if not self.filled[i]:
-            self.crops[i] = prepare(i)
-            self.filled[i] = 1
-        return np.array(self.crops[i])  # augmentation may write into it
-
-    def __getstate__(self) -> dict:
-        return {"shape": self.shape, "path": self.path}  # a worker maps the file
-
-    def __setstate__(self, state: dict) -> None:
-        vars(self).update(state)
-        self._open()
-
-
-def _remove(folder: Path, owner: int) -> None:
-    if os.getpid() == owner:  # not when a forked worker ends
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class EpochSampler(Sampler):
@@ -180,4 +129,5 @@ def make_loader(
         persistent_workers=workers > 0,
         drop_last=shuffle,  # batch normalisation wants full batches
         pin_memory=device.startswith("cuda"),
+        generator=torch.Generator(),  # its own, since how often it is asked depends on the number of workers
     )

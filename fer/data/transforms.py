@@ -68,11 +68,11 @@ def _strong() -> list[A.BasicTransform]:
 
 
 def _paper() -> list[A.BasicTransform]:
-    """As the authors train on RAF-DB: flip; rotate 20 or shift by a pad of 32 in 224 at p 0.2; erase 0.02-0.25."""
+    """As the authors train on RAF-DB: flip; rotate 20 and shift by a pad of 32 in 224, together at p 0.2; erase 0.02-0.25."""
     shift = A.Affine(translate_percent=(-1 / 7, 1 / 7), border_mode=cv2.BORDER_CONSTANT, p=1)
     return [
         A.HorizontalFlip(p=0.5),
-        A.OneOf([A.Rotate(20, border_mode=cv2.BORDER_CONSTANT, p=1), shift], p=0.2),
+        A.Sequential([A.Rotate(20, border_mode=cv2.BORDER_CONSTANT, p=1), shift], p=0.2),
         A.Erasing(scale=(0.02, 0.25), fill=116, p=0.5),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class SplitPredictions:
     description: Description
     samples: Samples
     predictions: Predictions
-    leaked: np.ndarray | None  # images that also occur in training [N]; None where the training images are not known
+    leaked: np.ndarray | None  # images that training has seen [N], see `find_seen`
 
 
 def predict_split(
@@ -53,8 +54,7 @@ def predict_split(
         raise ValueError(
             f"{path} has {len(description.classes)} classes ({known}), without {', '.join(unknown)} of {dataset}"
         )
-    train_rule = description.recipe.get("train_rule", "") if description.dataset == dataset else ""
-    train = find_train(dataset, data, duplicates_of_dir, split, train_rule)
+    rules = description.recipe if description.dataset == dataset else {}
     model, template = model.fold().to(device), np.reshape(description.template, (-1, 2))
     shown = samples
     if samples.boxes is not None:
@@ -78,7 +78,7 @@ def predict_split(
         description,
         samples,
         predictions._replace(logits=predictions.logits[:, columns]),
-        None if train is None else duplicates_of(samples, train),
+        find_seen(samples, split, dataset, data, duplicates_of_dir, rules),
     )
 
 
@@ -106,7 +106,8 @@ def evaluate_checkpoint(
     Args:
         weights: name of shipped weights, or a file.
         options: `duplicates_of_dir`: a folder with the train split; images that also occur in it (as the rule of the
-            checkpoint's training keeps it) are left out of `accuracy_without_duplicates`; None looks in `data`.
+            checkpoint's training keeps it), and images of test that occur in validation, are left out of
+            `accuracy_without_duplicates`; None looks in `data`.
             `flip`: average the logits with those of the mirrored image. `detector`: none takes the images as the dataset
             gives them; auto, yunet and haar (with `detector_weights`) treat crops as inference treats photos: the largest face
             is found and cut out; photos are cut by their annotation in any case. `device`, `batch_size`.
@@ -134,13 +135,26 @@ def find_faces(samples: Samples, detector: Detector) -> Samples:
     return replace(samples, boxes=boxes, landmarks=landmarks)
 
 
-def find_train(dataset: str, data: str | Path, folder: str | Path | None, split: str, rule: str) -> Samples | None:
-    """The training images to compare with: those of `folder`, or those beside `split` in `data`, if any."""
+def find_seen(
+    samples: Samples, split: str, dataset: str, data: str | Path, folder: str | Path | None, rules: dict
+) -> np.ndarray | None:
+    """Which of `samples` [N] training has seen: copies of training images, and for the test split of validation images,
+    which chose the epoch. None where no train split is found, or this is it.
+
+    Args:
+        folder: where the other splits lie; None looks in `data`.
+        rules: `train_rule` and `val_rule` of the checkpoint's training.
+    """
     if split == "train":
         return None
     try:
-        return load_samples(dataset, folder or data, "train", rule)
+        train = load_samples(dataset, folder or data, "train", rules.get("train_rule", ""))
     except SplitNotFound:
         if folder:
             raise
         return None
+    seen = duplicates_of(samples, train)
+    if split == "test":
+        with suppress(SplitNotFound):
+            seen |= duplicates_of(samples, load_samples(dataset, folder or data, "val", rules.get("val_rule", "")))
+    return seen

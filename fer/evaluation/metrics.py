@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from ..device import autocast
 from ..distributed import gather_shards, rank
 from ..models.attention import attention_overlap
 from .calibration import expected_calibration_error
@@ -30,7 +31,7 @@ def predict(
     """The model's logits over `loader`, with the targets, all float32; several processes share the work.
 
     Args:
-        amp: compute in bfloat16.
+        amp: compute in bfloat16, where the device has it.
         flip: average the logits with those of the mirrored image.
     """
     model.eval()
@@ -38,7 +39,7 @@ def predict(
     bar = tqdm(loader, desc="evaluate", unit="batch", leave=False, dynamic_ncols=True, disable=rank() > 0)
     for images, target in bar:
         x = loader.dataset.preprocessing.normalize(images.to(device))
-        with torch.autocast(device, torch.bfloat16, enabled=amp):
+        with autocast(device, amp):
             output = model(x)
             logits = output.logits.float()
             if flip:

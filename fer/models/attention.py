@@ -85,10 +85,18 @@ class QueryHeads(nn.Module):
         dim: channels D of the features.
         num_heads: K, the queries.
         parts: groups of D / parts channels in which each query attends by itself ("heads" in Vaswani et al.).
+
+    Raises:
+        ValueError: `dim` is not a multiple of `parts`.
     """
 
     def __init__(self, dim: int, num_heads: int, parts: int = 4):
         super().__init__()
+        if dim % parts:
+            raise ValueError(
+                f"attention qkv needs a multiple of {parts} channels, and this backbone has {dim}; choose attention paper, or "
+                "another backbone"
+            )
         self.num_heads, self.parts = num_heads, parts
         self.norm = nn.LayerNorm(dim)
         self.queries = nn.Parameter(torch.randn(num_heads, dim))

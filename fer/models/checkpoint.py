@@ -131,22 +131,33 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[DAN, Description]:
     return model.eval(), description
 
 
-def load_matching(model: DAN, path: str | os.PathLike) -> list[str]:
+def load_matching(model: DAN, path: str | os.PathLike, classes: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """Give `model` every weight of the checkpoint at `path` that has the same name and shape.
 
+    What has a row for each class (the classifier and its norm) is given row by row, by the names of the classes.
+
+    Args:
+        classes: those of `model`, in the order of its logits.
+
     Returns:
-        names of the weights of `model` that keep their values.
+        names of the weights of `model` that keep their values, and the classes that were carried over.
 
     Raises:
         ValueError: see `read_description`; or nothing fits.
     """
-    read_description(path)
-    own = model.state_dict()
-    state = {n: tensor for n, tensor in load_file(path).items() if n in own and tensor.shape == own[n].shape}
-    if not state:
+    theirs, own, state = read_description(path).classes, model.state_dict(), load_file(path)
+    carried = [name for name in classes if name in theirs]
+    rows, from_rows = [classes.index(name) for name in carried], [theirs.index(name) for name in carried]
+    for name in [n for n in own if n.startswith(("classifier.", "norm.")) and own[n].ndim and n in state]:
+        given = state.pop(name)
+        if carried and given.shape[1:] == own[name].shape[1:]:
+            state[name] = own[name].clone()
+            state[name][rows] = given[from_rows].to(own[name].dtype)
+    state = {name: tensor for name, tensor in state.items() if name in own and tensor.shape == own[name].shape}
+    if not any(tensor.ndim for tensor in state.values()):  # counters of batches fit everywhere
         raise ValueError(f"{path}: none of its weights fits this network; expected a checkpoint of a similar one")
     model.load_state_dict(state, strict=False)
-    return sorted(own.keys() - state.keys())
+    return sorted(own.keys() - state.keys()), carried if "classifier.weight" in state else []
 
 
 def load_training_state(path: str | os.PathLike) -> dict:

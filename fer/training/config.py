@@ -46,8 +46,10 @@ class TrainConfig:
     cutmix: float = _option(0.0, "cutmix: a rectangle comes from another image; with mixup, one of both is drawn")
     # network
     backbone: str = _option("mobilefacenet", "mobilefacenet or a name from timm.list_models()")
-    backbone_weights: str = _option("", "initial weights: a safetensors or torch file, timm, or empty for random")
-    init_weights: str = _option("", "checkpoint to go on from: all of its weights that have the same name and shape")
+    backbone_weights: str = _option(
+        "", "initial weights: a safetensors or torch file, shipped weights, timm; empty: random"
+    )
+    init_weights: str = _option("", "checkpoint to go on from: all of its weights that fit, classes by their names")
     num_heads: int = _option(4, "attention heads")
     attention: str = _option("paper", "kind of heads: paper, or qkv (learnt queries)", choices=("paper", "qkv"))
     fusion: str = _option("paper", "of the heads: paper (log-softmax over them), or sum", choices=("paper", "sum"))
@@ -76,8 +78,8 @@ class TrainConfig:
     clip: float = _option(5.0, "largest norm of the gradient; 0 does not clip")
     # machine
     seed: int = _option(0, "seed of weights, order and augmentation")
-    device: str = _option("auto", "auto, cpu, cuda or mps")
-    amp: bool = _option(True, "bfloat16 autocast")
+    device: str = _option("auto", "auto, cpu, cuda, cuda:1 (the second GPU) or mps")
+    amp: bool = _option(True, "bfloat16 autocast, unless the CPU only emulates it")
     compile: bool = _option(False, "torch.compile: slow start, faster steps")
     workers: int = _option(1, "processes that load images; 0 loads in the training process")
     cache: bool = _option(False, "keep prepared crops in a temporary file, so that each image is decoded once")
@@ -85,7 +87,7 @@ class TrainConfig:
     # run
     out: str = _option("", "folder of the run")
     resume: bool = _option(False, "go on from the last checkpoint in --out")
-    minutes: float = _option(0.0, "stop after the epoch that ends later than this, to be resumed; 0 is no limit")
+    minutes: float = _option(0.0, "stop after the epoch that ends later than this, one at least; 0 is no limit")
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -135,6 +137,10 @@ class TrainConfig:
         return yaml.safe_dump(asdict(self), sort_keys=False)
 
 
+# Fields that change how and where a run is done, and not what is learnt.
+FREE = frozenset({"resume", "out", "data", "workers", "device", "compile", "minutes", "cache", "detector_weights"})
+
+
 def read_named_yaml(name: str, folder: Path, kind: str, kinds: str) -> tuple[Path, dict]:
     """A YAML file by its name in `folder` or by a path -> the path, and the fields in it.
 
@@ -157,18 +163,33 @@ def read_named_yaml(name: str, folder: Path, kind: str, kinds: str) -> tuple[Pat
     return path, values
 
 
-def load_recipe(name: str) -> dict:
-    """The fields that a recipe sets, and before them those of its `base`, another recipe.
+def load_recipe(name: str, above: tuple[Path, ...] = ()) -> dict:
+    """The fields that a recipe sets, and before them those of its `base`, another recipe or a file beside it.
+
+    Args:
+        above: the recipes that build on this one.
 
     Raises:
-        ValueError: no such recipe, or a field that TrainConfig does not have.
+        ValueError: no such recipe, a field that TrainConfig does not have, or recipes that build on each other in a circle.
     """
     path, values = read_named_yaml(name, RECIPES, "recipe", "recipes")
-    known = {f.name for f in fields(TrainConfig)}
-    base = load_recipe(values.pop("base")) if "base" in values else {}
+    known, chain = {f.name for f in fields(TrainConfig)}, (*above, path)
+    if path.resolve() in [p.resolve() for p in above]:
+        raise ValueError(f"{path}: recipes build on each other in a circle: {' -> '.join(map(str, chain))}")
+    base = load_recipe(_find_base(values.pop("base"), path), chain) if "base" in values else {}
     if unknown := sorted(set(values) - known):
         raise ValueError(f"{path}: unknown field {', '.join(unknown)}; known fields: {', '.join(sorted(known))}")
     return base | values
+
+
+def _find_base(base: object, recipe: Path) -> str:
+    """The `base` of a recipe file: a name in recipes/, or a file beside the recipe."""
+    if not isinstance(base, str):
+        raise ValueError(f"{recipe}: base is the name of a recipe, not {base!r}")
+    is_file = base.endswith((".yaml", ".yml"))
+    beside = recipe.parent / (base if is_file else f"{base}.yaml")
+    shipped = not is_file and (RECIPES / f"{base}.yaml").is_file()
+    return str(beside) if beside.is_file() and not shipped else base
 
 
 def add_arguments(parser: argparse.ArgumentParser, recipe: bool = True) -> None:

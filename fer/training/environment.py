@@ -23,7 +23,7 @@ def describe_environment(device: str) -> dict:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "machine": platform.machine(),
-        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
         "threads": torch.get_num_threads(),
         "processes": world_size(),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -11,19 +12,26 @@ from pathlib import Path
 
 import torch
 import yaml
+from safetensors import SafetensorError
 
 from ..device import choose_device
 from ..distributed import process_group, rank
+from ..errors import FerError
 from ..files import write_atomically
 from ..models.checkpoint import load_training_state, save_checkpoint
-from .config import TrainConfig
+from .config import FREE, TrainConfig
 from .environment import describe_environment
+from .model import check_names
 from .splits import Splits, load_splits
 from .template import measure_missing_template
 from .trainer import Trainer
 
 log = logging.getLogger("fer")
 BEST, LAST = "best.safetensors", "last.pt"
+
+
+class NotSaved(FerError):
+    """An epoch could not be written."""
 
 
 def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) -> dict | None:
@@ -37,11 +45,13 @@ def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) 
         on_epoch: called after each epoch, when it is saved.
 
     Returns:
-        None where the time of `config.minutes` ended before the last epoch.
+        None where the time of `config.minutes` ended before the last epoch; one epoch is trained in any case.
 
     Raises:
         ValueError: the configuration or the data are wrong; raised before any work.
         NonFiniteLoss: a loss term became NaN or infinite.
+        NonFiniteNetwork: a weight, or a logit of validation, did.
+        NotSaved: an epoch could not be written.
     """
     if not config.data or not config.out:
         raise ValueError("--data (the folder of the dataset) and --out (the folder of the run) are needed")
@@ -54,6 +64,7 @@ def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) 
         if last.exists():
             config = keep_template(config, out)
             check_same_run(config, out)
+        check_names(config)
         splits = load_splits(config)
         config = measure_missing_template(config, splits.train)
         trainer = Trainer(config, splits)
@@ -74,8 +85,7 @@ def keep_template(config: TrainConfig, out: Path) -> TrainConfig:
 def check_same_run(config: TrainConfig, out: Path) -> None:
     """A resumed run must be the same run. Raises ValueError naming the fields that differ."""
     saved, now = asdict(TrainConfig()) | yaml.safe_load((out / "config.yaml").read_text()), asdict(config)
-    free = {"resume", "out", "data", "workers", "device", "compile", "minutes", "cache", "detector_weights"}
-    if changed := [f"{k} ({saved[k]} -> {now.get(k)})" for k in saved if k not in free and saved[k] != now.get(k)]:
+    if changed := [f"{k} ({saved[k]} -> {now.get(k)})" for k in saved if k not in FREE and saved[k] != now.get(k)]:
         raise ValueError(f"--resume: {out} was started with other settings: {', '.join(changed)}")
 
 
@@ -83,16 +93,28 @@ def start_run(config: TrainConfig, splits: Splits, out: Path) -> None:
     """Write what the run is, and say what it trains on."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.yaml").write_text(config.to_yaml())
-    (out / "environment.json").write_text(json.dumps(describe_environment(choose_device(config.device)), indent=2))
+    note_start(
+        out / "environment.json", describe_environment(choose_device(config.device)), resumed=(out / LAST).exists()
+    )
     for name, samples in (("train", splits.train), ("val", splits.val)):
         log.info("%s: %d images %s; layout: %s", name, len(samples), samples.counts(), samples.layout)
     log.info("%d images of val are also in train", splits.leaked.sum())
 
 
+def note_start(path: Path, environment: dict, resumed: bool) -> None:
+    """Write where a run starts; where it goes on is added to the list `resumed` in the same file."""
+    if resumed and path.exists():
+        first = json.loads(path.read_text())
+        environment = first | {"resumed": [*first.get("resumed", []), environment]}
+    text = json.dumps(environment, indent=2)
+    write_atomically(path, lambda temporary: temporary.write_text(text))
+
+
 def run(trainer: Trainer, out: Path, deadline: float, on_epoch: Callable | None) -> dict | None:
-    """The epochs that are left, while there is time; after each, validate, log and save."""
+    """The epochs that are left, while there is time, but one at least; after each, validate, log and save."""
+    start = trainer.epoch
     while trainer.epoch < trainer.config.epochs:
-        if time.monotonic() > deadline:
+        if trainer.epoch > start and time.monotonic() > deadline:  # one at least, or it would never end
             log.info("time is over after epoch %d; --resume goes on", trainer.epoch)
             return None
         train_figures = trainer.train_epoch()
@@ -119,7 +141,23 @@ def _validation(figures: dict) -> dict:
 
 
 def save(trainer: Trainer, out: Path, better: bool) -> None:
-    """Write the last epoch: its checkpoint where it is the best so far, figures, state to resume from."""
+    """Write the last epoch: its checkpoint where it is the best so far, figures, state to resume from.
+
+    Raises:
+        NotSaved: no room on the disk, or another error of writing; files that were there stay.
+    """
+    try:
+        _write(trainer, out, better)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        room = shutil.disk_usage(out).free / 1e6
+        raise NotSaved(
+            f"epoch {trainer.epoch} could not be saved in {out}, where {room:.0f} MB are free ({reason}); what the epochs "
+            "before it left is there, and --resume goes on from it"
+        ) from error
+
+
+def _write(trainer: Trainer, out: Path, better: bool) -> None:
     if better:
         figures = {"epoch": trainer.epoch} | _validation(trainer.history[-1])
         save_checkpoint(out / BEST, trainer.ema.module, trainer.describe(figures))

@@ -7,25 +7,67 @@ from pathlib import Path
 
 import torch
 
+from ..data.transforms import Augmentation
 from ..models.backbone import create_backbone
-from ..models.checkpoint import find_checkpoint, load_matching
+from ..models.checkpoint import find_checkpoint, load_matching, read_description
 from ..models.dan import DAN
+from ..resources import resource_folder
 from .config import TrainConfig
+from .optimizer import find_frozen
 
 log = logging.getLogger("fer")
 
 
-def build_model(config: TrainConfig, num_classes: int) -> DAN:
-    """The network that a run starts from.
+def build_model(config: TrainConfig, classes: tuple[str, ...]) -> DAN:
+    """The network that a run starts from; says where its weights come from.
 
     Raises:
         ValueError: unknown names, weights that do not fit, or a backbone that does not take images of the input size.
     """
-    backbone = create_backbone(config.backbone, find_weights(config.backbone_weights))
-    model = DAN(backbone, num_classes, config.num_heads, config.attention, config.fusion)
+    weights = _backbone_weights(config)
+    model = _make_network(config, len(classes), weights)
+    random = {name for name in model.state_dict() if not (weights and name.startswith("backbone."))}
+    backbone = f"its backbone from {weights}" if weights else ""
     if config.init_weights:
-        kept = load_matching(model, find_checkpoint(config.init_weights))
-        log.info("went on from %s; new values: %s", config.init_weights, ", ".join(kept) or "none")
+        kept, carried = load_matching(model, find_checkpoint(config.init_weights), classes)
+        random &= set(kept)
+        log.info(
+            "the network starts from %s; classes carried over: %s; that start anew: %s; other weights with new values%s: %s",
+            config.init_weights,
+            ", ".join(carried) or "none",
+            ", ".join(name for name in classes if name not in carried) or "none",
+            f" ({backbone})" if backbone else "",
+            ", ".join(kept) or "none",
+        )
+    else:
+        log.info("the network starts from random values%s", f", {backbone}" if backbone else "")
+    _warn_of_frozen(config.freeze, random)
+    return model
+
+
+def check_names(config: TrainConfig) -> None:
+    """Raises ValueError for files, modules or an augmentation that do not exist: before any data are read."""
+    Augmentation(config.augmentation)
+    for name in config.teachers:
+        read_description(find_checkpoint(name))
+    weights = _backbone_weights(config)
+    with torch.random.fork_rng(devices=[]):
+        model = _make_network(config, 2, weights if weights != "timm" else None)
+    find_frozen(model, config.freeze)
+
+
+def _backbone_weights(config: TrainConfig) -> str | None:
+    """Initial weights of the backbone; none where the initial checkpoint has a whole one."""
+    if config.init_weights:
+        theirs = read_description(find_checkpoint(config.init_weights)).backbone
+        if config.backbone in (theirs, f"{theirs}-128"):
+            return None
+    return find_weights(config.backbone_weights)
+
+
+def _make_network(config: TrainConfig, num_classes: int, weights: str | None) -> DAN:
+    backbone = create_backbone(config.backbone, weights)
+    model = DAN(backbone, num_classes, config.num_heads, config.attention, config.fusion)
     try:
         with torch.no_grad():
             model.eval()(torch.zeros(1, 3, config.input_size, config.input_size))
@@ -36,8 +78,18 @@ def build_model(config: TrainConfig, num_classes: int) -> DAN:
     return model
 
 
+def _warn_of_frozen(freeze: list[str], random: set[str]) -> None:
+    for text in freeze:
+        module, epochs = text.split(":")
+        if int(epochs) and any(name.startswith(f"{module}.") for name in random):
+            log.warning(
+                "--freeze %s fixes random values; give it --backbone-weights or --init-weights, or train without --freeze",
+                text,
+            )
+
+
 def find_weights(name: str) -> str | None:
-    """A weights file by path, or by name in the folders where downloads are kept.
+    """A weights file by path, by name in the folders where downloads are kept, or by the name of shipped weights.
 
     Raises:
         ValueError: not found; says where it was looked for.
@@ -45,6 +97,7 @@ def find_weights(name: str) -> str | None:
     if not name or name == "timm":
         return name or None
     places = [Path(name), Path("pretrained") / name, Path("../shared/pretrained") / name]
+    places.append(resource_folder("weights") / f"{name}.safetensors")
     for path in places:
         if path.is_file():
             return str(path)

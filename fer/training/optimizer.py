@@ -15,12 +15,13 @@ from .config import TrainConfig
 def make_optimizer(model: nn.Module, criterion: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """AdamW or SGD; the backbone has its own learning rates, vectors (biases, norms) and centres no weight decay."""
     named = [*model.named_parameters(), *criterion.named_parameters()]
-    stages = list(dict.fromkeys(_stage(name) for name, _ in named if name.startswith("backbone.")))
+    stages = find_stages(model.backbone)
+    last = max(stages.values(), default=0)
     groups = {}
     for name, parameter in named:
         lr = config.lr
         if name.startswith("backbone."):
-            lr = config.backbone_lr * config.layer_decay ** (len(stages) - 1 - stages.index(_stage(name)))
+            lr = config.backbone_lr * config.layer_decay ** (last - stages[name.removeprefix("backbone.")])
         decay = config.weight_decay if parameter.ndim > 1 and name != "centres" else 0.0
         groups.setdefault((lr, decay), []).append(parameter)
     parameters = [{"params": p, "lr": lr, "weight_decay": decay} for (lr, decay), p in groups.items()]
@@ -29,9 +30,33 @@ def make_optimizer(model: nn.Module, criterion: nn.Module, config: TrainConfig) 
     return torch.optim.AdamW(parameters)
 
 
-def _stage(name: str) -> str:
-    """The stage of the backbone that a parameter belongs to: backbone.stage1.0.weight, backbone.net.layer1.0.weight."""
-    return name.removeprefix("backbone.").removeprefix("net.").split(".")[0]
+def find_stages(backbone: nn.Module) -> dict[str, int]:
+    """The number of the stage, from 0, that each parameter of a backbone belongs to.
+
+    A stage of a timm network ends with a module that gives features (`feature_info`); what follows the last one belongs to
+    it. Those of another backbone are its direct children.
+    """
+    net = getattr(backbone, "net", None)
+    if not hasattr(net, "feature_info"):
+        order = list(dict.fromkeys(name.split(".")[0] for name, _ in backbone.named_parameters()))
+        return {name: order.index(name.split(".")[0]) for name, _ in backbone.named_parameters()}
+    names = [name for name, _ in net.named_modules()]
+    ends = [_last_inside(names, info["module"]) for info in net.feature_info.info]
+    ends = [end for end in ends if end is not None][:-1]
+    place = {name: i for i, name in enumerate(names)}
+    return {
+        name: sum(place[name.removeprefix("net.").rpartition(".")[0]] > end for end in ends)
+        for name, _ in backbone.named_parameters()
+    }
+
+
+def _last_inside(names: list[str], module: str) -> int | None:
+    """The place of the last of `names` that is `module` or in it, however timm has wrapped it; None where it is gone."""
+    for wrapped in (module, module.replace(".", "_"), f"model.{module}"):
+        inside = [i for i, name in enumerate(names) if name == wrapped or name.startswith(f"{wrapped}.")]
+        if inside:
+            return inside[-1]
+    return None
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, config: TrainConfig, steps_per_epoch: int):

@@ -10,10 +10,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from .config import TrainConfig
-
-# Fields that do not make two runs different experiments.
-_FREE = ("seed", "out", "data", "resume", "minutes", "workers", "device", "compile")
+from .config import FREE, TrainConfig
 
 COLUMNS = {  # heading: (figure of an epoch, factor, digits)
     "accuracy": ("val_accuracy", 100, 2),
@@ -65,7 +62,7 @@ def group_runs(runs: list[Run]) -> dict[str, list[Run]]:
     groups, defaults = {}, asdict(TrainConfig())
     for run in runs:
         config = defaults | run.config  # a run may be older than a field
-        key = json.dumps({k: v for k, v in config.items() if k not in _FREE}, sort_keys=True)
+        key = json.dumps({k: v for k, v in config.items() if k not in FREE | {"seed"}}, sort_keys=True)
         groups.setdefault(key, []).append(run)
     names = [_name(group) for group in groups.values()]
     return {

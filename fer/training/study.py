@@ -22,6 +22,12 @@ def load_study(name: str) -> dict:
     path, study = read_named_yaml(name, RECIPES / "studies", "study", "studies")
     if set(study) != {"recipe", "seeds", "rows"}:
         raise ValueError(f"{path}: expected the fields recipe, seeds and rows")
+    for name, kind, what in (
+        ("seeds", list, "a list of numbers"),
+        ("rows", dict, "names, each with the fields it sets"),
+    ):
+        if not isinstance(study[name], kind) or not study[name]:
+            raise ValueError(f"{path}: {name} is {what}, at least one; got {study[name]!r}")
     return study
 
 
@@ -51,17 +57,19 @@ def run_study(runs: dict[Path, TrainConfig], minutes: float = 0.0) -> bool:
     """Train what is left of the runs; returns whether all are done.
 
     Args:
-        minutes: stop after the epoch that ends later than this; 0 is no limit. Calling again goes on.
+        minutes: stop after the epoch that ends later than this, one at least; 0 is no limit. Calling again goes on.
     """
     deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
+    trained = False
     for number, (folder, config) in enumerate(runs.items(), 1):
         if (folder / "history.jsonl").exists() and len(read_run(folder).history) == config.epochs:
             continue
-        if time.monotonic() > deadline:
+        if trained and time.monotonic() > deadline:
             return False
         log.info("run %d of %d: %s", number, len(runs), folder)
         config.resume = (folder / LAST).exists()
         config.minutes = max(1e-3, (deadline - time.monotonic()) / 60) if minutes else 0.0
         if fit(config) is None:
             return False
+        trained = True
     return True

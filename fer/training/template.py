@@ -21,16 +21,20 @@ MEASURED = 2000  # crops, drawn at random: the median does not move with more
 LOOSE = (0.3138, 0.3918, 0.6862, 0.3918, 0.5, 0.6058, 0.351, 0.763, 0.649, 0.763)
 
 
+def photo_template(template: list[float], samples: Samples) -> list[float]:
+    """By which faces are cut out of photos: the recipe's template, or ours where their landmarks are annotated."""
+    annotated = samples.boxes is not None and samples.landmarks is not None
+    return template or (list(LOOSE) if annotated else [])
+
+
 def measure_missing_template(config: TrainConfig, samples: Samples) -> TrainConfig:
     """The configuration with a template, where it has none: that of the dataset's crops, or ours for its photos.
 
     It stays empty where photos have no landmarks, or crops no detector that gives some: then inference, too, cuts faces
     by their box.
     """
-    if config.template:
-        return config
-    if samples.boxes is not None:
-        return config if samples.landmarks is None else replace(config, template=list(LOOSE))
+    if config.template or samples.boxes is not None:
+        return replace(config, template=photo_template(config.template, samples))
     try:
         detector = create_detector("yunet", config.detector_weights or None)
     except DetectorUnavailable as error:

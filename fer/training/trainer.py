@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -17,9 +18,8 @@ from tqdm import tqdm
 from ..data import Samples
 from ..data.loader import CropDataset, inverse_frequency, make_loader
 from ..data.transforms import Augmentation
-from ..device import choose_device, peak_megabytes
+from ..device import autocast, choose_device, has_bfloat16, has_compiler, peak_megabytes
 from ..distributed import mean_over_processes, rank, synchronise_batch_norm, world_size
-from ..errors import FerError
 from ..evaluation.metrics import predict, summarize, summarize_attention, without_duplicates
 from ..losses import DANLoss
 from ..models.checkpoint import Description
@@ -27,16 +27,14 @@ from ..models.dan import DAN
 from ..preprocessing import Preprocessing
 from .config import TrainConfig
 from .distillation import Teachers
+from .finite import check_finite, check_logits, check_network
 from .mixing import make_mixing
 from .model import build_model
 from .optimizer import find_frozen, make_optimizer, make_schedule, set_frozen, sharpest_neighbour
 from .splits import Splits
 
+log = logging.getLogger("fer")
 CHECK_EVERY = 10  # steps between looks at the loss; each look waits for the device
-
-
-class NonFiniteLoss(FerError):
-    """A term of the loss is NaN or infinite."""
 
 
 class Objective(nn.Module):
@@ -58,9 +56,16 @@ class Trainer:
 
         self.config, self.splits = config, splits
         self.device = choose_device(config.device)
+        if config.amp and not has_bfloat16(self.device):
+            log.info("--amp is not used: this CPU only emulates bfloat16; training in float32")
+        self.compile = config.compile and has_compiler(self.device)
+        if config.compile and not self.compile:
+            log.warning(
+                "--compile is not used: no compiler of C++ (g++, or that which CXX names); steps are slower without it"
+            )
         torch.manual_seed(config.seed)
         self.preprocessing = make_preprocessing(config)
-        model = build_model(config, len(splits.train.classes))
+        model = build_model(config, splits.train.classes)
         self.teachers = self._load_teachers()
         criterion = DANLoss(
             len(splits.train.classes),
@@ -107,7 +112,7 @@ class Trainer:
             return None
         teachers = Teachers(c.teachers, self.splits.train.classes, self.preprocessing, c.distill_temperature)
         teachers.to(self.device, memory_format=torch.channels_last)
-        if c.compile:
+        if self.compile:
             teachers.compile()
         return teachers
 
@@ -150,7 +155,7 @@ class Trainer:
         if trained != self._trained:
             self._trained = trained
             self.parallel = DistributedDataParallel(self.objective) if world_size() > 1 else self.objective
-            self.run = torch.compile(self.parallel) if self.config.compile else self.parallel
+            self.run = torch.compile(self.parallel) if self.compile else self.parallel
 
     def _train_step(self, batches: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
         """One step of the optimiser on the batches of --accumulate -> the loss terms."""
@@ -173,7 +178,7 @@ class Trainer:
         x, target = self.mix(x, target.to(self.device, non_blocking=True))
         if self.teachers is None:
             return x, target, None
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.config.amp):
+        with autocast(self.device, self.config.amp):
             return x, target, self.teachers(x)
 
     def _backward(self, inputs: list[tuple]) -> dict[str, Tensor]:
@@ -182,15 +187,21 @@ class Trainer:
         for i, batch in enumerate(inputs):
             alone = world_size() > 1 and i < len(inputs) - 1  # processes exchange gradients with the last batch
             with self.parallel.no_sync() if alone else nullcontext():
-                with torch.autocast(self.device, torch.bfloat16, enabled=self.config.amp):
+                with autocast(self.device, self.config.amp):
                     losses = self.run(*batch)
                 (sum(losses.values()) / len(inputs)).backward()
             terms.append({name: value.detach() for name, value in losses.items()})
         return {name: sum(t[name] for t in terms) / len(terms) for name in terms[0]}
 
     def validate(self) -> dict:
-        """Figures of the averaged weights on validation, with and without images that are also in training."""
+        """Figures of the averaged weights on validation, with and without images that are also in training.
+
+        Raises:
+            NonFiniteNetwork: something that was learnt, or a logit, is NaN or infinite.
+        """
+        check_network(self.objective.state_dict() | self.ema.module.state_dict(), self.epoch + 1)
         logits, targets, attention = predict(self.ema.module, self.val_loader, self.device, amp=self.config.amp)
+        check_logits(logits, self.epoch + 1)
         figures = summarize(logits, targets, self.splits.val.classes)
         figures |= without_duplicates(logits, targets, self.splits.leaked)
         score = "accuracy_without_duplicates" if figures["n_without_duplicates"] else "accuracy"
@@ -245,18 +256,3 @@ def make_preprocessing(config: TrainConfig) -> Preprocessing:
     """What the configuration says of the network's input."""
     mean, std = (values[0] if len(values) == 1 else tuple(values) for values in (config.mean, config.std))
     return Preprocessing(config.crop_size, config.input_size, config.gray, mean, std, config.interpolation)
-
-
-def check_finite(names: list[str], values: Tensor) -> dict[str, float]:
-    """Loss terms of some steps [steps, terms] -> those of the last step.
-
-    Raises:
-        NonFiniteLoss: naming the term that was NaN or infinite first.
-    """
-    for row in values.tolist():
-        for name, value in zip(names, row):
-            if not np.isfinite(value):
-                raise NonFiniteLoss(
-                    f"the loss term {name} is {value}; lower --lr, raise --warmup-epochs, or try --no-amp"
-                )
-    return dict(zip(names, row))

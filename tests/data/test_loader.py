@@ -1,13 +1,9 @@
 """Batches: drawing, cache, augmentation."""
 
-import gc
-import shutil
-import tempfile
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
+import albumentations as A
 import numpy as np
 import pytest
 import torch
@@ -15,7 +11,7 @@ from conftest import make_ferplus
 from trees import CountedImages
 
 from fer.data import Samples, load_samples
-from fer.data.loader import CropDataset, EpochSampler, UnreadableImage, inverse_frequency, make_loader
+from fer.data.loader import CropDataset, EpochSampler, inverse_frequency, make_loader
 from fer.data.transforms import AUGMENTATIONS, Augmentation
 from fer.preprocessing import Preprocessing
 
@@ -60,6 +56,22 @@ def test_augmentations_keep_the_kind_of_image_and_depend_on_the_seed(name, chann
         np.testing.assert_array_equal(Augmentation(name)(image, seed), result)
     different = len({r.tobytes() for r in results})
     assert different == 1 if name == "none" else different > 3
+
+
+def test_the_paper_turns_and_shifts_together():
+    """Of 400 bars about a fifth moves, and nearly all of those are both turned and shifted."""
+    compose, image = A.Compose(AUGMENTATIONS["paper"]()[:-1]), np.zeros((112, 112, 1), np.uint8)  # nothing is erased
+    image[54:58, 36:76] = 255
+    turned, shifted = [], []
+    for seed in range(400):
+        compose.set_random_seed(seed)
+        points = np.argwhere(compose(image=image)["image"][..., 0] > 127)
+        spread = np.linalg.eigh(np.cov(points.T))[1][:, -1]  # along the bar
+        turned.append(abs(spread[0]) > 0.02)
+        shifted.append(np.abs(points.mean(0) - 55.5).max() > 0.7)
+    turned, shifted = np.array(turned), np.array(shifted)
+    assert 0.14 < (turned | shifted).mean() < 0.26
+    assert (turned & shifted).sum() > 0.85 * (turned | shifted).sum()
 
 
 def test_an_unknown_augmentation():
@@ -163,72 +175,9 @@ def test_indices_are_drawn_by_their_weights():
     assert set(numbers) == {1, 2} and numbers[2] / 4000 == pytest.approx(0.75, abs=0.03)
 
 
-@pytest.fixture
-def temporary(monkeypatch):
-    """The folder for temporary files; its name is short, since worker processes make sockets in it."""
-    with tempfile.TemporaryDirectory(prefix="t") as folder:
-        monkeypatch.setattr(tempfile, "tempdir", folder)
-        yield Path(folder)
-        monkeypatch.undo()
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("gray", [True, False])
-def test_the_cache_reads_each_image_once(samples, tmp_path, temporary, gray, workers):
-    images = CountedImages(samples.images, tmp_path / "reads")
-    counted, number = replace(samples, images=images), len(samples)
-    preprocessing = Preprocessing(input_size=32, gray=gray)
-    dataset = CropDataset(counted, preprocessing, augment=Augmentation("faces"), cache=True)
-    plain = CropDataset(samples, preprocessing, augment=Augmentation("faces"))
-    loader, without = make_loader(dataset, 4, workers=workers), make_loader(plain, 4)
-    for epoch in range(3):
-        loader.sampler.epoch = without.sampler.epoch = epoch
-        for (crops, targets), (expected, expected_targets) in zip(loader, without, strict=True):
-            assert torch.equal(crops, expected) and torch.equal(targets, expected_targets)
-        assert sorted(images.reads()) == list(range(number))  # also after more epochs
-
-    del loader  # its workers end, and leave the folder to this process
-    gc.collect()
-    assert len(list(temporary.iterdir())) == 1
-    assert torch.equal(dataset[0, 0][0], plain[0, 0][0]) and len(images.reads()) == number
-    del dataset
-    gc.collect()
-    assert list(temporary.iterdir()) == []
-
-
-def test_writing_into_a_batch_leaves_the_cache_alone(samples, temporary):
-    dataset = CropDataset(samples, Preprocessing(input_size=32), cache=True)
-    for _ in range(3):  # prepared, then from the cache
-        crop, _ = dataset[0, 0]
-        assert torch.equal(crop, CropDataset(samples, Preprocessing(input_size=32))[0, 0][0])
-        crop.zero_()
-
-
 def test_without_the_cache_every_epoch_reads(samples, tmp_path):
     images = CountedImages(samples.images, tmp_path / "reads")
     loader = make_loader(CropDataset(replace(samples, images=images), Preprocessing(input_size=32)), 4)
     for _ in range(2):
         list(loader)
     assert Counter(images.reads()) == dict.fromkeys(range(len(samples)), 2)
-
-
-def test_an_unreadable_image_is_told_with_the_cache_too(samples, temporary):
-    broken = replace(samples, images=["nowhere.png", *samples.images[1:]])
-    dataset = CropDataset(broken, Preprocessing(input_size=32), cache=True)
-    for _ in range(2):  # it does not count as prepared
-        with pytest.raises(UnreadableImage, match="nowhere.png: no such file; fer check-data"):
-            dataset[0, 0]
-
-
-def test_no_room_for_the_cache(samples, temporary, monkeypatch):
-    size = len(samples) * 32 * 32
-    for free, fits in ((size - 1, False), (2 * size, True)):
-        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: SimpleNamespace(free=free))
-        if fits:
-            assert CropDataset(samples, Preprocessing(input_size=32), cache=True).cache is not None
-        else:
-            with pytest.raises(
-                ValueError, match=f"--cache needs 0.0 GB in {temporary}, where 0.0 GB are free; set TMPDIR"
-            ):
-                CropDataset(samples, Preprocessing(input_size=32), cache=True)
-            assert list(temporary.iterdir()) == []

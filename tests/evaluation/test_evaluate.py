@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -44,6 +45,27 @@ def test_classes_are_matched_by_name(data, tiny_checkpoint, tmp_path):
         evaluate_checkpoint(p, "ferplus", data, "val") for p in (tiny_checkpoint, tmp_path / "other.safetensors")
     ]
     assert figures[0]["confusion_matrix"] == figures[1]["confusion_matrix"]
+
+
+@pytest.mark.parametrize(
+    ("absent", "split", "left"),
+    [
+        ("", "test", 21),  # of 24, two are copies of training images, one of a validation image
+        ("FER2013Valid", "test", 22),
+        ("", "val", 23),  # a copy of a test image is none of what training has seen
+        ("FER2013Train", "test", None),
+    ],
+)
+def test_copies_of_what_training_has_seen(tmp_path, tiny_checkpoint, absent, split, left):
+    data = make_ferplus(tmp_path / "data", {"FER2013Train": 24, "FER2013Valid": 24, "FER2013Test": 24})
+    for source, target in (("Train/fer0000000", "Test/fer0000000"), ("Train/fer0000001", "Test/fer0000001")):
+        shutil.copy(data / f"FER2013{source}.png", data / f"FER2013{target}.png")
+    shutil.copy(data / "FER2013Valid/fer0000002.png", data / "FER2013Test/fer0000002.png")
+    shutil.copy(data / "FER2013Train/fer0000003.png", data / "FER2013Valid/fer0000003.png")
+    if absent:
+        shutil.rmtree(data / absent)
+    figures = evaluate_checkpoint(tiny_checkpoint, "ferplus", data, split, device="cpu")
+    assert (figures["n"], figures["n_without_duplicates"]) == (24, left)
 
 
 def test_a_class_that_the_checkpoint_does_not_know(data, tiny_checkpoint, monkeypatch):

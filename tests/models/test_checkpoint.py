@@ -1,4 +1,6 @@
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from fer.models.checkpoint import (
     Description,
     find_checkpoint,
     load_checkpoint,
+    load_matching,
     load_training_state,
     read_description,
     save_checkpoint,
@@ -111,6 +114,22 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["state.pt"]
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644)])
+def test_files_have_the_mode_that_the_umask_leaves(tmp_path, umask, mode):
+    path, before = tmp_path / "state.safetensors", os.umask(umask)
+    try:
+        path.with_name(f".{path.name}.tmp").touch(0o640)  # of a run that was killed
+        write_atomically(path, lambda temporary: save_file({"a": torch.zeros(1)}, temporary))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_writing_leaves_the_umask_of_other_threads_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("it is that of the whole process"))
+    write_atomically(tmp_path / "public", lambda path: path.write_text("x"))
+
+
 def test_training_state_is_not_unpickled(tmp_path):
     class Evil:
         def __reduce__(self):
@@ -124,3 +143,36 @@ def test_training_state_is_not_unpickled(tmp_path):
 def test_parameter_count_is_under_ten_million():
     model = DAN(create_backbone("mobilefacenet"), 8, 4)
     assert sum(p.numel() for p in model.parameters()) < 10e6
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        EMOTIONS[::-1],  # all, in another order
+        (*EMOTIONS[:7], "boredom"),  # as many, one of them new
+        ("fear", "happiness", "neutral"),  # fewer
+        ("boredom", *EMOTIONS, "interest"),  # more
+        ("boredom", "interest"),  # none is shared
+    ],
+)
+def test_classes_are_carried_over_by_their_names(tiny_checkpoint, classes):
+    theirs = load_checkpoint(tiny_checkpoint)[0]
+    with torch.no_grad():
+        for i, tensor in enumerate(theirs.norm.state_dict().values()):
+            if tensor.ndim:
+                tensor.copy_(torch.arange(8) + 10 * i + 1)
+    path = tiny_checkpoint.with_name("norm.safetensors")
+    save_checkpoint(path, theirs, read_description(tiny_checkpoint))
+    model = DAN(create_backbone("mobilefacenet"), len(classes), 2)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    kept, carried = load_matching(model, path, classes)
+    assert carried == [name for name in classes if name in EMOTIONS]
+    assert {name.split(".")[0] for name in kept} == (set() if carried else {"classifier", "norm"})
+    state = theirs.state_dict()
+    for name, tensor in model.state_dict().items():
+        if not name.startswith(("classifier.", "norm.")):
+            assert torch.equal(tensor, state[name])
+        elif tensor.ndim:
+            for i, emotion in enumerate(classes):
+                same = state[name][EMOTIONS.index(emotion)] if emotion in carried else before[name][i]
+                assert torch.equal(tensor[i], same), (name, emotion)

@@ -163,3 +163,10 @@ def test_an_unknown_attention():
 def test_attention_overlap(maps, overlap):
     maps = torch.tensor(maps, dtype=torch.float)[None, :, :, None]
     assert attention_overlap(maps).tolist() == pytest.approx([overlap])
+
+
+def test_query_heads_say_which_channels_they_take():
+    with pytest.raises(
+        ValueError, match="needs a multiple of 4 channels, and this backbone has 30; choose attention paper"
+    ):
+        QueryHeads(30, 2)

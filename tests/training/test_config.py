@@ -38,6 +38,32 @@ def test_a_recipe_builds_on_its_base():
     assert "base" not in seven
 
 
+@pytest.mark.parametrize(
+    ("recipe", "epochs", "augmentation"),
+    [
+        ("rafdb", 40, "paper"),
+        ("ferplus-paper", 40, "paper"),
+        ("affectnet8", 10, "paper-affectnet"),
+        ("affectnet7", 10, "paper-affectnet"),
+    ],
+)
+def test_recipes_after_the_authors(recipe, epochs, augmentation):
+    """In float32, as long as they train, with their augmentation."""
+    config = TrainConfig(**load_recipe(recipe))
+    assert (config.epochs, config.augmentation, config.amp) == (epochs, augmentation, False)
+
+
+def test_a_base_may_lie_beside_the_recipe(tmp_path):
+    """By its file or its name; a shipped recipe of that name goes before, a base of the base is found from its own folder."""
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "lowest.yaml").write_text("epochs: 3\n")
+    (tmp_path / "below" / "low.yaml").write_text("base: lowest\nlr: 0.5\n")
+    (tmp_path / "mine.yaml").write_text("base: below/low.yaml\nseed: 4\n")
+    assert load_recipe(str(tmp_path / "mine.yaml")) == {"epochs": 3, "lr": 0.5, "seed": 4}
+    (tmp_path / "ferplus.yaml").write_text("base: ferplus\nseed: 4\n")
+    assert load_recipe(str(tmp_path / "ferplus.yaml")) == load_recipe("ferplus") | {"seed": 4}
+
+
 def test_an_unknown_recipe_lists_the_known_ones():
     with pytest.raises(ValueError, match="no recipe 'nothing'; known recipes: .*ferplus"):
         parse("--recipe", "nothing")
@@ -49,10 +75,15 @@ def test_an_unknown_recipe_lists_the_known_ones():
         ("learning_rate: 1\n", "unknown field learning_rate; known fields: .*lr"),  # misspelt
         ("- lr\n", "expected lines `field: value`, got a list"),
         ("lr: [1\n", "not valid YAML"),
+        ("base: x.yaml\n", "in a circle: .*x.yaml -> .*x.yaml"),
+        ("base: y\n", "in a circle: .*x.yaml -> .*y.yaml -> .*x.yaml"),
+        ("base: [a]\n", r"base is the name of a recipe, not \['a'\]"),
+        ("base: gone.yaml\n", "no recipe 'gone.yaml'"),
     ],
 )
 def test_a_recipe_that_is_none(tmp_path, text, message):
     (tmp_path / "x.yaml").write_text(text)
+    (tmp_path / "y.yaml").write_text("base: x\n")
     with pytest.raises(ValueError, match=message):
         load_recipe(str(tmp_path / "x.yaml"))
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,18 @@ from torchvision.models import resnet18
 
 from fer.data import load_samples
 from fer.data.loader import UnreadableImage
+from fer.errors import FerError
 from fer.images import write_image
-from fer.models.checkpoint import load_checkpoint
+from fer.labels import EMOTIONS
+from fer.models.checkpoint import load_checkpoint, load_training_state
 from fer.training import splits as splits_module
 from fer.training.config import TrainConfig
 from fer.training.environment import git_state
-from fer.training.loop import fit
+from fer.training.finite import NonFiniteLoss, NonFiniteNetwork, check_finite, check_network
+from fer.training.loop import NotSaved, fit
 from fer.training.model import build_model
 from fer.training.splits import Splits, load_splits
-from fer.training.trainer import NonFiniteLoss, Trainer, check_finite, make_preprocessing
+from fer.training.trainer import Trainer, make_preprocessing
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = [0.31, 0.39, 0.69, 0.39, 0.5, 0.6, 0.35, 0.76, 0.65, 0.76]  # given: measuring it would download a detector
@@ -116,6 +120,30 @@ def test_a_run_killed_in_the_middle_of_an_epoch_resumes_to_the_same_end(tmp_path
     assert ends[0]["cross_entropy"] == pytest.approx(ends[1]["cross_entropy"], rel=1e-4)
 
 
+def interrupt(trainer: Trainer) -> None:
+    raise KeyboardInterrupt
+
+
+def weights_of(run: Path) -> torch.Tensor:
+    """All that a run has learnt, as one vector."""
+    state = load_training_state(run / "last.pt")["objective"]
+    return torch.cat([tensor.double().flatten() for tensor in state.values()])
+
+
+def test_mixed_images_are_the_same_after_a_resume_and_with_workers(ferplus_tree, tmp_path):
+    """Two epochs at once, one and one more, and with another number of workers: equal weights."""
+    changes = {"mixup": 0.2, "cutmix": 1.0, "augmentation": "faces", "amp": False}
+    for workers in (0, 1):
+        fit(tiny_config(ferplus_tree, tmp_path / f"whole{workers}", workers=workers, **changes))
+    pieces = tiny_config(ferplus_tree, tmp_path / "pieces", workers=1, **changes)
+    with pytest.raises(KeyboardInterrupt):
+        fit(pieces, on_epoch=interrupt)
+    fit(replace(pieces, resume=True))
+    whole, without_workers, resumed = (weights_of(tmp_path / name) for name in ("whole1", "whole0", "pieces"))
+    assert torch.equal(resumed, whole)
+    assert torch.equal(without_workers, whole)
+
+
 def test_resume_refuses_other_settings(ferplus_tree, tmp_path):
     fit(tiny_config(ferplus_tree, tmp_path / "run", epochs=1))
     with pytest.raises(ValueError, match=r"started with other settings: lr \(0.001 -> 0.5\)"):
@@ -168,7 +196,7 @@ def test_backbone_weights_from_a_torch_file_in_the_folder_of_downloads(tmp_path,
     torch.save({"state_dict": source.state_dict()}, tmp_path / "pretrained" / "resnet18_msceleb.pth")
     monkeypatch.chdir(tmp_path)
     config = TrainConfig(data="x", backbone="resnet18", backbone_weights="resnet18_msceleb.pth", input_size=32)
-    loaded = build_model(config, 8).backbone.net
+    loaded = build_model(config, EMOTIONS).backbone.net
     assert torch.equal(loaded.layer4[1].conv2.weight, source.layer4[1].conv2.weight)
 
 
@@ -179,8 +207,6 @@ def test_an_empty_split_is_reported(ferplus_tree, tmp_path):
 
 
 def test_splits_with_different_classes_are_reported(ferplus_tree, tmp_path, monkeypatch):
-    from dataclasses import replace
-
     original = splits_module.load_samples
 
     def without_contempt(name, root, split, rule):
@@ -223,6 +249,17 @@ def test_a_run_says_where_it_ran(ferplus_tree, tmp_path):
     assert environment["git"] is None if not head else environment["git"]["commit"] == head
 
 
+def test_a_resumed_run_keeps_where_it_started(ferplus_tree, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    for epochs, argv in enumerate((["first"], ["second"], ["third"]), 1):
+        monkeypatch.setattr(sys, "argv", argv)
+        fit(tiny_config(ferplus_tree, out, epochs=3, minutes=1e-6, resume=epochs > 1))
+        assert len(history(out)) == epochs
+    environment = json.loads((out / "environment.json").read_text())
+    assert environment["command"] == ["first"] and environment["git"] == git_state(ROOT / "fer")
+    assert [start["command"] for start in environment["resumed"]] == [["second"], ["third"]]
+
+
 def test_git_state_is_not_that_of_a_foreign_checkout(tmp_path):
     """A package installed inside somebody's repository is not that repository."""
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
@@ -233,7 +270,7 @@ def test_git_state_is_not_that_of_a_foreign_checkout(tmp_path):
 def test_a_run_stops_when_its_minutes_are_over_and_goes_on(ferplus_tree, tmp_path):
     out = tmp_path / "run"
     assert fit(tiny_config(ferplus_tree, out, epochs=3, minutes=1e-6)) is None  # over before the first epoch
-    assert not (out / "history.jsonl").exists()
+    assert len(history(out)) == 1  # or a limit shorter than the start would never end
     assert fit(tiny_config(ferplus_tree, out, epochs=3, resume=True, minutes=60))["n"] == 16
     assert len(history(out)) == 3
 
@@ -300,7 +337,58 @@ def test_a_run_goes_on_from_a_checkpoint(ferplus_tree, tmp_path, tiny_checkpoint
         ours, theirs = trainer.objective.model.state_dict(), load_checkpoint(tiny_checkpoint)[0].state_dict()
         assert torch.equal(ours["backbone.stem.0.0.weight"], theirs["backbone.stem.0.0.weight"])
         assert (ours["attention.reduce.0.weight"].shape == theirs["attention.reduce.0.weight"].shape) == fits
-    assert "new values: none" in caplog.messages[0] and "attention.reduce.0.weight" in caplog.messages[1]
+    went_on = [message for message in caplog.messages if "the network starts from" in message]
+    assert "new values: none" in went_on[0] and "anew: none" in went_on[0] and "attention.reduce.0.weight" in went_on[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "warned"),
+    [
+        ({}, "starts from random values$", False),
+        ({"freeze": ["backbone.stem:1"]}, "starts from random values$", True),
+        ({"freeze": ["backbone.stem:0"]}, "starts from random values$", False),  # fixed for no epoch
+        ({"init_weights": "TINY", "freeze": ["backbone:1"]}, "starts from .*tiny.safetensors; classes carried", False),
+        ({"init_weights": "TINY", "num_heads": 1, "freeze": ["attention:1"]}, "values: attention.branches", True),
+        # without its last convolution; init weights need no other file
+        ({"init_weights": "TINY", "backbone": "mobilefacenet-128", "backbone_weights": "gone"}, "tiny.safe", False),
+        ({"backbone_weights": "TINY", "freeze": ["backbone:1"]}, "random values, its backbone from .*tiny.safe", False),
+        ({"backbone_weights": "TINY", "freeze": ["attention:1"]}, "random values, its backbone from", True),
+        (
+            {"backbone": "mobilefacenet-128", "backbone_weights": "dan-mobilefacenet-ferplus"},
+            "its backbone from .*dan-mobilefacenet-ferplus.safetensors",
+            False,
+        ),
+    ],
+)
+def test_a_run_says_what_it_starts_from(tiny_checkpoint, caplog, changes, said, warned):
+    caplog.set_level("INFO", "fer")
+    changes = {name: str(tiny_checkpoint) if value == "TINY" else value for name, value in changes.items()}
+    build_model(tiny_config(Path("x"), Path("y"), **changes), EMOTIONS)
+    (line,) = [r.getMessage() for r in caplog.records if r.levelname == "INFO"]
+    assert re.search(said, line)
+    assert [f"--freeze {changes['freeze'][0]} fixes random" in m for m in caplog.messages[1:]] == [True] * warned
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"augmentation": "hard"},
+        {"teachers": ["gone"]},
+        {"init_weights": "gone.safetensors"},
+        {"backbone_weights": "gone.safetensors"},
+        {"backbone": "resnet1888"},
+        {"freeze": ["backbone.stage9:1"]},
+        {"input_size": 32, "backbone": "swin_tiny_patch4_window7_224"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_misspelt_names_are_told_before_the_data_are_read(ferplus_tree, tmp_path, monkeypatch, changes):
+    def read(*_):
+        raise AssertionError("data were read")
+
+    monkeypatch.setattr("fer.training.loop.load_splits", read)
+    with pytest.raises(ValueError):
+        fit(tiny_config(ferplus_tree, tmp_path / "run", **changes))
 
 
 def test_a_student_learns_what_its_teachers_say(ferplus_tree, tmp_path, tiny_checkpoint):
@@ -320,3 +408,86 @@ def test_a_student_learns_what_its_teachers_say(ferplus_tree, tmp_path, tiny_che
 def test_the_first_term_to_fail_is_named(rows, name):
     with pytest.raises(NonFiniteLoss, match=f"term {name} is"):
         check_finite(["a", "b"], torch.tensor(rows))
+
+
+def test_a_cpu_that_only_emulates_bfloat16_trains_in_float32(ferplus_tree, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "fer")
+    monkeypatch.setattr("fer.device.has_bfloat16", lambda device: False)
+    monkeypatch.setattr("fer.training.trainer.has_bfloat16", lambda device: False)
+    for amp in (True, False):
+        fit(tiny_config(ferplus_tree, tmp_path / str(amp), epochs=1, amp=amp))
+        assert ("--amp is not used" in caplog.text) == amp
+        caplog.clear()
+    ends = [history(tmp_path / str(amp))[-1]["cross_entropy"] for amp in (True, False)]
+    assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("where", ["weight", "statistics", "centres"])
+def test_a_network_that_is_not_finite_ends_the_run(ferplus_tree, tmp_path, where):
+    """The last steps of an epoch may destroy what its losses did not show; the epoch before stays."""
+    out = tmp_path / "run"
+
+    def destroy(trainer: Trainer) -> None:
+        saved.append((out / "best.safetensors").read_bytes())
+        model = trainer.objective.model
+        tensor = {
+            "weight": model.classifier.weight,
+            "statistics": model.norm.running_var,
+            "centres": trainer.objective.criterion.centres,
+        }[where]
+        train_epoch = trainer.train_epoch
+
+        def then_destroy() -> dict[str, float]:
+            figures = train_epoch()
+            tensor.data.fill_(float("nan"))
+            return figures
+
+        trainer.train_epoch = then_destroy
+
+    saved, name = [], {"weight": "classifier.weight", "statistics": "norm.running_var", "centres": "centres"}[where]
+    with pytest.raises(NonFiniteNetwork, match=f"{name} is not finite after epoch 2"):
+        fit(tiny_config(ferplus_tree, out), on_epoch=destroy)
+    assert len(history(out)) == 1 and (out / "best.safetensors").read_bytes() == saved[0]
+
+
+def test_logits_that_are_not_finite_end_the_run(ferplus_tree, tmp_path):
+    """Finite weights, whose product is not."""
+    train = load_samples("ferplus", ferplus_tree, "train")
+    config = tiny_config(ferplus_tree, tmp_path / "run", affinity=0.0, ema=0.0)
+    trainer = Trainer(config, Splits(train, train, np.zeros(16, bool)))
+    trainer.ema.module.classifier.weight.data.fill_(1e38)
+    trainer.objective.model.classifier.weight.data.fill_(1e38)
+    with pytest.raises(NonFiniteNetwork, match="logits of 16 of 16 validation images are not finite after epoch 1"):
+        trainer.validate()
+
+
+def test_a_finite_network_passes():
+    check_network({"a": torch.zeros(2), "steps": torch.tensor(3)}, 1)
+    check_network({}, 1)
+
+
+@pytest.mark.parametrize("megabytes", [0.5, 12], ids=["checkpoint", "state"])  # of the two, the state is larger
+def test_a_full_disk_ends_the_run_and_the_last_epoch_stays(ferplus_tree, tmp_path, megabytes):
+    resource = pytest.importorskip("resource")
+    out, limit = tmp_path / "run", resource.getrlimit(resource.RLIMIT_FSIZE)
+    config = tiny_config(ferplus_tree, out, epochs=3, backbone="mobilefacenet-128", num_heads=1)
+    fit(replace(config, minutes=1e-6))
+    before = weights_of(out)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(megabytes * 1e6), limit[1]))
+    try:
+        with pytest.raises(NotSaved, match=r"epoch 2 could not be saved in .*, where \d+ MB are free \(.*--resume"):
+            fit(replace(config, resume=True))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert issubclass(NotSaved, FerError)  # which the command line prints, and ends with 2
+    assert torch.equal(weights_of(out), before)
+    load_checkpoint(out / "best.safetensors")
+    fit(replace(config, resume=True))
+    assert len(history(out)) == 3
+
+
+def test_without_a_compiler_a_run_goes_on_uncompiled(ferplus_tree, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    fit(tiny_config(ferplus_tree, tmp_path / "run", epochs=1, compile=True))
+    assert "--compile is not used: no compiler of C++" in caplog.text

@@ -7,7 +7,14 @@ from fer.losses import DANLoss
 from fer.models.backbone import create_backbone
 from fer.models.dan import DAN
 from fer.training.config import TrainConfig
-from fer.training.optimizer import find_frozen, make_optimizer, make_schedule, set_frozen, sharpest_neighbour
+from fer.training.optimizer import (
+    find_frozen,
+    find_stages,
+    make_optimizer,
+    make_schedule,
+    set_frozen,
+    sharpest_neighbour,
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +86,48 @@ def test_layer_decay_slows_the_stages_before_the_last(backbone):
     found = [rates[id(model.get_parameter(f"backbone.{part}.weight"))] for part in parts]
     assert found == pytest.approx([0.1 * 0.5**i for i in range(len(parts))][::-1])
     assert rates[id(model.classifier.weight)] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("backbone", "parts"),  # the first and last layer of each stage
+    [
+        (
+            "resnet18",
+            [("conv1", "bn1"), *((f"layer{i}.0.conv1", f"layer{i}.1.bn2") for i in range(1, 5))],
+        ),
+        (
+            "convnext_atto",  # its stem has no features of its own
+            [
+                ("stem_0", "stages_0.blocks.1.norm"),
+                *((f"stages_{i}.downsample.1", f"stages_{i}.blocks.1.norm") for i in (1, 2, 3)),
+            ],
+        ),
+        (
+            "efficientnet_b0",  # seven blocks under one name
+            [
+                ("conv_stem", "blocks.0.0.bn1"),
+                ("blocks.1.0.conv_pw", "blocks.1.1.bn3"),
+                ("blocks.2.0.conv_pw", "blocks.2.1.bn3"),
+                ("blocks.3.0.conv_pw", "blocks.4.2.bn3"),
+                ("blocks.5.0.conv_pw", "blocks.6.0.bn3"),
+            ],
+        ),
+        (
+            "vit_tiny_patch16_224",  # a stage each
+            [
+                ("model.patch_embed.proj", "model.blocks.0.mlp.fc2"),
+                *((f"model.blocks.{i}.norm1", f"model.blocks.{i}.mlp.fc2") for i in range(1, 12)),
+            ],
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_stages_of_timm_networks(backbone, parts):
+    stages = find_stages(create_backbone(backbone))
+    assert [(stages[f"net.{a}.weight"], stages[f"net.{b}.weight"]) for a, b in parts] == [
+        (i, i) for i in range(len(parts))
+    ]
+    assert set(stages.values()) == set(range(len(parts)))
 
 
 def test_sharpest_neighbour_moves_by_rho_along_the_gradient_and_back():

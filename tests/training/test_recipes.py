@@ -8,8 +8,11 @@ from trees import write_text
 
 from fer import EmotionRecognizer
 from fer.cli import main
+from fer.data import load_samples
 from fer.data.affectnet import COLUMNS
 from fer.images import write_image
+from fer.training.config import TrainConfig
+from fer.training.template import measure_missing_template
 
 TEMPLATE = ["0.31", "0.39", "0.69", "0.39", "0.5", "0.6", "0.35", "0.76", "0.65", "0.76"]
 SMALL = ["--epochs", "1", "--batch-size", "4", "--input-size", "64", "--num-heads", "2", "--backbone-weights", ""]
@@ -64,3 +67,15 @@ def test_from_the_release_to_a_checkpoint(recipe, make, dataset, classes, more, 
     recognizer = EmotionRecognizer.from_pretrained(run / "best.safetensors", detector="none")
     assert len(recognizer.description.template) == 5
     assert recognizer.predict_crops([noise(100, 1)])[0].shape == (classes,)
+
+
+def test_photos_are_packed_as_training_cuts_them(tmp_path):
+    """By their landmarks, though no recipe gives a template."""
+    make_affectnet(tmp_path / "data")
+    assert main(["pack", "affectnet8", str(tmp_path / "data"), str(tmp_path / "out"), "--splits", "train"]) == 0
+    photos = load_samples("affectnet8", tmp_path / "data", "train")
+    packed = load_samples("parquet", tmp_path / "out", "train")
+    template = np.reshape(measure_missing_template(TrainConfig(), photos).template, (5, 2))
+    for i in range(len(photos)):
+        np.testing.assert_array_equal(packed.read(i), photos.crop(i, template, 224))
+        assert not np.array_equal(packed.read(i), photos.crop(i, np.empty((0, 2)), 224))  # by its box
