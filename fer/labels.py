@@ -1,6 +1,9 @@
-"""The canonical emotions, their order and the other names they go by."""
+"""The canonical emotions, their order and the other names they go by; what else may be a class."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from unicodedata import category
 
 EMOTIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 
@@ -25,3 +28,31 @@ def canonical(name: str) -> str:
         return NAMES[name.strip().lower()]
     except KeyError:
         raise ValueError(f"unknown emotion {name!r}; expected one of {', '.join(NAMES)}") from None
+
+
+RESERVED = frozenset(  # columns of the rows of `fer predict` and of the shards of `fer pack`, beside one per class
+    ("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2", "detection_score", "label")
+    + ("confidence", "unsure", "image", "name")
+)
+
+
+def check_classes(names: Iterable[object]) -> None:
+    """Raises ValueError where `names` cannot be the classes of a network: none, not texts, or names of nothing.
+
+    A name must be one line of text with something in it, occur once, and be no column of the rows beside the classes.
+    """
+    seen = set()
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"classes: expected names, got {name!r}")
+        if name != name.strip() or not name:
+            raise ValueError(f"classes: expected names without blanks around them, got {name!r}")
+        if any(category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name):
+            raise ValueError(f"classes: expected names without control characters, got {name!r}")
+        if name in RESERVED:
+            raise ValueError(f"classes: {name!r} is the name of another column of the results; choose another name")
+        if name in seen:
+            raise ValueError(f"classes: {name!r} occurs twice")
+        seen.add(name)
+    if not seen:
+        raise ValueError("classes: expected at least one name, got none")
