@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
 from unicodedata import category
+
+log = logging.getLogger("fer")
 
 EMOTIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 
@@ -28,6 +33,35 @@ def canonical(name: str) -> str:
         return NAMES[name.strip().lower()]
     except KeyError:
         raise ValueError(f"unknown emotion {name!r}; expected one of {', '.join(NAMES)}") from None
+
+
+def class_of(name: str) -> str:
+    """The canonical emotion where one goes by that name; otherwise the name itself, without blanks around it."""
+    return NAMES.get(name.strip().lower(), name.strip())
+
+
+def order_classes(names: Iterable[str]) -> tuple[str, ...]:
+    """Different names as classes: the canonical emotions in their order, then the others, sorted.
+
+    The log lists the others, once: a misspelt emotion is one of them.
+
+    Raises:
+        ValueError: see `check_classes`.
+    """
+    known = {class_of(name) for name in names}
+    others = tuple(sorted(known - set(EMOTIONS)))
+    classes = (*(emotion for emotion in EMOTIONS if emotion in known), *others)
+    check_classes(classes)
+    if others:
+        _tell_others(others)
+    return classes
+
+
+@cache
+def _tell_others(others: tuple[str, ...]) -> None:
+    near = {name: get_close_matches(name.lower(), NAMES, 1, 0.8) for name in others}
+    hints = "".join(f"; is {name!r} meant to be {canonical(found[0])}?" for name, found in near.items() if found)
+    log.info("classes that are not among the %d emotions: %s%s", len(EMOTIONS), ", ".join(others), hints)
 
 
 RESERVED = frozenset(  # columns of the rows of `fer predict` and of the shards of `fer pack`, beside one per class

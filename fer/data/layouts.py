@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,7 +95,7 @@ def load_split(
         raise SplitNotFound(f"{root}: the layout {layout!r} of {dataset} is here, without {split}: {', '.join(parts)}")
     if others := sorted(set(records.labels) - set(classes)):
         raise ValueError(
-            f"{root}: images of {', '.join(others)}, which {dataset} does not have; --dataset folder takes all emotions"
+            f"{root}: images of {', '.join(others)}, which {dataset} does not have; --dataset folder takes any classes"
         )
     samples = to_samples(records, classes, layout, rule)
     if kept is None:
@@ -166,10 +166,15 @@ def read_folders(folders: dict[Path, str], root: Path) -> Records:
     return records
 
 
-def _walk(folder: Path) -> list[str]:
+def holds_image(folder: Path) -> bool:
+    """Whether a file in it, or in an inner folder, is an image by its suffix."""
+    return any(Path(path).suffix.lower() in IMAGE_SUFFIXES for path in _walk(folder))
+
+
+def _walk(folder: Path) -> Iterator[str]:
     """All files but hidden ones, such as those that macOS leaves beside copies."""
     found = ((parent, name) for parent, _, names in os.walk(folder) for name in names)
-    return [os.path.join(parent, name) for parent, name in found if name[0] != "."]  # noqa: PTH118
+    return (os.path.join(parent, name) for parent, name in found if name[0] != ".")  # noqa: PTH118
 
 
 def first_folder(root: Path, *names: str) -> Path | None:
