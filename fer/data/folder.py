@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..labels import EMOTIONS, NAMES, class_of, order_classes
 from .dataset import Dataset
-from .layouts import Layout, Parts, first_folder, holds_image, load_split, read_folders
-from .samples import Samples
+from .layouts import Layout, Parts, first_folder, holds_image, list_folder, load_split, read_folders
+from .samples import Samples, SplitNotFound
 
 PARTS = {
     "train": ("train", "Train", "training"),
@@ -68,7 +68,10 @@ def _find_classes(root: Path) -> tuple[str, ...]:
     except ValueError as error:
         raise ValueError(f"{root}: {error}") from None
     if len(classes) == 1 and classes[0] not in EMOTIONS:
-        raise ValueError(f"{root}: one class alone, {classes[0]!r}; expected a folder for each of several classes")
+        wanted = "; or ".join(layout.looks_for for layout in LAYOUTS.values())
+        raise SplitNotFound(
+            f"{root}: no images here but in {classes[0]!r}, one class alone. Looked for {wanted}. Found: {list_folder(root)}"
+        )
     return classes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -61,6 +62,26 @@ def find_parts(dataset: str, root: Path, layouts: dict[str, Layout]) -> tuple[st
             return name, parts
     wanted = "; or ".join(layout.looks_for for layout in layouts.values())
     raise SplitNotFound(f"{root}: no {dataset} here. Looked for {wanted}. Found: {list_folder(root)}")
+
+
+def read_text(path: Path) -> str:
+    """A text file in UTF-8. Raises ValueError that names it where it is none."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected a text file in UTF-8 ({error})") from None
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and fields of the rows of a CSV file that are not empty. Raises ValueError that names the file."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: expected a CSV file in UTF-8 ({error})") from None
 
 
 def list_folder(root: Path) -> str:
