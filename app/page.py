@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from fer.draw import COLOURS, OTHER
+from fer.draw import colour_of
 from fer.images import VIDEO_SUFFIXES
 from fer.inference.recognizer import EmotionRecognizer
 
@@ -77,7 +77,7 @@ def _live(view: LiveView) -> None:
         js_on_load=(STATIC / "live.js").read_text(),
         server_functions=[look],
         classes=list(classes),
-        colours={name: list(COLOURS.get(name, OTHER)) for name in classes},
+        colours={name: list(colour_of(name, classes)) for name in classes},
     )
 
 

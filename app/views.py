@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from html import escape
 
 import cv2
 import numpy as np
 
-from fer.draw import COLOURS, OTHER, draw_attention, draw_faces
+from fer.draw import colour_of, draw_attention, draw_faces
 from fer.faces import crop_face
 from fer.images import encode_image
 from fer.inference.recognizer import EmotionRecognizer
@@ -23,8 +24,8 @@ SHOWN = 100  # faces of each emotion in a gallery
 MIME = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
 
 
-def colour(emotion: str) -> str:
-    return "rgb({},{},{})".format(*COLOURS.get(emotion, OTHER))
+def colour(emotion: str, classes: Iterable[str]) -> str:
+    return "rgb({},{},{})".format(*colour_of(emotion, list(classes)))
 
 
 def data_url(data: bytes, mime: str) -> str:
@@ -66,12 +67,13 @@ def photo(recognizer: EmotionRecognizer, result: ImageResult) -> str:
 
 
 def _card(recognizer: EmotionRecognizer, image: np.ndarray, face: Face, number: int) -> str:
-    bars = "".join(_bar(name, p) for name, p in face.probs.items())
+    bars = "".join(_bar(name, p, colour(name, face.probs)) for name, p in face.probs.items())
     captions = ["all heads", *(f"head {k}" for k in range(1, len(face.attention) + 1))]
     maps = zip(captions, draw_attention(recognizer.cut(image, face)[0], face.attention, THUMBNAIL))
     figures = "".join(f"<figure>{picture(m, f'where {c} look')}<figcaption>{c}</figcaption></figure>" for c, m in maps)
+    emotion = colour(face.label, face.probs)
     return (
-        f'<section class="card" style="--emotion:{colour(face.label)}"><h4>{_title(face)} <small>face {number}</small></h4>'
+        f'<section class="card" style="--emotion:{emotion}"><h4>{_title(face)} <small>face {number}</small></h4>'
         f'{bars}<div class="maps">{figures}</div></section>'
     )
 
@@ -81,8 +83,8 @@ def _title(face: Face) -> str:
     return f"{what} <small>{face.confidence:.0%}</small>"
 
 
-def _bar(name: str, p: float) -> str:
-    fill = f'<span class="fill" style="width:{p:.1%};background:{colour(name)}"></span>'
+def _bar(name: str, p: float, fill_colour: str) -> str:
+    fill = f'<span class="fill" style="width:{p:.1%};background:{fill_colour}"></span>'
     track, percent = f'<span class="track">{fill}</span>', f'<span class="percent">{p:.0%}</span>'
     return f'<div class="bar"><span>{escape(name)}</span>{track}{percent}</div>'
 
@@ -138,8 +140,9 @@ class Gallery:
             if n := self.counts[name]:
                 figures = "".join(figure for _, figure in sorted(self.faces[name], key=lambda f: -f[0]))
                 more = f" <small>the first {SHOWN} are shown</small>" if n > SHOWN else ""
+                style = f'style="--emotion:{colour(name, self.classes)}"'
                 parts.append(
-                    f'<section class="emotion" style="--emotion:{colour(name)}"><h3>{escape(name)} <small>{n}</small>{more}</h3>'
+                    f'<section class="emotion" {style}><h3>{escape(name)} <small>{n}</small>{more}</h3>'
                     f'<div class="thumbnails">{figures}</div></section>'
                 )
         if self.broken:

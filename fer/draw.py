@@ -21,7 +21,28 @@ COLOURS = {
     "anger": (213, 60, 20),
     "contempt": (110, 70, 160),
 }
-OTHER = (60, 60, 60)  # classes beyond these, such as compound emotions
+OTHERS = (  # for classes beyond these, in turn
+    (86, 180, 233),
+    (90, 55, 20),
+    (150, 205, 60),
+    (120, 0, 50),
+    (255, 175, 190),
+    (0, 60, 90),
+    (230, 0, 150),
+    (0, 215, 200),
+    (95, 110, 30),
+    (190, 160, 255),
+    (60, 60, 60),
+    (200, 180, 140),
+)
+
+
+def colour_of(name: str, classes: Sequence[str]) -> tuple[int, int, int]:
+    """The colour (RGB) of one of a network's classes: that of the emotion, or one of its own for the first 12 others."""
+    if name in COLOURS:
+        return COLOURS[name]
+    others = [other for other in classes if other not in COLOURS]
+    return OTHERS[others.index(name) % len(OTHERS)]
 
 
 def draw_faces(image: np.ndarray, faces: Sequence[Face], bars: bool = False, numbers: bool = False) -> np.ndarray:
@@ -36,7 +57,7 @@ def draw_faces(image: np.ndarray, faces: Sequence[Face], bars: bool = False, num
     line = max(1, round(max(picture.size) / 400))  # lines and letters grow with the picture
     nearer = sorted(enumerate(faces, 1), key=lambda f: f[1].box[3])  # they stand lower, and are drawn on top
     for number, face in nearer:
-        colour = COLOURS.get(face.label, OTHER)
+        colour = colour_of(face.label, list(face.probs))
         left, top, right, bottom = (round(float(v)) for v in face.box)
         pen.rectangle((left, top, max(left, right), max(top, bottom)), outline=colour, width=line)
         if bars:
@@ -87,7 +108,7 @@ def _draw_bars(
     pen.rectangle((x, top, x + width, top + len(probs) * (height + gap) + gap), fill=(20, 20, 20))
     for i, (name, p) in enumerate(probs.items()):
         y = top + gap + i * (height + gap)
-        pen.rectangle((x, y, x + max(1, round(p * width)), y + height - 1), fill=COLOURS.get(name, OTHER))
+        pen.rectangle((x, y, x + max(1, round(p * width)), y + height - 1), fill=colour_of(name, list(probs)))
 
 
 def _draw_label(

@@ -1,6 +1,14 @@
-"""The canonical emotions, their order and the other names they go by."""
+"""The canonical emotions, their order and the other names they go by; what else may be a class."""
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from unicodedata import category
+
+log = logging.getLogger("fer")
 
 EMOTIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 
@@ -25,3 +33,60 @@ def canonical(name: str) -> str:
         return NAMES[name.strip().lower()]
     except KeyError:
         raise ValueError(f"unknown emotion {name!r}; expected one of {', '.join(NAMES)}") from None
+
+
+def class_of(name: str) -> str:
+    """The canonical emotion where one goes by that name; otherwise the name itself, without blanks around it."""
+    return NAMES.get(name.strip().lower(), name.strip())
+
+
+def order_classes(names: Iterable[str]) -> tuple[str, ...]:
+    """Different names as classes: the canonical emotions in their order, then the others, sorted.
+
+    The log lists the others, once: a misspelt emotion is one of them.
+
+    Raises:
+        ValueError: see `check_classes`.
+    """
+    known = {class_of(name) for name in names}
+    others = tuple(sorted(known - set(EMOTIONS)))
+    classes = (*(emotion for emotion in EMOTIONS if emotion in known), *others)
+    check_classes(classes)
+    if others:
+        _tell_others(others)
+    return classes
+
+
+@cache
+def _tell_others(others: tuple[str, ...]) -> None:
+    near = {name: get_close_matches(name.lower(), NAMES, 1, 0.8) for name in others}
+    hints = "".join(f"; is {name!r} meant to be {canonical(found[0])}?" for name, found in near.items() if found)
+    log.info("classes that are not among the %d emotions: %s%s", len(EMOTIONS), ", ".join(others), hints)
+
+
+RESERVED = frozenset(  # columns of the rows of `fer predict` and of the shards of `fer pack`, beside one per class
+    ("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2", "detection_score", "label")
+    + ("confidence", "unsure", "image", "name")
+)
+
+
+def check_classes(names: Iterable[object]) -> None:
+    """Raises ValueError where `names` cannot be the classes of a network: none, not texts, or names of nothing.
+
+    A name must be one line of text with something in it, occur once, and be no column of the rows beside the classes.
+    """
+    seen = set()
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"classes: expected names, got {name!r}")
+        if name != name.strip() or not name:
+            raise ValueError(f"classes: expected names without blanks around them, got {name!r}")
+        if any(category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name):
+            raise ValueError(f"classes: expected names without control characters, got {name!r}")
+        if name in RESERVED:
+            raise ValueError(f"classes: {name!r} is the name of another column of the results; choose another name")
+        if name in seen:
+            raise ValueError(f"classes: {name!r} occurs twice")
+        seen.add(name)
+    if not seen:
+        raise ValueError("classes: expected at least one name, got none")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+MAX_SIZE = 4096  # pixels; what is more is a mistake, and would take all memory
 _INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 
 
@@ -28,18 +29,21 @@ class Preprocessing:
     interpolation: str = "cubic"  # from crop_size to input_size
 
     def __post_init__(self) -> None:
-        if self.interpolation not in _INTERPOLATIONS:
-            raise ValueError(f"interpolation must be one of {list(_INTERPOLATIONS)}, not {self.interpolation!r}")
-        if min(self.crop_size, self.input_size) < 16:
-            raise ValueError(f"crop_size and input_size must be at least 16, not {self.crop_size}, {self.input_size}")
-        for name in ("mean", "std"):
+        for name in ("crop_size", "input_size"):
             value = getattr(self, name)
-            if np.shape(value) not in ((), (3,)):
-                raise ValueError(f"{name} must be a number or three, not {value!r}")
-            if np.ndim(value):  # JSON gives lists
-                object.__setattr__(self, name, tuple(map(float, value)))
-        if not np.all(np.asarray(self.std) > 0):
-            raise ValueError(f"std must be above 0, not {self.std!r}")
+            if type(value) is not int or not 16 <= value <= MAX_SIZE:
+                raise ValueError(f"{name} must be a whole number of 16 to {MAX_SIZE}, not {value!r}")
+        if type(self.gray) is not bool:
+            raise ValueError(f"gray must be true or false, not {self.gray!r}")
+        if not isinstance(self.interpolation, str) or self.interpolation not in _INTERPOLATIONS:
+            raise ValueError(f"interpolation must be one of {list(_INTERPOLATIONS)}, not {self.interpolation!r}")
+        for name, least, most in (("mean", 0, 255), ("std", 0.001, 1e6)):
+            value = getattr(self, name)
+            each = list(value) if isinstance(value, (list, tuple)) and len(value) == 3 else [value]
+            if not all(type(v) in (int, float) and least <= v <= most for v in each):  # NaN is none
+                raise ValueError(f"{name} must be a number of {least} to {most:g}, or three, not {value!r}")
+            if len(each) == 3:  # JSON gives lists
+                object.__setattr__(self, name, tuple(map(float, each)))
 
     def prepare(self, crop: np.ndarray) -> np.ndarray:
         """A crop, uint8 [H,W,3] or gray [H,W], -> uint8 [input_size,input_size,1 or 3]."""

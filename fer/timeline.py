@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .draw import COLOURS, OTHER
+from .draw import colour_of
 from .inference.results import ImageResult
 
 TRACKS = 6  # that are drawn: the longest
@@ -50,12 +50,15 @@ class Timeline:
         for axes, track in zip(figure.subplots(len(longest), 1, sharex=True, squeeze=False).flat, sorted(longest)):
             times, probs = zip(*self.tracks[track])
             times, probs = self._with_gaps(np.array(times), np.array(probs))
-            colours = [np.array(COLOURS.get(name, OTHER)) / 255 for name in self.classes]
-            axes.stackplot(times, probs.T, colors=colours, labels=self.classes, step="post", linewidth=0)
+            colours = [np.array(colour_of(name, self.classes)) / 255 for name in self.classes]
+            areas = axes.stackplot(times, probs.T, colors=colours, step="post", linewidth=0)
             axes.set(ylim=(0, 1), xlim=(0, end), ylabel=f"face {track}", yticks=[0, 1])
         axes.set_xlabel("seconds")
-        handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize="small")
+        names = [f" {name}" if name[0] == "_" else name for name in self.classes]  # Matplotlib hides those with _
+        columns = min(len(names), 8)
+        legend = figure.legend(areas, names, loc="outside upper center", ncols=columns, frameon=False, fontsize="small")
+        for text in legend.get_texts():
+            text.set_parse_math(False)
         figure.savefig(path, dpi=110)
         return True
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer.draw import COLOURS, draw_attention, draw_faces
+from fer.draw import COLOURS, OTHERS, colour_of, draw_attention, draw_faces
 from fer.inference.results import Face
 from fer.labels import EMOTIONS
 
@@ -47,9 +47,22 @@ def test_unsure_looks_different():
     assert (draw_faces(image, [face(boxes)]) != draw_faces(image, [face(boxes, unsure=True)])).any()
 
 
-def test_a_class_that_is_no_single_emotion_is_drawn_too():
-    compound = Face(np.array([4, 4, 30, 30], float), None, 0.9, {"sadly angry": 1.0}, False, aligned=False)
-    assert draw_faces(np.zeros((40, 40, 3), np.uint8), [compound]).any()
+def test_other_classes_have_colours_of_their_own():
+    classes = ["anger", *(f"other {i}" for i in range(len(OTHERS) + 1)), "neutral"]
+    colours = [colour_of(name, classes) for name in classes]
+    assert (colours[0], colours[-1]) == (COLOURS["anger"], COLOURS["neutral"])
+    assert colours[-2] == colours[1]  # more than there are colours: they begin again
+    everything = np.array([*COLOURS.values(), *colours[1:-2]], float)
+    distances = np.linalg.norm(everything[:, None] - everything, axis=2)
+    assert distances[np.triu_indices(len(everything), 1)].min() > 45
+
+
+def test_other_classes_are_drawn_in_their_colours():
+    probs = {"happiness": 0.1, "calm": 0.2, "tired": 0.7}
+    tired = Face(np.array([40, 40, 130, 130], float), None, 0.9, probs, False, aligned=False)
+    picture = draw_faces(np.full((200, 200, 3), 255, np.uint8), [tired], bars=True)
+    for name in probs:
+        assert (picture == colour_of(name, list(probs))).all(2).any(), name
 
 
 def test_attention_pictures_are_bright_where_the_heads_look():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_UNFINISHED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -33,6 +35,15 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="shipped weights or a file (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--batch-size", type=at_least(1), default=16, help="crops in one pass (default: %(default)s)")
+
+
+def make_folder(flag: str, folder: str) -> None:
+    """Raises ValueError where results cannot be written into `folder`."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ValueError(f"{flag} {folder}: no folder that can be written ({error.strerror})") from None
 
 
 def recognizer_options(arguments: argparse.Namespace) -> dict:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .common import EXIT_OK, EXIT_SOME_FAILED, add_detector_weights
+from .common import EXIT_OK, EXIT_SOME_FAILED, add_detector_weights, make_folder
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def _add_dataset(parser: argparse.ArgumentParser) -> None:
@@ -30,19 +35,32 @@ def _measure_template(arguments: argparse.Namespace) -> int:
     from ..data import load_samples
     from ..faces import create_detector, measure_template
 
+    if arguments.limit is not None and arguments.limit < 1:
+        raise ValueError(f"--limit is a number of at least 1, not {arguments.limit}")
     samples = load_samples(arguments.dataset, arguments.data, "train", arguments.rule)
     order = np.random.default_rng(0).permutation(len(samples))[: arguments.limit]
     detector = create_detector("yunet", arguments.detector_weights)
-    template, found = measure_template((samples.read(i) for i in tqdm(order, unit="image")), detector)
+    unreadable = []
+
+    def images() -> Iterator[np.ndarray]:
+        for i in tqdm(order, unit="image"):
+            try:
+                yield samples.read(i)
+            except ValueError as error:
+                unreadable.append(str(error))
+
+    template, found = measure_template(images(), detector)
     print(f"template: {np.round(template, 4).ravel().tolist()}")
-    print(f"faces found in {found:.1%} of {len(order)} images")
-    return EXIT_OK
+    print(f"faces found in {found:.1%} of {len(order) - len(unreadable)} images")
+    for line in unreadable:
+        print(f"not read: {line}")
+    return EXIT_SOME_FAILED if unreadable else EXIT_OK
 
 
 def _add_check_data(parser: argparse.ArgumentParser) -> None:
     _add_dataset(parser)
     parser.add_argument("--out", metavar="DIR", help="folder for report.json and a contact sheet per split and class")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one per core)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)")
     parser.add_argument(
         "--near",
         type=int,
@@ -60,6 +78,10 @@ def _check_data(arguments: argparse.Namespace) -> int:
     from ..data.doctor_report import format_examination, write_examination
 
     dataset = find_dataset(arguments.dataset)
+    if arguments.workers < 0:
+        raise ValueError(f"--workers is a number of at least 0, not {arguments.workers}")
+    if arguments.out:
+        make_folder("--out", arguments.out)  # before the work
     with tqdm(unit="image", dynamic_ncols=True) as bar:
 
         def show(split: str, done: int, total: int) -> None:
@@ -109,6 +131,10 @@ def _pack(arguments: argparse.Namespace) -> int:
     if arguments.align and not arguments.recipe:
         raise ValueError("--align needs the --recipe whose template the faces are brought to, e.g. --recipe ferplus")
     config = TrainConfig(**(load_recipe(arguments.recipe) if arguments.recipe else {}))
+    if arguments.align and not config.template:
+        raise ValueError(
+            f"--align: the recipe {arguments.recipe} has no template to bring faces to; choose another one"
+        )
     template, align = np.reshape(config.template, (-1, 2)), None
     if arguments.align:
         detector, found = create_detector("yunet", arguments.detector_weights), []

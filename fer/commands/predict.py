@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -19,6 +18,7 @@ from .common import (
     add_face_limits,
     add_weights,
     at_least,
+    make_folder,
     named,
     recognizer_options,
 )
@@ -155,19 +155,10 @@ def _find(arguments: argparse.Namespace) -> tuple[list[Path], dict[str, Path]]:
     if tables := [path for path in paths if path.suffix.lower() == TABLE_SUFFIX]:
         raise ValueError(f"--annotate draws images and videos, and not {tables[0]}")
     copies = {str(path): Path(arguments.annotate) / copy for path, copy in paths.items()}
-    _check_folder(arguments.annotate)
+    make_folder("--annotate", arguments.annotate)
     if clash := {path.resolve() for path in paths} & {copy.resolve() for copy in copies.values()}:
         raise ValueError(f"--annotate {arguments.annotate} would overwrite {sorted(clash)[0]}; choose another folder")
     return list(paths), copies
-
-
-def _check_folder(name: str) -> None:
-    """Raises ValueError where no file can be written in the folder; it is made."""
-    try:
-        Path(name).mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=name).close()
-    except OSError as error:
-        raise ValueError(f"--annotate {name}: no folder that can be written ({error.strerror})") from None
 
 
 def _engine(arguments: argparse.Namespace) -> AbstractContextManager:

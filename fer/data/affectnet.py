@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..labels import EMOTIONS
+from ..labels import EMOTIONS, NAMES
 from .dataset import Dataset
 from .fer2013 import read_csv
-from .layouts import Layout, Parts, Records, first_folder, load_split
+from .layouts import Layout, Parts, Records, class_folders, first_folder, load_split, read_folders
 from .samples import Samples
 
 LABELS = dict(zip("01234567", EMOTIONS))  # 8 none, 9 uncertain, 10 no face
 COLUMNS = ("subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "facial_landmarks", "expression")
+PARTS = {"train": ("train", "Train"), "val": ("val", "valid", "Val"), "test": ("test", "Test")}  # of copies in folders
 LISTS, IMAGES = "Manually_Annotated_file_lists", "Manually_Annotated_Images"
 
 
@@ -89,6 +90,19 @@ def _read_new(folder: Path, root: Path, classes: tuple[str, ...]) -> Records:
     return records
 
 
+def _find_folders(classes: tuple[str, ...], root: Path) -> Parts | None:
+    """A folder per class, by number or by name, as the authors of DAN convert AffectNet."""
+    labels = {key: label for key, label in (LABELS | NAMES).items() if label in classes}
+    folders = {part: first_folder(root, *names) for part, names in PARTS.items()}
+    found = {part: named for part, f in folders.items() if f and (named := class_folders(f, labels))}
+    names = {path.name for named in found.values() for path in named}
+    if names & LABELS.keys() and "0" not in names:  # numbers of another dataset, such as RAF-DB's 1 to 7
+        return None
+    if "val" in found and "test" not in found:  # AffectNet's validation set is our test
+        found["test"] = found.pop("val")
+    return {part: partial(read_folders, named, root) for part, named in found.items()} or None
+
+
 def _layouts(classes: tuple[str, ...]) -> dict[str, Layout]:
     return {
         "old release": Layout(
@@ -97,6 +111,10 @@ def _layouts(classes: tuple[str, ...]) -> dict[str, Layout]:
         "new release": Layout(
             "train_set/ and val_set/ with images/ and annotations/ (new release)", partial(_find_new, classes)
         ),
+        "folders": Layout(
+            "train/ and val/ (or valid/) with a folder per class: 0 (neutral) to 7 (contempt), or names",
+            partial(_find_folders, classes),
+        ),
     }
 
 
@@ -104,7 +122,8 @@ def _loader(classes: tuple[str, ...]) -> Callable[[str | Path, str, str], Sample
     def load_affectnet(root: str | Path, split: str, rule: str = "label") -> Samples:
         """One split of AffectNet's manual annotations; `test` is its validation set, `val` is drawn from train.
 
-        The old release holds photos with boxes and 68 landmarks; the new one holds crops.
+        The old release holds photos with boxes and 68 landmarks; the new one, and copies in folders, hold crops. Where such
+        a copy has train, val and test, they are those.
         """
         return load_split("AffectNet", root, split, _layouts(classes), classes, rule)
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..labels import EMOTIONS
 from .affectnet import five_of_68
 from .dataset import Dataset
-from .layouts import Layout, Parts, Records, first_folder, load_split
+from .layouts import Layout, Parts, Records, first_folder, load_split, read_text
 from .samples import Samples
 
 LABELS = dict(zip("01234567", ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")))
@@ -47,16 +47,16 @@ def _read(root: Path, images: Path, labels: Path) -> Records:
 
 
 def _read_label(path: Path) -> str:
-    text = path.read_text().strip()
+    text = read_text(path).strip()
     try:
         return LABELS[f"{float(text):g}"]
     except (ValueError, KeyError):
-        raise ValueError(f"{path}: expected a number of 0 to 7, got {text!r}") from None
+        raise ValueError(f"{path}: expected a number of 0 to 7, got {text[:100]!r}") from None
 
 
 def _read_points(path: Path) -> np.ndarray:
     try:
-        return np.array(path.read_text().split(), float).reshape(68, 2)
+        return np.array(read_text(path).split(), float).reshape(68, 2)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: expected 68 landmarks ({error}); move Landmarks/ away to do without") from None
 

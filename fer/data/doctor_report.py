@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from ..images import write_image
@@ -50,6 +51,7 @@ def write_examination(found: Examination, out: Path) -> None:
     for split, samples in found.splits.items():
         for label, n in samples.counts().items():
             if n:
-                write_image(out / f"{split}-{label.replace(' ', '-')}.png", draw_contact_sheet(samples, label))
+                name = re.sub(r"[^\w-]", "-", label)  # a class may be called anything
+                write_image(out / f"{split}-{name}.png", draw_contact_sheet(samples, label))
     if found.near:
         write_image(out / "near.png", draw_near_copies(found))

@@ -10,7 +10,7 @@ import numpy as np
 from ..labels import EMOTIONS
 from .dataset import Dataset
 from .fer2013 import LABELS
-from .layouts import Layout, Parts, Records, load_split
+from .layouts import Layout, Parts, Records, load_split, read_text
 from .samples import Samples
 
 LIST = "label/label.lst"
@@ -26,7 +26,7 @@ def _read(folder: Path) -> Records:
     if images is None:
         raise ValueError(f"{folder}: {LIST} is here, the photos in image/origin/ are not; unpack them too")
     records, boxes = Records(groups=[]), []
-    for line, text in enumerate((folder / LIST).read_text().splitlines(), 1):
+    for line, text in enumerate(read_text(folder / LIST).splitlines(), 1):
         try:  # the name may hold blanks
             name, face, *numbers, _, label = text.rsplit(maxsplit=7)
             top, left, right, bottom = map(float, numbers)
@@ -34,7 +34,7 @@ def _read(folder: Path) -> Records:
         except (ValueError, KeyError):
             raise ValueError(
                 f"{folder / LIST}, line {line}: expected image_name face_id top left right bottom confidence label, "
-                f"got {text!r}"
+                f"got {text[:100]!r}"
             ) from None
         records.images.append(str(images / name))
         records.names.append(f"{name}#{face}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from ..labels import EMOTIONS, NAMES
 from .dataset import Dataset
-from .layouts import Layout, Parts, Records, class_folders, first_folder, load_split, read_folders
+from .layouts import Layout, Parts, Records, class_folders, first_folder, load_split, read_folders, read_rows
 from .samples import Samples
 
 CLASSES = EMOTIONS[:7]
@@ -24,24 +23,23 @@ def read_csv(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[s
     """Line numbers and rows of a CSV file by its header, whose names may have blanks around them.
 
     Raises:
-        ValueError: one of `columns` is missing, or a row ends before it.
+        ValueError: no CSV file; one of `columns` is missing, or a row ends before it.
     """
-    with open(path, newline="") as file:
-        reader = csv.DictReader(file)
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
-        for row in reader:
-            if missing := [name for name in columns if row.get(name) is None]:
-                raise ValueError(
-                    f"{path}, line {reader.line_num}: no {', '.join(missing)}; expected the columns {', '.join(columns)}"
-                )
-            yield reader.line_num, row
+    rows = read_rows(path)
+    _, header = next(rows, (0, []))
+    names = [name.strip() for name in header]
+    for line, values in rows:
+        row = dict(zip(names, values))
+        if missing := [name for name in columns if name not in row]:
+            raise ValueError(f"{path}, line {line}: no {', '.join(missing)}; expected the columns {', '.join(columns)}")
+        yield line, row
 
 
 def read_pixels(text: str, path: Path, line: int) -> np.ndarray:
     """Gray values in text -> uint8 [48,48]. Raises ValueError naming the line."""
     try:
         values = np.array(text.split(), int)
-    except ValueError:
+    except (ValueError, OverflowError):
         values = np.empty(0)
     if len(values) != 48 * 48 or values.min() < 0 or values.max() > 255:
         raise ValueError(f"{path}, line {line}: expected 2304 gray values of 0 to 255, got {text[:40]!r} ...")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
 
 from ..labels import EMOTIONS
 from .dataset import Dataset
 from .fer2013 import COLUMNS, USAGES, read_csv, read_pixels
-from .layouts import SPLITS, list_folder
+from .layouts import SPLITS, list_folder, read_rows
 from .samples import Samples, SplitNotFound
 
 # Columns of the votes, in the order of the official files; the last two are no emotions.
@@ -136,12 +136,14 @@ def _load_folder(root: Path, split: str):
     folder = next((f for f in folders if (f / "label.csv").is_file()), None)
     if folder is None:
         return None
-    with open(folder / "label.csv", newline="") as file:
-        rows = [row for row in csv.reader(file) if row]
-    bad = next((i for i, row in enumerate(rows) if len(row) != 12), None)
-    if bad is not None:
-        raise ValueError(f"{folder / 'label.csv'}, line {bad + 1}: expected name, box and ten votes, got {rows[bad]}")
-    return [folder / r[0] for r in rows], np.array([r[2:] for r in rows], int).reshape(-1, 10), [r[0] for r in rows]
+    names, votes = [], []
+    for line, row in read_rows(folder / "label.csv"):
+        if len(row) != 12 or not all(vote.strip().isdecimal() for vote in row[2:]):
+            got = shorten(", ".join(row), 100)
+            raise ValueError(f"{folder / 'label.csv'}, line {line}: expected name, box and ten votes, got {got}")
+        names.append(row[0])
+        votes.append([int(vote) for vote in row[2:]])
+    return [folder / name for name in names], np.array(votes, int).reshape(-1, 10), names
 
 
 def _load_csv(root: Path, split: str):
@@ -158,7 +160,7 @@ def _load_csv(root: Path, split: str):
             f"{root}: {pixels_file.name} has {len(pixel_rows)} rows and fer2013new.csv {len(vote_rows)}; they are joined row "
             "by row and must be the complete, unsorted originals"
         )
-    for (line, pixel_row), (_, vote_row) in zip(pixel_rows, vote_rows):
+    for (line, pixel_row), (vote_line, vote_row) in zip(pixel_rows, vote_rows):
         if pixel_row["Usage"] != vote_row["Usage"]:
             raise ValueError(
                 f"{root}, line {line}: {pixel_row['Usage']} in {pixels_file.name} and {vote_row['Usage']} in fer2013new.csv; "
@@ -166,6 +168,8 @@ def _load_csv(root: Path, split: str):
             )
         if vote_row["Usage"] == USAGES[split] and vote_row["Image name"]:  # no name: not a face
             images.append(read_pixels(pixel_row["pixels"], pixels_file, line))
+            if not all(vote_row[v].strip().isdecimal() for v in VOTES):
+                raise ValueError(f"{votes_file}, line {vote_line}: expected whole numbers of votes, got {vote_row}")
             votes.append([int(vote_row[v]) for v in VOTES])
             names.append(vote_row["Image name"])
     return images, np.array(votes, int).reshape(-1, 10), names
@@ -177,10 +181,16 @@ def _load_parquet(root: Path, split: str):
         return None
     import pyarrow.parquet
 
-    table = pyarrow.parquet.read_table(shards, columns=["image", *VOTES])
+    table = pyarrow.parquet.read_table(shards)
+    if missing := [name for name in ("image", *VOTES) if name not in table.column_names]:
+        raise ValueError(f"{shards[0]}: no column {', '.join(missing)}; found {', '.join(table.column_names)}")
     images = table["image"].to_pylist()
+    if not all(isinstance(image, dict) and image.get("bytes") for image in images):
+        raise ValueError(f"{shards[0]}: expected images as structs of bytes and path, each with bytes")
+    if not all(pyarrow.types.is_integer(table[v].type) and not table[v].null_count for v in VOTES):
+        raise ValueError(f"{shards[0]}: expected whole numbers of votes in each row")
     votes = np.stack([table[v].to_numpy() for v in VOTES], axis=1)
-    return [image["bytes"] for image in images], votes, [image["path"] for image in images]
+    return [image["bytes"] for image in images], votes, [image.get("path") or str(i) for i, image in enumerate(images)]
 
 
 _LAYOUTS = {"parquet": _load_parquet, "label.csv": _load_folder, "csv": _load_csv}

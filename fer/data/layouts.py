@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,6 +64,26 @@ def find_parts(dataset: str, root: Path, layouts: dict[str, Layout]) -> tuple[st
     raise SplitNotFound(f"{root}: no {dataset} here. Looked for {wanted}. Found: {list_folder(root)}")
 
 
+def read_text(path: Path) -> str:
+    """A text file in UTF-8. Raises ValueError that names it where it is none."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected a text file in UTF-8 ({error})") from None
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and fields of the rows of a CSV file that are not empty. Raises ValueError that names the file."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: expected a CSV file in UTF-8 ({error})") from None
+
+
 def list_folder(root: Path) -> str:
     names = sorted(f"{p.name}/" if p.is_dir() else p.name for p in root.iterdir())
     return (", ".join(names[:10]) + (" ..." if len(names) > 10 else "")) or "nothing"
@@ -95,7 +116,7 @@ def load_split(
         raise SplitNotFound(f"{root}: the layout {layout!r} of {dataset} is here, without {split}: {', '.join(parts)}")
     if others := sorted(set(records.labels) - set(classes)):
         raise ValueError(
-            f"{root}: images of {', '.join(others)}, which {dataset} does not have; --dataset folder takes all emotions"
+            f"{root}: images of {', '.join(others)}, which {dataset} does not have; --dataset folder takes any classes"
         )
     samples = to_samples(records, classes, layout, rule)
     if kept is None:
@@ -166,10 +187,15 @@ def read_folders(folders: dict[Path, str], root: Path) -> Records:
     return records
 
 
-def _walk(folder: Path) -> list[str]:
+def holds_image(folder: Path) -> bool:
+    """Whether a file in it, or in an inner folder, is an image by its suffix."""
+    return any(Path(path).suffix.lower() in IMAGE_SUFFIXES for path in _walk(folder))
+
+
+def _walk(folder: Path) -> Iterator[str]:
     """All files but hidden ones, such as those that macOS leaves beside copies."""
     found = ((parent, name) for parent, _, names in os.walk(folder) for name in names)
-    return [os.path.join(parent, name) for parent, name in found if name[0] != "."]  # noqa: PTH118
+    return (os.path.join(parent, name) for parent, name in found if name[0] != ".")  # noqa: PTH118
 
 
 def first_folder(root: Path, *names: str) -> Path | None:

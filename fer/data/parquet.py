@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..images import ImageSource
-from ..labels import EMOTIONS, canonical
+from ..labels import check_classes, class_of, order_classes
 from .dataset import Dataset
 from .layouts import SPLITS, list_folder
 from .samples import Samples, SplitNotFound
@@ -44,17 +44,18 @@ def load_parquet(root: str | Path, split: str, rule: str = "label") -> Samples:
     """One split of Parquet shards `train*.parquet`, `val*.parquet` (or `dev*`), `test*.parquet`, here or in data/.
 
     Columns: `image`, a struct {bytes, path} or bytes; and one of: a column of probabilities per class, as `fer pack`
-    writes them; `label`, integers whose names stand in the metadata (ClassLabel), or the names of emotions.
+    writes them; `label`, integers whose names stand in the metadata (ClassLabel), or names. The classes are ordered as those
+    of `load_folder`.
 
     Raises:
-        ValueError: no such shard, or other columns.
+        ValueError: no such shard, other columns, a row without a label, or a name that cannot be that of a class.
     """
     root = Path(root)
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder; --data must name the folder that holds the Parquet shards")
-    shards = [s for f in (root, root / "data") for p in PATTERNS[split] for s in sorted(f.glob(f"{p}.parquet"))]
+    shards = _find_shards(root, split)
     if not shards:
         wanted = " or ".join(f"{p}.parquet" for p in PATTERNS[split])
         raise SplitNotFound(
@@ -62,6 +63,10 @@ def load_parquet(root: str | Path, split: str, rule: str = "label") -> Samples:
         )
     _check_complete(shards)
     return _read(root, shards, rule)
+
+
+def _find_shards(root: Path, split: str) -> list[Path]:
+    return [s for f in (root, root / "data") for p in PATTERNS[split] for s in sorted(f.glob(f"{p}.parquet"))]
 
 
 def _check_complete(shards: list[Path]) -> None:
@@ -81,10 +86,11 @@ def _read(root: Path, shards: list[Path], rule: str) -> Samples:
     table = pyarrow.parquet.read_table(shards)
     if "image" not in table.column_names:
         raise ValueError(f"{shards[0]}: no column image; found {', '.join(table.column_names)}")
-    metadata = {
-        k.decode(): json.loads(v) for k, v in (table.schema.metadata or {}).items() if k in (b"fer", b"huggingface")
-    }
-    classes, targets = _read_targets(table, metadata, shards[0])
+    metadata = _read_metadata(table, shards[0])
+    try:
+        classes, targets = _read_targets(table, metadata, root)
+    except ValueError as error:
+        raise ValueError(f"{shards[0]}: {error}") from None
     image = table["image"]
     is_struct = pyarrow.types.is_struct(image.type)
     images = pyarrow.compute.struct_field(image, "bytes") if is_struct else image
@@ -100,25 +106,65 @@ def _read(root: Path, shards: list[Path], rule: str) -> Samples:
     return Samples(ArrowImages(images), targets, names, classes, layout, packed.get("rule", rule))
 
 
-def _read_targets(table, metadata: dict, shard: Path) -> tuple[tuple[str, ...], np.ndarray]:
+def _read_metadata(table, shard: Path) -> dict[str, dict]:
+    """What `fer pack` and the `datasets` library have stored in the schema."""
+    found = {}
+    for key in ("fer", "huggingface"):
+        text = (table.schema.metadata or {}).get(key.encode())
+        try:
+            found[key] = json.loads(text) if text else {}
+        except ValueError:
+            found[key] = None
+        if not isinstance(found[key], dict):
+            raise ValueError(f"{shard}: its metadata {key!r} is not a JSON object: {text[:60]!r}")
+    return found
+
+
+def _read_targets(table, metadata: dict[str, dict], root: Path) -> tuple[tuple[str, ...], np.ndarray]:
     """Classes and probability vectors [N,C] of a table."""
-    if packed := metadata.get("fer"):
-        classes = tuple(packed["classes"])
+    if packed := metadata["fer"]:
+        classes = tuple(packed.get("classes") or ())
+        check_classes(classes)
+        if missing := [name for name in classes if name not in table.column_names]:
+            raise ValueError(f"no column {', '.join(missing)}; found {', '.join(table.column_names)}")
         return classes, np.stack([table[name].to_numpy() for name in classes], 1).astype(np.float32)
     if "label" not in table.column_names:
-        raise ValueError(f"{shard}: no column label; found {', '.join(table.column_names)}")
+        raise ValueError(f"no column label; found {', '.join(table.column_names)}")
     labels = table["label"].to_pylist()
-    if any(isinstance(label, int) for label in labels):
-        names = metadata.get("huggingface", {}).get("info", {}).get("features", {}).get("label", {}).get("names")
-        if not names:
-            raise ValueError(f"{shard}: label holds integers, and no metadata names them; store names, or a ClassLabel")
-        labels = [names[label] for label in labels]
-    else:
-        names = sorted(set(labels))
-    known = {canonical(name) for name in names}
-    classes = tuple(emotion for emotion in EMOTIONS if emotion in known)
-    indices = np.array([classes.index(canonical(label)) for label in labels], int)
+    if None in labels:
+        raise ValueError(f"row {labels.index(None)} has no label")
+    are_names = all(isinstance(label, str) for label in labels)
+    names = _names_in_all_splits(root) if are_names else _names_of(labels, metadata)
+    classes = order_classes(names)
+    index = {name: classes.index(class_of(name)) for name in names}
+    indices = np.array([index[label if are_names else names[label]] for label in labels], int)
     return classes, np.eye(len(classes), dtype=np.float32)[indices]
+
+
+def _names_in_all_splits(root: Path) -> list[str]:
+    """The names in the columns `label`; a network that was trained on one split fits the others."""
+    import pyarrow.parquet
+
+    names = set()
+    for shard in (shard for split in SPLITS for shard in _find_shards(root, split)):
+        column = pyarrow.parquet.read_table(shard, columns=["label"])
+        names |= {name for name in column["label"].unique().to_pylist() if isinstance(name, str)}
+    return sorted(names)
+
+
+def _names_of(labels: list, metadata: dict[str, dict]) -> list[str]:
+    """The names of the integers `labels`, which must be among them."""
+    names = metadata["huggingface"]
+    for key in ("info", "features", "label", "names"):
+        names = names.get(key) if isinstance(names, dict) else None
+    if not all(type(label) is int for label in labels):
+        raise ValueError(f"label holds {labels[0]!r}; expected names, or integers")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("label holds integers, and no metadata names them; store names, or a ClassLabel")
+    for row, label in enumerate(labels):
+        if not 0 <= label < len(names):
+            raise ValueError(f"row {row} has the label {label}; expected 0 to {len(names) - 1}")
+    return names
 
 
 PARQUET = Dataset(load_parquet, {})

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..labels import EMOTIONS
 from .dataset import Dataset
-from .layouts import Layout, Parts, Records, class_folders, load_split, read_folders
+from .layouts import Layout, Parts, Records, class_folders, load_split, read_folders, read_text
 from .samples import Samples
 
 CLASSES = EMOTIONS[:7]
@@ -45,13 +45,19 @@ def _read_official(labels: dict[str, str], root: Path, list_file: Path, part: st
             f"{root}: {list_file.name} is here, but neither Image/aligned nor Image/original; unpack them too"
         )
     records = Records()
-    for line, text in enumerate(list_file.read_text().splitlines(), 1):
+    for line, text in enumerate(read_text(list_file).splitlines(), 1):
         name, _, label = text.strip().partition(" ")
+        if name and not name.startswith(("train", "test")):
+            raise ValueError(
+                f"{list_file}, line {line}: expected train_... or test_... and a label, got {text[:100]!r}"
+            )
         if not name.startswith(part):
             continue
         if label not in labels:
             other = "; RAF-DB compound is --dataset rafdb-compound" if label in COMPOUND else ""
-            raise ValueError(f"{list_file}, line {line}: expected a label of 1 to {len(labels)}, got {text!r}{other}")
+            raise ValueError(
+                f"{list_file}, line {line}: expected a label of 1 to {len(labels)}, got {text[:100]!r}{other}"
+            )
         stem = Path(name).stem
         records.images.append(str(aligned / f"{stem}_aligned.jpg" if aligned.is_dir() else original / name))
         records.labels.append(labels[label])
@@ -79,11 +85,11 @@ def _read_annotations(folder: Path, names: list[str]) -> tuple[np.ndarray, np.nd
 
 def _read_numbers(path: Path, count: int) -> np.ndarray:
     """The first numbers in a text file [count]."""
-    words = path.read_text().split()[:count]
+    words = read_text(path).split()[:count]
     try:
         return np.array(words, float).reshape(count)
     except ValueError:
-        raise ValueError(f"{path}: expected {count} numbers, got {' '.join(words)!r}") from None
+        raise ValueError(f"{path}: expected {count} numbers, got {' '.join(words)[:100]!r}") from None
 
 
 def _order_points(points: np.ndarray) -> np.ndarray:

@@ -21,8 +21,8 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: Path, title
         ink = "white" if share[row, column] > 0.5 else "black"
         text = f"{matrix[row, column]}\n{share[row, column]:.0%}" if matrix[row, column] else "0"
         axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
-    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
-    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(range(len(classes)), classes, parse_math=False)
     axes.set(xlabel="predicted", ylabel="true", title=title)
     figure.savefig(path, dpi=120)
 

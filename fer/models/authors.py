@@ -11,9 +11,10 @@ import torch
 
 from ..labels import EMOTIONS
 from ..preprocessing import Preprocessing
-from .backbone import create_backbone, read_torch_weights
+from .backbone import create_backbone
 from .checkpoint import Description, save_checkpoint
 from .dan import DAN
+from .weights import read_torch_weights
 
 CLASSES = {  # in the order of the authors' logits
     "affectnet8": EMOTIONS,
@@ -55,13 +56,16 @@ def load_dan_checkpoint(path: str | os.PathLike, classes: str) -> DAN:
         classes: what it was trained on: affectnet8, affectnet7 or rafdb. Seven classes are EMOTIONS without contempt.
 
     Raises:
-        ValueError: unknown `classes`; no such file, not a torch file, without `model_state_dict`; a weight too many, too
-            few, or of another shape; another number of classes.
+        ValueError: unknown `classes`; no such file, not a torch file, without `model_state_dict`; a weight that is not
+            finite; a weight too many, too few, or of another shape; another number of classes.
     """
     if classes not in CLASSES:
         raise ValueError(f"unknown classes {classes!r}; choose one of {', '.join(CLASSES)}")
     state = read_torch_weights(path, "model_state_dict")
     numbers = {int(match[1]) for name in state if (match := re.match(r"cat_head(\d+)\.", name))} or {0}
+    if max(numbers) - min(numbers) >= len(numbers):
+        shown = shorten(", ".join(map(str, sorted(numbers))), 100)
+        raise ValueError(f"{path}: expected heads cat_headN with numbers one after the other, got {shown}")
     heads = range(min(numbers), max(numbers) + 1)
     order = CLASSES[classes]
     model = DAN(create_backbone("resnet18"), len(order), len(heads))

@@ -2,61 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from ..files import write_atomically
-from ..preprocessing import Preprocessing
 from ..resources import resource_folder
 from .backbone import create_backbone
 from .dan import DAN
-
-FORMAT_VERSION = 3  # 2: fusion, 3: second_crop
-
-
-@dataclass
-class Description:
-    """What a checkpoint says of itself."""
-
-    backbone: str
-    num_heads: int
-    classes: tuple[str, ...]  # names in the order of the logits
-    preprocessing: Preprocessing
-    template: list[list[float]]  # where the five landmarks lie in a crop, as fractions of its side [5,2]
-    second_crop: bool = False  # inference takes the mean with a second crop of upright faces, the square around the box
-    temperature: float = 1.0  # the logits are divided by it before the softmax
-    unsure_below: float = 0.5  # a confidence under it is called unsure
-    attention: str = "paper"  # the kind of heads
-    fusion: str = "paper"  # of the heads
-    dataset: str = ""
-    recipe: dict = field(default_factory=dict)  # the merged training configuration
-    metrics: dict = field(default_factory=dict)  # with their protocol
-    licence: str = ""
-    format_version: int = FORMAT_VERSION
-
-    def build(self) -> DAN:
-        """The described network with random weights."""
-        return DAN(create_backbone(self.backbone), len(self.classes), self.num_heads, self.attention, self.fusion)
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Description:
-        values = json.loads(text)
-        if values["format_version"] > FORMAT_VERSION:
-            raise ValueError(
-                f"checkpoint format {values['format_version']} is newer than this package reads ({FORMAT_VERSION})"
-            )
-        values |= {"classes": tuple(values["classes"]), "format_version": FORMAT_VERSION}
-        values["preprocessing"] = Preprocessing(**values["preprocessing"])
-        return cls(**values)
+from .description import FORMAT_VERSION, Description
+from .weights import read_safetensors
 
 
 def save_checkpoint(path: str | os.PathLike, model: DAN, description: Description, half: bool = False) -> None:
@@ -100,7 +59,8 @@ def read_description(path: str | os.PathLike) -> Description:
     """The description of the checkpoint at `path`, without loading its weights.
 
     Raises:
-        ValueError: no such file, not safetensors, or not written by this package.
+        ValueError: no such file, not safetensors, not written by this package, or a description with a defect; names the
+            file, and the field.
     """
     if not Path(path).is_file():
         raise ValueError(f"{path}: no such checkpoint file")
@@ -113,22 +73,30 @@ def read_description(path: str | os.PathLike) -> Description:
         raise ValueError(
             f"{path}: a safetensors file without this package's description; expected a checkpoint of `fer train`"
         )
-    return Description.from_json(metadata["fer"])
+    try:
+        return Description.from_json(metadata["fer"])
+    except ValueError as error:
+        raise ValueError(f"{path}: damaged description: {error}") from None
 
 
 def load_checkpoint(path: str | os.PathLike) -> tuple[DAN, Description]:
-    """The network of the checkpoint at `path`, in eval mode on the CPU, and its description.
+    """The network of the checkpoint at `path`, in eval mode on the CPU, and its description. Nothing is fetched for it.
 
     Raises:
-        ValueError: see `read_description`; or the weights do not fit the description.
+        ValueError: see `read_description`; or the weights are not finite, or do not fit the description.
     """
-    description = read_description(path)
-    model = description.build()
+    d = read_description(path)
+    state = read_safetensors(path)
     try:
-        model.load_state_dict(load_file(path))
-    except RuntimeError as error:
-        raise ValueError(f"{path}: the weights do not fit their description: {error}") from None
-    return model.eval(), description
+        backbone = create_backbone(d.backbone)
+        with torch.device("meta"):  # without memory: that of the weights themselves is taken, if they fit
+            model = DAN(backbone, len(d.classes), d.num_heads, d.attention, d.fusion)
+        own = model.state_dict()
+        state = {n: t.to(own[n].dtype, copy=True) if n in own else t for n, t in state.items()}  # the file may go
+        model.load_state_dict(state, assign=True)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{path}: the weights do not fit their description: {shorten(str(error), 500)}") from None
+    return model.eval(), d
 
 
 def load_matching(model: DAN, path: str | os.PathLike, classes: tuple[str, ...]) -> tuple[list[str], list[str]]:
@@ -145,7 +113,7 @@ def load_matching(model: DAN, path: str | os.PathLike, classes: tuple[str, ...])
     Raises:
         ValueError: see `read_description`; or nothing fits.
     """
-    theirs, own, state = read_description(path).classes, model.state_dict(), load_file(path)
+    theirs, own, state = read_description(path).classes, model.state_dict(), read_safetensors(path)
     carried = [name for name in classes if name in theirs]
     rows, from_rows = [classes.index(name) for name in carried], [theirs.index(name) for name in carried]
     for name in [n for n in own if n.startswith(("classifier.", "norm.")) and own[n].ndim and n in state]:
@@ -163,3 +131,15 @@ def load_matching(model: DAN, path: str | os.PathLike, classes: tuple[str, ...])
 def load_training_state(path: str | os.PathLike) -> dict:
     """Read a training state; nothing but tensors and plain values is unpickled."""
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Description",
+    "find_checkpoint",
+    "load_checkpoint",
+    "load_matching",
+    "load_training_state",
+    "read_description",
+    "save_checkpoint",
+]

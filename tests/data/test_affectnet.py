@@ -173,3 +173,42 @@ def test_a_damaged_annotation_is_named(tmp_path, content):
     path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content)
     with pytest.raises(ValueError, match=f"{path}: expected one whole number as a NumPy file"):
         load_samples("affectnet8", tmp_path, "test")
+
+
+NAMED = ("Neutral", "happy", "Sad", "surprise", "fear", "disgust", "Anger", "contempt")
+NUMBERED = tuple("01234567")
+
+
+@pytest.mark.parametrize("folders", [NUMBERED, NAMED], ids=["numbers", "names"])
+@pytest.mark.parametrize(
+    ("parts", "where", "layouts"),  # part: images per class; where each of train, val and test lies
+    [
+        ({"train": 20, "val": 3}, ("train", "train", "val"), ("folders; val drawn from train",) * 2 + ("folders",)),
+        ({"train": 20, "valid": 3}, ("train", "train", "valid"), ("folders; val drawn from train",) * 2 + ("folders",)),
+        ({"Train": 20, "Test": 3}, ("Train", "Train", "Test"), ("folders; val drawn from train",) * 2 + ("folders",)),
+        ({"train": 20, "val": 2, "test": 3}, ("train", "val", "test"), ("folders",) * 3),  # as they lie there
+    ],
+)
+def test_copies_in_folders(tmp_path, folders, parts, where, layouts):
+    files = {f"{p}/{f}/{i}.jpg": LABELS[k] for p, n in parts.items() for k, f in enumerate(folders) for i in range(n)}
+    make_files(tmp_path, *files, *(f"{part}/8/none.jpg" for part in parts))  # 8 is none of the emotions
+    for name, classes in (("affectnet8", LABELS), ("affectnet7", LABELS[:7])):
+        splits = [load_samples(name, tmp_path, split) for split in ("train", "val", "test")]
+        kept = {file: label for file, label in files.items() if label in classes}
+        assert by_name(splits[0]) | by_name(splits[1]) | by_name(splits[2]) == kept
+        assert sum(map(len, splits)) == len(kept)
+        for samples, part, layout in zip(splits, where, layouts):
+            assert (samples.classes, samples.layout) == (classes, layout)
+            assert all(image.startswith(f"{part}/") for image in samples.names) and min(samples.counts().values()) > 1
+
+
+def test_the_numbers_of_another_dataset_are_not_taken(tmp_path):
+    make_files(tmp_path, *(f"{part}/{k}/a.jpg" for part in ("train", "test") for k in range(1, 8)))  # RAF-DB
+    with pytest.raises(ValueError, match=r"no AffectNet here. Looked for .* 0 \(neutral\) to 7 .*Found: test/, train/"):
+        load_samples("affectnet7", tmp_path, "train")
+
+
+def test_a_copy_without_validation(tmp_path):
+    make_files(tmp_path, "train/0/a.jpg", "train/1/a.jpg")
+    with pytest.raises(ValueError, match="the layout 'folders' of AffectNet is here, without test: train"):
+        load_samples("affectnet8", tmp_path, "test")

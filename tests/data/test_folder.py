@@ -1,9 +1,9 @@
-"""Any folder of images that is divided into emotions."""
+"""Any folder of images that is divided into classes."""
 
 import pytest
 from trees import by_name, drawn, make_files, make_image
 
-from fer.data import load_samples
+from fer.data import SplitNotFound, load_samples
 from fer.data.folder import load_folder
 
 MANY = [f"{label}/{i}.png" for label in ("Happy", "Happiness", "SAD") for i in range(10)]  # 20 happy, 10 sad
@@ -63,23 +63,42 @@ def test_classes_are_those_of_all_splits(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("files", "classes"),
+    [
+        (["calm/a.png", "tired/a.jpg", "Happy/a.png"], ("happiness", "calm", "tired")),
+        (["train/calm/a.png", "train/happy/b.png", "test/Zen mode/1/c.png"], ("happiness", "Zen mode", "calm")),
+        (["train/0/a.png", "train/1/b.png"], ("0", "1")),  # numbers are names, and not guessed
+        (["happy/a.png", "hapiness/b.png"], ("happiness", "hapiness")),
+        # what is no class: without an image, hidden, left by macOS
+        (["happy/a.png", "calm/a.png", "notes/a.txt", ".old/a.png", "__MACOSX/a.png"], ("happiness", "calm")),
+        (["happy/", "calm/a.png", "empty/"], ("happiness", "calm")),  # an emotion is one in any case
+    ],
+)
+def test_any_names_are_classes(tmp_path, files, classes):
+    make_files(tmp_path, *files)
+    for split in ("train", "val", "test"):
+        try:
+            samples = load_folder(tmp_path, split)
+        except SplitNotFound:
+            continue
+        assert samples.classes == classes
+    assert set(by_name(load_folder(tmp_path, "train")).values()) <= set(classes)
+
+
+@pytest.mark.parametrize(
     ("files", "message"),
     [
-        (["happy/a.png", "joy/b.png"], "unknown emotion 'joy'; expected one of neutral, .*, happy, .*angry"),
-        (["train/happy/a.png", "train/joy/b.png"], "unknown emotion 'joy'; expected one of neutral"),
-        (["happy/a.png", "3/b.png"], "unknown emotion '3'; expected one of neutral"),
-        # numbers alone are not guessed
-        (["0/a.png", "1/b.png"], "Looked for .* named by an emotion: neutral, .*angry. Found: 0/, 1/"),
-        (
-            ["train/0/a.png", "test/1/b.png"],
-            "Looked for .* named by an emotion: neutral, .*angry. Found: test/, train/",
-        ),
-        (["joy/a.png"], "Looked for .* named by an emotion: neutral, .*angry. Found: joy/"),
-        (["happy.png"], "Looked for train/<emotion>/ .*Found: happy.png"),
+        (["joy/a.png"], "no images here but in 'joy', one class alone. Looked for train/<class>/.*Found: joy/"),
+        (["joy/train/happy/a.png", "other/a.png"], "but in 'other', one class alone"),  # the data lie in joy/
+        (["data/train/happy/a.png"], "Looked for train/<class>/ .*Found: data/"),
+        (["train/a.png", "test/b.png"], "Looked for train/<class>/ .*Found: test/, train/"),  # divided, not in classes
+        (["happy.png"], "Looked for train/<class>/ .*Found: happy.png"),
+        (["label/a.png", "happy/b.png"], "classes: 'label' is the name of another column of the results"),
+        (["a\nb/a.png", "happy/b.png"], "classes: expected names without control characters"),
     ],
 )
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_folders_that_are_no_emotion(tmp_path, files, message, split):
+def test_folders_that_are_no_classes(tmp_path, files, message, split):
     make_files(tmp_path, *files)
     with pytest.raises(ValueError, match=message):
         load_samples("folder", tmp_path, split)

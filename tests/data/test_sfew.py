@@ -15,25 +15,34 @@ FOLDERS = {  # the official names -> ours
     "Sad": "sadness",
     "Surprise": "surprise",
 }
-PARTS = {"Train/Train_Aligned_Faces": 20, "Val/Val_Aligned_Faces": 3}
+FILMS = {
+    "Train/Train_Aligned_Faces": [f"Film {i}" for i in range(20)],
+    "Val/Val_Aligned_Faces": ["Other", "Film 3", "Last-One"],
+}
 
 
-def test_official_tree(tmp_path):
-    expected = {}
-    for part, number in PARTS.items():
+def test_official_tree(tmp_path, caplog):
+    expected, films = {}, {}
+    for part, names in FILMS.items():
         for folder, label in FOLDERS.items():
-            for i in range(number):
-                make_image(tmp_path / part / folder / f"Film_{i:09d}_00000023.png", (181, 143))
-                expected[f"{part}/{folder}/Film_{i:09d}_00000023.png"] = label
+            for i, film in enumerate(names):
+                name = f"{part}/{folder}/{film}_{i:09d}_00000023.png"
+                make_image(tmp_path / name, (181, 143))
+                expected[name], films[name] = label, film
     train, val = drawn(load_sfew, tmp_path, "train", "val")
-    test = load_samples("sfew", tmp_path, "test")  # its Val: the labels of its Test are private
+    assert not caplog.records
+    with caplog.at_level("INFO", "fer"):
+        test = load_samples("sfew", tmp_path, "test")  # its Val: the labels of its Test are private
     assert by_name(train) | by_name(val) | by_name(test) == expected
     assert test.counts() == dict.fromkeys(FOLDERS.values(), 3) and "contempt" not in test.classes
     assert all(name.startswith("Val/") for name in test.names) and test.names == sorted(test.names)
+    held_out, kept = ({films[name] for name in samples.names} for samples in (val, train))
+    assert len(held_out) == 2 and not held_out & kept  # a tenth of the films, and all of their frames
     assert val.counts() == dict.fromkeys(FOLDERS.values(), 2)
     assert (test.layout, val.layout) == ("official", "official; val drawn from train")
     assert test.images == [str(tmp_path / name) for name in test.names]
     assert test.read(0).shape == (181, 143, 3) and test.boxes is None
+    assert caplog.messages == ["SFEW: 1 of the 3 films of Val are also in Train, and stay there: Film 3"]
 
 
 def test_a_part_that_is_missing(tmp_path):

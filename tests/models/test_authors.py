@@ -159,6 +159,18 @@ def test_weights_too_few_or_too_many(tmp_path):
         ({"state_dict": {}}, {}, "expected a dict of tensors 'model_state_dict'"),
         (torch.zeros(1), {}, "expected a dict of tensors 'model_state_dict'"),
         ({"model_state_dict": {}}, {}, r"missing: bn.bias, bn.num_batches_tracked.* \[...\]; unexpected: none"),
+        (
+            {
+                "model_state_dict": {f"cat_head{k}.a": torch.zeros(1) for k in (0, 1, 10**20)}
+            },  # no memory is taken for them
+            {},
+            "dan.pth: expected heads cat_headN with numbers one after the other, got 0, 1, 10+$",
+        ),
+        (
+            {"model_state_dict": {"fc.bias": torch.zeros(7), "bn.bias": torch.tensor([0, float("nan")])}},
+            {},
+            "dan.pth: the weight bn.bias is not finite",
+        ),
         ("network", {}, "dan.pth: has 7 classes, not the 8 of affectnet8"),
         ("network", {"--classes": "ferplus"}, "unknown classes 'ferplus'; choose one of affectnet8, affectnet7, rafdb"),
         ("network", {"--out": "x.pth"}, "--out x.pth: expected a name that ends with .safetensors"),

@@ -1,13 +1,15 @@
 import json
 import os
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+from fer.cli import main
 from fer.files import write_atomically
 from fer.labels import EMOTIONS
 from fer.models.backbone import create_backbone
@@ -80,6 +82,97 @@ def test_weights_that_do_not_fit_their_description(tmp_path, tiny_checkpoint):
     save_checkpoint(tmp_path / "odd.safetensors", model, description)
     with pytest.raises(ValueError, match="the weights do not fit their description"):
         load_checkpoint(tmp_path / "odd.safetensors")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hf-hub:timm/resnet18.a1_in1k",
+        "hf_hub:timm/resnet18.a1_in1k",
+        "HF-HUB:timm/resnet18.a1_in1k",
+        "local-dir:{tmp}",
+        "timm/resnet18.a1_in1k",
+        "https://example.org/resnet18",
+        "resnet18.x/y:z",  # before its first dot it is one of timm's
+        "../resnet18",
+        "resnet1888",
+        "",
+    ],
+)
+def test_nothing_in_a_checkpoint_is_fetched(tmp_path, tiny_checkpoint, monkeypatch, name):
+    asked = []
+
+    def refuse(*arguments):
+        asked.append(arguments)
+        raise OSError("no network here")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    (tmp_path / "config.json").write_text('{"architecture": "resnet18"}')
+    model, description = load_checkpoint(tiny_checkpoint)
+    description.backbone = name.format(tmp=tmp_path)
+    save_checkpoint(tmp_path / "a.safetensors", model, description)
+    with pytest.raises(ValueError, match="a.safetensors: .*(unknown backbone|backbone: expected a name)"):
+        load_checkpoint(tmp_path / "a.safetensors")
+    assert not asked
+
+
+def spoil(path: Path, out: Path, value: float) -> Path:
+    """A copy of a checkpoint in which one weight is `value`."""
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    state = load_file(path)
+    state["attention.reduce.1.running_var"][3] = value
+    save_file(state, out, metadata)
+    return out
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("half", [False, True])
+def test_weights_that_are_not_finite(tmp_path, tiny_checkpoint, value, half):
+    source = tiny_checkpoint
+    if half:
+        source = tmp_path / "half.safetensors"
+        save_checkpoint(source, *load_checkpoint(tiny_checkpoint), half=True)
+    path = spoil(source, tmp_path / "a.safetensors", value)
+    message = f"{path}: the weight attention.reduce.1.running_var is not finite .*: the run diverged"
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(path)
+    with pytest.raises(ValueError, match=message):
+        load_matching(load_checkpoint(tiny_checkpoint)[0], path, EMOTIONS)
+    with pytest.raises(ValueError, match=message):
+        create_backbone("mobilefacenet", path)
+
+
+@pytest.mark.parametrize("kind", ["not finite", "cut off", "other shapes", "no checkpoint"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "predict x.jpg --detector none --weights {bad}",
+        "evaluate --dataset ferplus --data {data} --split val --out {out} --weights {bad}",
+        "train --data {data} --out {out} {small} --init-weights {bad}",
+        "train --data {data} --out {out} {small} --backbone-weights {bad}",
+        "train --data {data} --out {out} {small} --teachers {bad}",
+    ],
+    ids=["predict", "evaluate", "initial", "backbone", "teachers"],
+)
+def test_every_way_to_bad_weights_is_one_line(tmp_path, tiny_checkpoint, ferplus_tree, capsys, kind, command):
+    bad = tmp_path / "bad.safetensors"
+    if kind == "not finite":
+        spoil(tiny_checkpoint, bad, float("nan"))
+    elif kind == "cut off":
+        bad.write_bytes(tiny_checkpoint.read_bytes()[:-1000])
+    elif kind == "other shapes":
+        with safe_open(tiny_checkpoint, "pt") as file:
+            save_file({f"backbone.{i}": torch.zeros(i, i) for i in range(9)}, bad, file.metadata())
+    else:
+        save_file({"conv_1_odd": torch.zeros(1)}, bad)
+    small = "--epochs=1 --batch-size=8 --input-size=32 --num-heads=2 --workers=0 --device=cpu --no-amp"
+    small += " --template 0.31 0.39 0.69 0.39 0.5 0.6 0.35 0.76 0.65 0.76"
+    filled = [word.format(bad=bad, data=ferplus_tree, out=tmp_path / "out", small=small) for word in command.split()]
+    assert main(" ".join(filled).split()) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fer ")]
+    assert len(lines) == 1 and str(bad) in lines[0]
 
 
 def test_a_newer_format_is_refused():

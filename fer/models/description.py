@@ -1,0 +1,145 @@
+"""What a checkpoint says of itself, and what it may say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from reprlib import Repr
+from textwrap import shorten
+
+from ..labels import check_classes
+from ..preprocessing import Preprocessing
+from .attention import ATTENTIONS
+from .backbone import create_backbone
+from .dan import DAN, FUSIONS
+
+FORMAT_VERSION = 3  # 2: fusion, 3: second_crop
+MAX_HEADS = 1000
+
+
+@dataclass
+class Description:
+    """What a checkpoint says of itself."""
+
+    backbone: str
+    num_heads: int
+    classes: tuple[str, ...]  # names in the order of the logits
+    preprocessing: Preprocessing
+    template: list[list[float]]  # where the five landmarks lie in a crop, as fractions of its side [5,2]
+    second_crop: bool = False  # inference takes the mean with a second crop of upright faces, the square around the box
+    temperature: float = 1.0  # the logits are divided by it before the softmax
+    unsure_below: float = 0.5  # a confidence under it is called unsure
+    attention: str = "paper"  # the kind of heads
+    fusion: str = "paper"  # of the heads
+    dataset: str = ""
+    recipe: dict = field(default_factory=dict)  # the merged training configuration
+    metrics: dict = field(default_factory=dict)  # with their protocol
+    licence: str = ""
+    format_version: int = FORMAT_VERSION
+
+    def build(self) -> DAN:
+        """The described network with random weights."""
+        return DAN(create_backbone(self.backbone), len(self.classes), self.num_heads, self.attention, self.fusion)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Description:
+        """What `to_json` wrote.
+
+        Raises:
+            ValueError: not JSON, or not a description that this package reads; names the field, what was expected and
+                what came.
+        """
+        values = _read_object(text)
+        _check_version(values)
+        _check_names(values, cls)
+        for name, (expected, is_right) in _FIELDS.items():
+            if name in values and not is_right(values[name]):
+                raise ValueError(f"{name}: expected {expected}, got {_show(values[name])}")
+        check_classes(values["classes"])
+        _check_names(values["preprocessing"], Preprocessing, "preprocessing: ")
+        try:
+            preprocessing = Preprocessing(**values["preprocessing"])
+        except ValueError as error:
+            raise ValueError(f"preprocessing: {error}") from None
+        values |= {"classes": tuple(values["classes"]), "preprocessing": preprocessing}
+        return cls(**values | {"format_version": FORMAT_VERSION})
+
+
+def _read_object(text: str) -> dict:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"expected JSON, got {_show(text)} ({error})") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"expected a JSON object, got {_show(values)}")
+    return values
+
+
+def _check_version(values: dict) -> None:
+    """Before anything else: what a newer format may say is not known here."""
+    version = values.get("format_version")
+    if type(version) is not int or version < 1:
+        raise ValueError(f"format_version: expected a whole number of at least 1, got {_show(version)}")
+    if version > FORMAT_VERSION:
+        raise ValueError(f"format {version} is newer than this package reads ({FORMAT_VERSION}); update the package")
+
+
+def _check_names(values: dict, kind: type, where: str = "") -> None:
+    """A field that is not known may change what the weights mean, so it is refused."""
+    known = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(kind)}
+    if missing := [name for name, needed in known.items() if needed and name not in values]:
+        raise ValueError(f"{where}no field {', '.join(missing)}")
+    if unknown := [name for name in values if name not in known]:
+        raise ValueError(
+            f"{where}unknown field {shorten(', '.join(map(repr, unknown)), 100)}; expected {', '.join(known)}"
+        )
+
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+
+
+def _show(value: object) -> str:
+    return "nothing" if value is None else _SHORT.repr(value)
+
+
+def _is_number(value: object, least: float, most: float) -> bool:
+    return type(value) in (int, float) and least <= value <= most  # False for NaN
+
+
+def _is_template(value: object) -> bool:
+    return isinstance(value, list) and (
+        not value
+        or len(value) == 5
+        and all(isinstance(p, list) and len(p) == 2 and all(_is_number(v, -1e6, 1e6) for v in p) for p in value)
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+_FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # what is expected, in words and as a test
+    "backbone": ("a name", lambda value: _is_text(value) and value != ""),
+    "num_heads": (f"a whole number of 1 to {MAX_HEADS}", lambda v: type(v) is int and 1 <= v <= MAX_HEADS),
+    "classes": ("a list of different names", lambda v: isinstance(v, list)),
+    "preprocessing": ("an object", _is_object),
+    "template": ("[] or five points [x, y] as fractions of the crop's side", _is_template),
+    "second_crop": ("true or false", lambda v: isinstance(v, bool)),
+    "temperature": ("a number of 0.001 to 1000", lambda v: _is_number(v, 1e-3, 1e3)),
+    "unsure_below": ("a number of 0 to 1", lambda v: _is_number(v, 0, 1)),
+    "attention": (f"one of {', '.join(ATTENTIONS)}", lambda v: _is_text(v) and v in ATTENTIONS),
+    "fusion": (f"one of {', '.join(FUSIONS)}", lambda v: _is_text(v) and v in FUSIONS),
+    "dataset": ("a text", _is_text),
+    "recipe": ("an object", _is_object),
+    "metrics": ("an object", _is_object),
+    "licence": ("a text", _is_text),
+}
