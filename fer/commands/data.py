@@ -109,6 +109,10 @@ def _pack(arguments: argparse.Namespace) -> int:
     if arguments.align and not arguments.recipe:
         raise ValueError("--align needs the --recipe whose template the faces are brought to, e.g. --recipe ferplus")
     config = TrainConfig(**(load_recipe(arguments.recipe) if arguments.recipe else {}))
+    if arguments.align and not config.template:
+        raise ValueError(
+            f"--align: recipe {arguments.recipe} has no template; fer measure-template finds one for its dataset"
+        )
     template, align = np.reshape(config.template, (-1, 2)), None
     if arguments.align:
         detector, found = create_detector("yunet", arguments.detector_weights), []
