@@ -133,7 +133,7 @@ def _pack(arguments: argparse.Namespace) -> int:
     config = TrainConfig(**(load_recipe(arguments.recipe) if arguments.recipe else {}))
     if arguments.align and not config.template:
         raise ValueError(
-            f"--align: the recipe {arguments.recipe} has no template to bring faces to; choose another one"
+            f"--align: recipe {arguments.recipe} has no template; fer measure-template finds one for its dataset"
         )
     template, align = np.reshape(config.template, (-1, 2)), None
     if arguments.align:

@@ -289,6 +289,8 @@ def test_aligned_crops(tmp_path, shared, capsys):
     command = ["pack", "ferplus", str(tmp_path / "few"), str(tmp_path / "out"), "--align", *detector]
     assert main(command) == 2
     assert "--align needs the --recipe" in capsys.readouterr().err
+    assert main([*command, "--recipe", "rafdb"]) == 2
+    assert "--align: recipe rafdb has no template" in capsys.readouterr().err
     assert main([*command, "--recipe", "ferplus"]) == 0
     loose, aligned = load_samples("ferplus", tmp_path / "few", "val"), load_samples("parquet", tmp_path / "out", "val")
     assert aligned.names == loose.names
