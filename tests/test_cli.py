@@ -17,7 +17,7 @@ from PIL import Image
 
 import fer
 from fer.cli import main
-from fer.evaluation import evaluate
+from fer.evaluation import evaluate, publish
 from fer.evaluation.evaluate import evaluate_checkpoint
 from fer.images import read_image, write_image
 from fer.inference.rows import COLUMNS
@@ -286,6 +286,21 @@ def test_publish_stores_the_figures_of_the_stored_file(tmp_path, tiny_checkpoint
     terms[1] = str(tmp_path / "nowhere")  # no data there: the shipped file stays
     assert main(["publish", str(tmp_path / "best.safetensors"), "--out", str(out), *terms]) == 2
     assert out.read_bytes() == kept
+
+
+@pytest.mark.parametrize("out", ["file/shipped.safetensors", "folder.safetensors", "shipped.pt"])
+def test_publish_says_before_the_work_where_it_cannot_write(tmp_path, tiny_checkpoint, capsys, monkeypatch, out):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.safetensors").mkdir()
+    monkeypatch.setattr(publish, "predict_split", lambda *_, **__: pytest.fail("work was done"))
+    command = ["publish", str(tiny_checkpoint), "--data", str(tmp_path), "--dataset", "ferplus", "--licence", "mine"]
+    assert main([*command, "--out", str(tmp_path / out)]) == 2
+    assert str(tmp_path / out.split("/")[0]) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("recipe", [{"teachers": [3], "init_weights": {"a": 1}}, {"mean_of": "runs/a/b/c"}, {}])
+def test_any_recipe_is_published(recipe):
+    assert publish.without_places(recipe).keys() == recipe.keys()
 
 
 def test_publish_with_a_second_crop_calibrates_on_found_faces(tmp_path, tiny_checkpoint, monkeypatch):

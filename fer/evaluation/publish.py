@@ -47,6 +47,9 @@ def publish_checkpoint(
     """
     if Path(out).suffix != ".safetensors":
         raise ValueError(f"--out {out}: expected a name that ends with .safetensors")
+    if Path(out).is_dir():
+        raise ValueError(f"--out {out}: is a folder; expected the name of a file")
+    Path(out).parent.mkdir(parents=True, exist_ok=True)  # before the work, which is lost where this fails
     model, description = load_checkpoint(find_checkpoint(weights))
     description.dataset = dataset or description.dataset
     description.second_crop = second_crop
@@ -96,5 +99,5 @@ def without_places(recipe: dict) -> dict:
     return recipe
 
 
-def _shorten(path: str) -> str:
-    return "/".join(Path(path).parts[-2:])
+def _shorten(path: object) -> str:
+    return "/".join(Path(str(path)).parts[-2:])

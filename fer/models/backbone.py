@@ -31,7 +31,8 @@ class TimmBackbone(nn.Module):
 
         if not re.fullmatch(r"[\w.-]+", name) or not timm.is_model(name):
             raise ValueError(
-                f"unknown backbone {name!r}; expected mobilefacenet, mobilefacenet-128 or a name from timm.list_models()"
+                f"unknown or unsuitable backbone {name!r}; expected mobilefacenet, mobilefacenet-128 or a name from "
+                "timm.list_models()"
             )
         try:
             self.net = timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=(-1,))
