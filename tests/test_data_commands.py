@@ -96,7 +96,7 @@ def data(tmp_path):
         ("check-data folder {data} --workers -1", "--workers is a number of at least 0, not -1"),
         ("measure-template folder {data} --limit 0", "--limit is a number of at least 1, not 0"),
         ("measure-template folder {data} --limit -1", "--limit is a number of at least 1, not -1"),
-        ("pack folder {data} {tmp}/out --align --recipe rafdb", "--align: the recipe rafdb has no template"),
+        ("pack folder {data} {tmp}/out --align --recipe rafdb", "--align: recipe rafdb has no template"),
     ],
 )
 def test_mistakes_are_one_line_before_any_work(tmp_path, data, capsys, command, message):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..terminal import progress
 from .common import EXIT_OK, EXIT_SOME_FAILED, add_detector_weights, make_folder
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ def _add_measure_template(parser: argparse.ArgumentParser) -> None:
 
 def _measure_template(arguments: argparse.Namespace) -> int:
     import numpy as np
-    from tqdm import tqdm
 
     from ..data import load_samples
     from ..faces import create_detector, measure_template
@@ -43,7 +43,7 @@ def _measure_template(arguments: argparse.Namespace) -> int:
     unreadable = []
 
     def images() -> Iterator[np.ndarray]:
-        for i in tqdm(order, unit="image"):
+        for i in progress(order, unit="image"):
             try:
                 yield samples.read(i)
             except ValueError as error:
@@ -71,8 +71,6 @@ def _add_check_data(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_data(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from ..data import find_dataset
     from ..data.doctor import examine
     from ..data.doctor_report import format_examination, write_examination
@@ -82,7 +80,7 @@ def _check_data(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--workers is a number of at least 0, not {arguments.workers}")
     if arguments.out:
         make_folder("--out", arguments.out)  # before the work
-    with tqdm(unit="image", dynamic_ncols=True) as bar:
+    with progress(unit="image") as bar:
 
         def show(split: str, done: int, total: int) -> None:
             if done == 1:
@@ -120,7 +118,6 @@ def _add_pack(parser: argparse.ArgumentParser) -> None:
 
 def _pack(arguments: argparse.Namespace) -> int:
     import numpy as np
-    from tqdm import tqdm
 
     from ..data import SplitNotFound, load_samples
     from ..data.pack import PackOptions, pack_split
@@ -152,7 +149,7 @@ def _pack(arguments: argparse.Namespace) -> int:
         except SplitNotFound as error:
             absent.append(str(error))
             continue
-        with tqdm(total=len(samples), desc=split, unit="image", dynamic_ncols=True) as bar:
+        with progress(total=len(samples), desc=split, unit="image") as bar:
             cut = np.reshape(photo_template(config.template, samples), (-1, 2))  # as training would cut them
             packed = pack_split(samples, arguments.out, arguments.dataset, split, options, align, cut, bar.update)
         print(f"{split}: {packed.rows} images in {len(packed.shards)} shards")

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from ..labels import EMOTIONS, NAMES
+from ..terminal import progress
 from .dataset import Dataset
 from .fer2013 import read_csv
 from .layouts import Layout, Parts, Records, class_folders, first_folder, load_split, read_folders
@@ -42,7 +42,7 @@ def _find_old(classes: tuple[str, ...], root: Path) -> Parts | None:
 
 def _read_old(path: Path, images: Path, classes: tuple[str, ...]) -> Records:
     records, boxes, landmarks = Records(), [], []
-    for _, row in tqdm(read_csv(path, COLUMNS), desc=path.name, unit="row", disable=None):
+    for _, row in progress(read_csv(path, COLUMNS), desc=path.name, unit="row"):
         label = LABELS.get(row["expression"])
         x, y, width, height = (_number(row[name]) for name in COLUMNS[1:5])
         if label in classes and width > 0 and height > 0:
@@ -77,7 +77,7 @@ def _find_new(classes: tuple[str, ...], root: Path) -> Parts | None:
 def _read_new(folder: Path, root: Path, classes: tuple[str, ...]) -> Records:
     records = Records()
     files = sorted((folder / "annotations").glob("*_exp.npy"), key=lambda p: (len(p.name), p.name))
-    for path in tqdm(files, desc=folder.name, unit="label", disable=None):
+    for path in progress(files, desc=folder.name, unit="label"):
         try:
             value = str(int(np.load(path, allow_pickle=False).item()))  # a number, or a string that is one
         except (ValueError, OSError, EOFError) as error:

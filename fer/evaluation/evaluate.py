@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from ..data import Samples, SplitNotFound, duplicates_of, load_samples
 from ..data.loader import CropDataset, make_loader
 from ..device import choose_device
 from ..faces import Detector, create_detector, is_upright
 from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
+from ..terminal import progress
 from .calibration import reliability, selective
 from .metrics import Predictions, agreement, predict, summarize, summarize_attention, without_duplicates
 
@@ -126,7 +126,7 @@ def evaluate_checkpoint(
 def find_faces(samples: Samples, detector: Detector) -> Samples:
     """The same images as photos, with the box and landmarks of the largest face; the whole image where none is found."""
     boxes, landmarks = np.empty((len(samples), 4)), np.full((len(samples), 5, 2), np.nan)
-    for i in tqdm(range(len(samples)), desc=detector.name, unit="image", leave=False, dynamic_ncols=True):
+    for i in progress(range(len(samples)), desc=detector.name, unit="image", leave=False):
         image = samples.read(i)
         faces = detector(image)
         boxes[i] = faces[0].box if faces else (0, 0, *image.shape[1::-1])

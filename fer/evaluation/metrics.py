@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from ..device import autocast
 from ..distributed import gather_shards, rank
 from ..models.attention import attention_overlap
+from ..terminal import progress
 from .calibration import expected_calibration_error
 
 
@@ -36,7 +36,7 @@ def predict(
     """
     model.eval()
     parts = []
-    bar = tqdm(loader, desc="evaluate", unit="batch", leave=False, dynamic_ncols=True, disable=rank() > 0)
+    bar = progress(loader, desc="evaluate", unit="batch", leave=False, disable=rank() > 0)
     for images, target in bar:
         x = loader.dataset.preprocessing.normalize(images.to(device))
         with autocast(device, amp):

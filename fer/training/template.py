@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
-from tqdm import tqdm
 
 from ..data import Samples
 from ..distributed import rank
 from ..faces import DetectorUnavailable, create_detector, measure_template
+from ..terminal import progress
 from .config import TrainConfig
 
 log = logging.getLogger("fer")
@@ -41,7 +41,7 @@ def measure_missing_template(config: TrainConfig, samples: Samples) -> TrainConf
         log.warning("the template is not measured: %s; inference will cut faces by their box", error)
         return config
     order = np.random.default_rng(0).permutation(len(samples))[:MEASURED]
-    bar = tqdm(order, desc="template", unit="crop", dynamic_ncols=True, disable=rank() > 0)
+    bar = progress(order, desc="template", unit="crop", disable=rank() > 0)
     try:
         template, found = measure_template(_readable(samples, bar), detector)
     except ValueError as error:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from ..data import Samples
 from ..data.loader import CropDataset, inverse_frequency, make_loader
@@ -25,6 +24,7 @@ from ..losses import DANLoss
 from ..models.checkpoint import Description
 from ..models.dan import DAN
 from ..preprocessing import Preprocessing
+from ..terminal import progress
 from .config import TrainConfig
 from .distillation import Teachers
 from .finite import check_finite, check_logits, check_network
@@ -130,14 +130,14 @@ class Trainer:
         size, accumulate = self.config.batch_size * world_size(), self.config.accumulate
         batches, terms, start = iter(self.train_loader), [], time.perf_counter()
         title = f"epoch {self.epoch + 1}/{self.config.epochs}"
-        bar = tqdm(range(self.steps_per_epoch), desc=title, unit="step", dynamic_ncols=True, disable=rank() > 0)
+        bar = progress(range(self.steps_per_epoch), desc=title, unit="step", disable=rank() > 0)
         for step in bar:
             losses = self._train_step(list(islice(batches, accumulate)))
             terms.append(torch.stack(list(losses.values())))
             if step % CHECK_EVERY == 0 or step == self.steps_per_epoch - 1:
                 names, rate = list(losses), (step + 1) * size * accumulate / (time.perf_counter() - start)
                 values = check_finite(names, torch.stack(terms[-CHECK_EVERY:]))
-                bar.set_postfix({n: f"{v:.3f}" for n, v in values.items()} | {"images/s": f"{rate:.0f}"})
+                bar.set_postfix({n: f"{v:.3f}" for n, v in values.items()} | {"images/s": f"{rate:.0f}"}, refresh=False)
         means = mean_over_processes(torch.stack(terms).float().mean(0))
         return dict(zip(names, means.tolist())) | {
             "seconds": time.perf_counter() - start,
