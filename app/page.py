@@ -15,11 +15,12 @@ from fer.inference.recognizer import EmotionRecognizer
 from . import views
 from .handlers import MAX_FILES, MAX_PHOTOS, Handlers
 from .live import LiveView
+from .video import MAX_FRAMES, MAX_SECONDS
 
 STATIC = Path(__file__).parent / "static"
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 TITLE = "dan-fer: what a network sees in a face"
-JOBS = 2  # uploads that are worked on at the same time; the live view does not wait for them
+JOBS = 2  # uploads of each tab that are worked on at the same time; the live view does not wait for them
 KEEP = 600  # seconds after which an upload that nobody asked about is deleted
 
 # A browser plays and seeks in a Blob, and not in a long data URL.
@@ -108,7 +109,9 @@ def _batch(handlers: Handlers) -> None:
 def _video(handlers: Handlers) -> None:
     suffixes = ", ".join(sorted(s[1:] for s in VIDEO_SUFFIXES))
     file = gr.File(label="A video", height=180)
-    gr.Markdown(f"<small>{suffixes}; the first two minutes are looked at.</small>")
+    gr.Markdown(
+        f"<small>{suffixes}; the first {MAX_SECONDS // 60} minutes are looked at, at most {MAX_FRAMES:,} frames.</small>"
+    )
     _work(file, handlers.show_video, PLAY)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter, defaultdict
+from dataclasses import replace
 from html import escape
 
 import cv2
@@ -31,6 +32,15 @@ def data_url(data: bytes, mime: str) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
+def reduce(image: np.ndarray, faces: list[Face], side: int) -> tuple[np.ndarray, list[Face]]:
+    """A picture whose longer side is at most `side` pixels, and the boxes of its faces there."""
+    scale = side / max(image.shape[:2])
+    if scale >= 1:
+        return image, faces
+    size = [max(1, round(scale * length)) for length in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), [replace(f, box=f.box * scale) for f in faces]
+
+
 def picture(image: np.ndarray, alt: str) -> str:
     """RGB uint8 [H,W,3] as an <img>."""
     return f'<img src="{data_url(encode_image(image, "jpeg", 88), "image/jpeg")}" alt="{escape(alt)}">'
@@ -52,10 +62,7 @@ def photo(recognizer: EmotionRecognizer, result: ImageResult) -> str:
         return problem(f"{result.path}: {result.error}")
     n = len(result.faces)
     found = f"{n} face{'s' * (n > 1)}" if n else "no face found: try a larger or brighter picture, seen from the front"
-    shown = draw_faces(result.image, result.faces, numbers=n > 1)
-    scale = SIDE / max(shown.shape[:2])
-    if scale < 1:
-        shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    shown = draw_faces(*reduce(result.image, result.faces, SIDE), numbers=n > 1)
     alt = f"{result.path} with {', '.join(face.label for face in result.faces) or 'no face'}"
     cards = "".join(_card(recognizer, result.image, face, i) for i, face in enumerate(result.faces, 1))
     table = _table(result.faces) if n else ""

@@ -110,5 +110,5 @@ def test_a_path_elsewhere_is_neither_read_nor_deleted(upload, tmp_path):
 def test_a_decompression_bomb_is_refused(upload, recognizer, tmp_path):
     from app.handlers import Handlers
 
-    (result,) = Handlers(recognizer, tmp_path).recognise([upload("bomb.png", bomb())])
-    assert result.path == "bomb.png" and result.error == "more pixels than the limit of 60000000"
+    (row,) = Handlers(recognizer, tmp_path).rows([upload("bomb.png", bomb())])
+    assert row["file"] == "bomb.png" and row["error"] == "more pixels than the limit of 60000000"
