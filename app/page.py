@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
 
 from fer.draw import COLOURS, OTHER
 from fer.images import VIDEO_SUFFIXES
@@ -15,6 +16,7 @@ from fer.inference.recognizer import EmotionRecognizer
 from . import views
 from .handlers import MAX_FILES, MAX_PHOTOS, Handlers
 from .live import LiveView
+from .uploads import SeparateUploads
 from .video import MAX_FRAMES, MAX_SECONDS
 
 STATIC = Path(__file__).parent / "static"
@@ -64,6 +66,7 @@ def launch_options() -> dict:
         "run_history": False,
         "enable_monitoring": False,
         "max_file_size": "200mb",
+        "app_kwargs": {"middleware": [Middleware(SeparateUploads, arrivals=Path(get_upload_folder()))]},
     }
 
 
@@ -85,6 +88,7 @@ def _live(view: LiveView) -> None:
 def _photo(handlers: Handlers) -> None:
     file = gr.File(label=f"Photos, up to {MAX_PHOTOS}", file_count="multiple", height=180)
     samples = sorted(SAMPLES.glob("*.jpg"))
+    gr.set_static_paths(samples)  # served from where they are; copies among the uploads would be deleted
     buttons = []
     if samples:
         with gr.Row():

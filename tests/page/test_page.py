@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from page_inputs import archive, picture
@@ -60,6 +64,41 @@ def test_other_programs_get_rows(launch, upload, tmp_path):
         ("b.png", "no_face"),
     ]
     assert contents(tmp_path / "uploads") == before
+
+
+def test_thirty_people_with_the_same_photo(launch, upload, tmp_path):
+    client = Client(launch(), verbose=False, httpx_kwargs={"timeout": 120})
+    before, photo = contents(tmp_path / "uploads"), upload("a.png", picture(1))
+    jobs = [client.submit(handle_file(photo), api_name="/photo") for _ in range(30)]
+    answers = [job.result(timeout=120) for job in jobs]
+    assert [[row["status"] for row in rows] for rows in answers] == [["ok"]] * 30
+    assert contents(tmp_path / "uploads") == before
+    assert not [path for path in (tmp_path / "uploads").glob("*/*") if path.is_dir()]
+
+
+def test_an_upload_that_is_broken_off_leaves_nothing(launch, tmp_path):
+    url = launch()
+    before = sorted((tmp_path / "uploads").rglob("*"))
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + picture(1) * 20
+    with socket.create_connection(("127.0.0.1", urlsplit(url).port)) as connection:
+        head = "POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x"
+        connection.sendall(f"{head}\r\nContent-Length: {len(body) + 1000}\r\n\r\n".encode() + body)
+        time.sleep(0.5)
+        assert sorted((tmp_path / "uploads").rglob("*")) != before
+    time.sleep(0.5)
+    assert sorted((tmp_path / "uploads").rglob("*")) == before
+
+
+def test_samples_are_not_deleted(launch, upload, tmp_path):
+    url = launch()
+    with urllib.request.urlopen(f"{url}config") as answer:
+        icons = [c["props"]["icon"]["url"] for c in json.load(answer)["components"] if c["props"].get("icon")]
+    assert len(icons) == 2
+    Client(url, verbose=False).predict(handle_file(ROOT / "samples/astronaut.jpg"), api_name="/photo")
+    shutil.rmtree(tmp_path / "uploads")  # what the clock deletes in ten minutes, and more
+    for icon in icons:
+        with urllib.request.urlopen(icon) as answer:
+            assert answer.read().startswith(b"\xff\xd8")
 
 
 def test_only_photo_and_batch_are_offered_to_programs(launch):
