@@ -41,7 +41,7 @@ class Handlers:
     def __init__(self, recognizer: EmotionRecognizer, arrivals: Path):
         self.arrivals = arrivals
         self._recognizer = copy.copy(recognizer)
-        self._recognizer.max_pixels, self._recognizer.batch_size = MAX_PIXELS, 16
+        self._recognizer.max_pixels = min(recognizer.max_pixels, MAX_PIXELS)
         self._pictures, self._videos = PixelBudget(HELD_PIXELS), PixelBudget(HELD_FRAME_PIXELS)
         self.description = recognizer.description
 
@@ -66,7 +66,7 @@ class Handlers:
         problem = upload.error
         try:
             if not problem:
-                with self._pictures.hold(count_pixels(upload.data, MAX_PIXELS)):
+                with self._pictures.hold(count_pixels(upload.data, self._recognizer.max_pixels)):
                     return make(_read(upload, own))
         except Exception as error:
             log.exception("an upload failed")

@@ -9,7 +9,6 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
-from fer.draw import COLOURS, OTHER
 from fer.images import VIDEO_SUFFIXES
 from fer.inference.recognizer import EmotionRecognizer
 
@@ -81,7 +80,7 @@ def _live(view: LiveView) -> None:
         js_on_load=(STATIC / "live.js").read_text(),
         server_functions=[look],
         classes=list(classes),
-        colours={name: list(COLOURS.get(name, OTHER)) for name in classes},
+        colours={name: views.colour(name) for name in classes},
     )
 
 

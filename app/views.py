@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 from html import escape
@@ -24,8 +25,18 @@ SHOWN = 100  # faces of each emotion in a gallery
 MIME = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
 
 
-def colour(emotion: str) -> str:
-    return "rgb({},{},{})".format(*COLOURS.get(emotion, OTHER))
+def colour(name: str) -> tuple[int, int, int]:
+    """RGB of a class; the page asks here alone."""
+    return COLOURS.get(name, OTHER)
+
+
+def css(name: str) -> str:
+    return "rgb({},{},{})".format(*colour(name))
+
+
+def plain(text: object) -> str:
+    """Text that Markdown and HTML take for nothing else: no tag, link, picture, table or code."""
+    return re.sub(r"[^\w\s]|_", lambda sign: f"&#{ord(sign[0])};", " ".join(str(text).split()))
 
 
 def data_url(data: bytes, mime: str) -> str:
@@ -78,7 +89,7 @@ def _card(recognizer: EmotionRecognizer, image: np.ndarray, face: Face, number: 
     maps = zip(captions, draw_attention(recognizer.cut(image, face)[0], face.attention, THUMBNAIL))
     figures = "".join(f"<figure>{picture(m, f'where {c} look')}<figcaption>{c}</figcaption></figure>" for c, m in maps)
     return (
-        f'<section class="card" style="--emotion:{colour(face.label)}"><h4>{_title(face)} <small>face {number}</small></h4>'
+        f'<section class="card" style="--emotion:{css(face.label)}"><h4>{_title(face)} <small>face {number}</small></h4>'
         f'{bars}<div class="maps">{figures}</div></section>'
     )
 
@@ -89,7 +100,7 @@ def _title(face: Face) -> str:
 
 
 def _bar(name: str, p: float) -> str:
-    fill = f'<span class="fill" style="width:{p:.1%};background:{colour(name)}"></span>'
+    fill = f'<span class="fill" style="width:{p:.1%};background:{css(name)}"></span>'
     track, percent = f'<span class="track">{fill}</span>', f'<span class="percent">{p:.0%}</span>'
     return f'<div class="bar"><span>{escape(name)}</span>{track}{percent}</div>'
 
@@ -146,7 +157,7 @@ class Gallery:
                 figures = "".join(figure for _, figure in sorted(self.faces[name], key=lambda f: -f[0]))
                 more = f" <small>the first {SHOWN} are shown</small>" if n > SHOWN else ""
                 parts.append(
-                    f'<section class="emotion" style="--emotion:{colour(name)}"><h3>{escape(name)} <small>{n}</small>{more}</h3>'
+                    f'<section class="emotion" style="--emotion:{css(name)}"><h3>{escape(name)} <small>{n}</small>{more}</h3>'
                     f'<div class="thumbnails">{figures}</div></section>'
                 )
         if self.broken:
@@ -191,24 +202,25 @@ def about(description: Description) -> str:
     figures = "It says nothing of its accuracy."
     if "accuracy" in m:
         clean = m.get("accuracy_without_duplicates")
-        figures = f"{m['accuracy']:.1%} of {m['n']:,} images of {m['dataset']} ({m['split']}, rule `{m['rule']}`) are recognised"
+        figures = f"{m['accuracy']:.1%} of {m['n']:,} images of {plain(m['dataset'])} "
+        figures += f"({plain(m['split'])}, rule {plain(m['rule'])}) are recognised"
         figures += f"; {clean:.1%} of the {m['n_without_duplicates']:,} that are not in training too" if clean else ""
         figures += (
             ". By emotion:\n\n| emotion | images | found (recall) | right when said (precision) |\n|---|---|---|---|\n"
         )
         figures += "\n".join(
-            f"| {name} | {c['n']:,} | {_percent(c['recall'])} | {_percent(c['precision'])} |"
+            f"| {plain(name)} | {c['n']:,} | {_percent(c['recall'])} | {_percent(c['precision'])} |"
             for name, c in m["per_class"].items()
         )
     return ABOUT.format(
         figures=figures,
-        backbone=description.backbone,
+        backbone=plain(description.backbone),
         heads=description.num_heads,
-        classes=", ".join(description.classes),
-        dataset=description.dataset or "unnamed data",
+        classes=", ".join(map(plain, description.classes)),
+        dataset=plain(description.dataset or "unnamed data"),
         confidence=CALIBRATED if description.temperature != 1 else "The confidence of this network was not calibrated.",
         unsure=description.unsure_below,
-        licence=description.licence or "not stated",
+        licence=plain(description.licence or "not stated"),
     )
 
 
@@ -224,7 +236,7 @@ CALIBRATED = (
 ABOUT = """
 ## What this is
 A DAN ("Distract Your Attention", [Wen et al. 2021](https://arxiv.org/abs/2109.07270)) with {heads} attention heads on the
-backbone `{backbone}`, trained on {dataset}. It names one of: {classes}. Faces are found by OpenCV.
+backbone {backbone}, trained on {dataset}. It names one of: {classes}. Faces are found by OpenCV.
 
 ## How good it is
 {figures}

@@ -1,10 +1,12 @@
 import base64
 import csv
+import html
 import io
 import re
 import threading
 import time
 import weakref
+from html.parser import HTMLParser
 
 import av
 import numpy as np
@@ -44,6 +46,69 @@ def test_a_photo_has_its_picture_a_card_for_each_face_and_attention(work, upload
     assert html.count("where head 1 look") == 2
     assert "&lt;b&gt;.png" in html and "<b>" not in html
     assert "empty.png: the file is empty" in html
+
+
+EVIL = '<img src=x onerror="window.caught=1">' + "![](http://elsewhere/x.png) | `${1}` {{1}}"
+
+
+class Tags(HTMLParser):
+    """The tags of HTML with their attributes, and its text."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.found, self.text = [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture
+def distrusted(recognizer, tmp_path) -> Handlers:
+    """With a checkpoint that tells whatever it likes."""
+    recognizer.description.classes = tuple(f"{EVIL}{i}" for i in range(8))
+    return Handlers(recognizer, tmp_path)
+
+
+SHOWN = [
+    lambda work, upload: work.show_photos([upload("a.png", picture(2)), upload("b.png", b"")]),
+    lambda work, upload: [*work.show_batch([upload("a.zip", archive({EVIL: picture(2), f"{EVIL}2": b"MZ"}))])][-1],
+    lambda work, upload: [*work.show_batch([upload("a.zip", archive({EVIL: picture(0)}))])][-1],
+    lambda work, upload: [*work.show_video(upload("a.mp4", film(4)))][-1],
+    lambda work, upload: [*work.show_video(upload(f"{EVIL.replace('/', '')}.mp4", b""))][-1],
+]
+
+
+@pytest.mark.parametrize("show", SHOWN)
+def test_names_are_shown_and_never_run(distrusted, upload, show):
+    tags = Tags(show(distrusted, upload))
+    assert "<img src=x" in tags.text
+    for tag, attributes in tags.found:
+        assert "onerror" not in attributes
+        assert tag != "img" or attributes["src"].startswith("data:")
+
+
+def test_about_takes_nothing_of_a_checkpoint_for_markdown(distrusted):
+    card = distrusted.description
+    card.dataset = card.backbone = card.licence = EVIL
+    card.metrics = {
+        **{"accuracy": 0.5, "n": 4, "dataset": EVIL, "split": EVIL, "rule": EVIL},
+        "per_class": {EVIL: {"n": 1, "recall": 0.5, "precision": 0.5}},
+    }
+    text = distrusted.about()
+    assert not [sign for sign in ("<", "![", "`", "$", "{", "elsewhere/") if sign in text]
+    (row,) = (line for line in text.splitlines() if line.endswith("| 1 | 50% | 50% |"))
+    assert row.count("|") == 5 and html.unescape(row).startswith(f"| {EVIL} ")
+
+
+def test_the_batch_size_of_the_command_is_that_of_the_page(recognizer, upload, tmp_path, monkeypatch):
+    recognizer.batch_size, sizes, model = 3, [], recognizer.model
+    monkeypatch.setattr(recognizer, "model", lambda batch: sizes.append(len(batch)) or model(batch))
+    Handlers(recognizer, tmp_path).rows([upload("a.png", picture(7))])
+    assert sizes == [3, 3, 1]
 
 
 def test_no_photo(work):
