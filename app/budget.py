@@ -10,6 +10,10 @@ from threading import Condition
 
 from PIL import Image
 
+# Blocks of this size go back to the system when a picture is done; each thread would keep smaller ones, as large as its
+# largest picture, for its next one.
+Image.core.set_block_size(64 << 20)
+
 
 class PixelBudget:
     """Lets threads hold decoded pictures up to a limit of pixels in all; the others wait for their turn.

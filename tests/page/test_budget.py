@@ -1,10 +1,13 @@
 import threading
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 from page_inputs import picture
 
 from app.budget import PixelBudget, count_pixels
+from fer.images import encode_image, read_image
 
 
 def hold(budget: PixelBudget, pixels: int, log: list) -> threading.Thread:
@@ -57,6 +60,34 @@ def test_what_would_never_have_room_is_refused():
         raise ZeroDivisionError  # a failure gives back what it held
     with budget.hold(100):
         assert budget.held == 100
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells its memory by Linux's /proc")
+def test_threads_keep_no_memory_of_pictures_that_are_done():
+    data, done = encode_image(np.full((4000, 4000, 3), (9, 99, 199), np.uint8)), threading.Event()
+
+    def work() -> None:
+        read_image(data)
+        finished.release()
+        done.wait(60)
+
+    read_image(data)
+    before, finished = resident(), threading.Semaphore(0)
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:  # one after the other, all alive to the end
+        thread.start()
+        finished.acquire()
+    after = resident()
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert after - before < 150  # 64 MB is one of the pictures
+
+
+def resident() -> float:
+    """Memory of this process, MB."""
+    return int(Path("/proc/self/status").read_text().partition("VmRSS:")[2].split()[0]) / 1024
 
 
 COUNTS = [
