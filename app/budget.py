@@ -10,9 +10,9 @@ from threading import Condition
 
 from PIL import Image
 
-# Blocks of this size go back to the system when a picture is done; each thread would keep smaller ones, as large as its
-# largest picture, for its next one.
-Image.core.set_block_size(64 << 20)
+# A picture in one block goes back to the system when it is done; of many small blocks each thread would keep as many as its
+# largest picture had.
+Image.core.set_block_size(1 << 30)
 
 
 class PixelBudget:
