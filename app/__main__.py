@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
+import socket
 import ssl
 import sys
 import tempfile
@@ -12,19 +14,37 @@ import tempfile
 from fer.commands.common import EXIT_OK, EXIT_USAGE, add_detector, add_weights, recognizer_options
 from fer.errors import FerError
 
+from .logins import Logins, read_logins
+
+PORTS = range(7860, 7960)
+
 
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m app", description="Open the page: live camera, photos, batches, videos."
     )
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other computers in (default: this one only)")
-    parser.add_argument("--port", type=int, help="default: the first free one from 7860")
-    parser.add_argument("--auth", metavar="NAME:PASSWORD", action="append", help="who may enter; may be given again")
+    parser.add_argument("--port", type=_port, metavar="N", help=f"default: the first free one from {PORTS[0]}")
+    parser.add_argument(
+        "--auth-file", metavar="FILE", help="who may enter: a line NAME:PASSWORD for each; also from FER_AUTH"
+    )
+    parser.add_argument(
+        "--auth",
+        metavar="NAME:PASSWORD",
+        action="append",
+        default=[],
+        help="who may enter, where others on this computer may see it (`ps` shows it); may be given again",
+    )
     parser.add_argument(
         "--ssl-keyfile", metavar="FILE", help="private key: browsers open a camera over HTTPS or on localhost"
     )
     parser.add_argument("--ssl-certfile", metavar="FILE", help="certificate")
-    parser.add_argument("--ssl-keyfile-password", metavar="PASSWORD")
+    parser.add_argument(
+        "--ssl-keyfile-password",
+        metavar="PASSWORD",
+        default=os.environ.get("FER_SSL_KEYFILE_PASSWORD"),
+        help="better from FER_SSL_KEYFILE_PASSWORD, which `ps` does not show",
+    )
     parser.add_argument("--share", action="store_true", help="a public address by way of Gradio's servers")
     parser.add_argument("--open", action="store_true", help="open a browser")
     add_weights(parser)
@@ -36,11 +56,11 @@ def main(argv: list[str] | None = None) -> int:
     arguments = make_parser().parse_args(argv)
     try:
         _check_certificate(arguments.ssl_certfile, arguments.ssl_keyfile, arguments.ssl_keyfile_password)
-        auth = [_split(pair) for pair in arguments.auth or []] or None
+        logins = read_logins(arguments.auth, arguments.auth_file, os.environ.get("FER_AUTH"))
         with tempfile.TemporaryDirectory(prefix="dan-fer-") as uploads:
             os.environ["GRADIO_TEMP_DIR"] = uploads  # deleted when the page ends
             os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing leaves the machine
-            _serve(arguments, auth)
+            _serve(arguments, logins)
     except (ValueError, OSError, FerError, ModuleNotFoundError) as error:
         missing = "; the page needs more packages: pip install 'dan-fer[app]'" * isinstance(error, ModuleNotFoundError)
         print(f"error: {error}{missing}", file=sys.stderr)
@@ -48,11 +68,38 @@ def main(argv: list[str] | None = None) -> int:
     return EXIT_OK
 
 
-def _split(pair: str) -> tuple[str, str]:
-    name, colon, password = pair.partition(":")
-    if not (name and colon and password):
-        raise ValueError("--auth takes NAME:PASSWORD")
-    return name, password
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65_536):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 65535, not {text}")
+    return int(text)
+
+
+def choose_port(host: str, port: int | None) -> int:
+    """`port`, or the first free one of PORTS.
+
+    Raises:
+        ValueError: it is taken or not allowed, all of PORTS are taken, or `host` is no address of this computer.
+    """
+    for candidate in PORTS if port is None else (port,):
+        if _is_free(host, candidate):
+            return candidate
+    if port is None:
+        raise ValueError(f"all ports from {PORTS[0]} to {PORTS[-1]} are taken; give a free one with --port")
+    raise ValueError(f"port {port} is taken by another program; give another --port, or none for a free one")
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        for address in dict.fromkeys((host.strip("[]"), "127.0.0.1")):  # Gradio wants the second one too
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            socket.create_server((address, port), family=family).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return False
+        if error.errno == errno.EACCES:
+            raise ValueError(f"port {port} is not open to this user; give one from 1024 on") from None
+        raise ValueError(f"--host {host}: no address of this computer") from None
+    return True
 
 
 def _check_certificate(certificate: str | None, key: str | None, password: str | None) -> None:
@@ -73,7 +120,8 @@ def _end(*_) -> None:
     sys.exit(EXIT_OK)
 
 
-def _serve(arguments: argparse.Namespace, auth: list[tuple[str, str]] | None) -> None:
+def _serve(arguments: argparse.Namespace, logins: dict[str, str]) -> None:
+    port = choose_port(arguments.host, arguments.port)
     from fer.inference.recognizer import EmotionRecognizer
 
     from .page import build_page, launch_options
@@ -84,8 +132,8 @@ def _serve(arguments: argparse.Namespace, auth: list[tuple[str, str]] | None) ->
     _, local, public = page.launch(
         **launch_options() | {"share": arguments.share},
         server_name=arguments.host,
-        server_port=arguments.port,
-        auth=auth,
+        server_port=port,
+        auth=Logins(logins).check if logins else None,
         ssl_keyfile=arguments.ssl_keyfile,
         ssl_certfile=arguments.ssl_certfile,
         ssl_keyfile_password=arguments.ssl_keyfile_password,

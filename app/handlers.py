@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import copy
-import io
+import logging
 import tempfile
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
-from fer.draw import draw_faces
 from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.results import ImageResult
 from fer.inference.rows import Tally, to_rows
 from fer.inference.sinks import open_sink
-from fer.inference.video import VideoReader, VideoWriter, predict_video
-from fer.timeline import Timeline
 
-from . import views
-from .uploads import MAX_FILES, claim, open_uploads
+from . import video, views
+from .budget import PixelBudget, count_pixels
+from .uploads import MAX_FILES, Upload, claim, open_uploads
+
+log = logging.getLogger("fer")
+Made = TypeVar("Made")
 
 MAX_PHOTOS = 20  # in the photo tab
 MAX_PIXELS = 60_000_000  # of an uploaded picture
-MAX_FRAMES = 3_600  # of a video: two minutes at 30 per second
+HELD_PIXELS = 80_000_000  # of the pictures of all users that are decoded at the same time; about 16 bytes each
+HELD_FRAME_PIXELS = 2 * video.MAX_FRAME_PIXELS  # of a frame each of the videos of all users that are looked at
 REPORT = 0.5  # seconds between reports of progress
 
 
@@ -41,7 +42,8 @@ class Handlers:
     def __init__(self, recognizer: EmotionRecognizer, arrivals: Path):
         self.arrivals = arrivals
         self._recognizer = copy.copy(recognizer)
-        self._recognizer.max_pixels, self._recognizer.batch_size = MAX_PIXELS, 16
+        self._recognizer.max_pixels = min(recognizer.max_pixels, MAX_PIXELS)
+        self._pictures, self._videos = PixelBudget(HELD_PIXELS), PixelBudget(HELD_FRAME_PIXELS)
         self.description = recognizer.description
 
     def _own(self) -> EmotionRecognizer:
@@ -49,45 +51,60 @@ class Handlers:
         own.detector = own.detector.copy()
         return own
 
-    def recognise(self, paths: Iterable[str | Path], limit: int = MAX_FILES) -> Iterator[ImageResult]:
-        """The results of uploaded images and archives of images, with their pictures; the uploads are deleted."""
-        waiting: deque = deque()
+    def recognise(
+        self, paths: Iterable[str | Path], make: Callable[[ImageResult], Made], limit: int = MAX_FILES
+    ) -> Iterator[Made]:
+        """What `make` makes of the result of each uploaded image, also in archives; the uploads are deleted.
 
-        def readable() -> Iterator[bytes]:
-            for upload in open_uploads(paths, self.arrivals, limit):
-                waiting.append(upload._replace(data=b""))
-                yield upload.data
+        `make` sees the picture, which is gone when the next one is decoded. Whatever is wrong with an upload gives a result
+        with its `error`, and the others go on.
+        """
+        own = self._own()
+        for upload in open_uploads(paths, self.arrivals, limit):
+            yield self._look_at(upload, own, make)
 
-        for result in self._own().predict_paths(readable(), keep_images=True, workers=0):
-            upload = waiting.popleft()
-            error = upload.error or result.error.removeprefix("image: ")
-            yield replace(result, path=upload.name, error=error)
+    def _look_at(self, upload: Upload, own: EmotionRecognizer, make: Callable[[ImageResult], Made]) -> Made:
+        problem = upload.error
+        try:
+            if not problem:
+                with self._pictures.hold(count_pixels(upload.data, self._recognizer.max_pixels)):
+                    return make(_read(upload, own))
+        except Exception as error:
+            log.exception("an upload failed")
+            problem = f"could not be looked at ({type(error).__name__})"
+        return make(ImageResult(upload.name, [], problem))
 
     def rows(self, paths: Iterable[str | Path], limit: int = MAX_FILES) -> list[dict]:
-        """As `recognise`, a dict per face as in the files that `fer predict` writes, with `file` instead of `path`.
+        """The faces of uploads, a dict each as in the files that `fer predict` writes, with `file` instead of `path`.
 
         (Clients of Gradio take a dict with a `path` for a file to download.)
         """
-        rows = [row for result in self.recognise(paths, limit) for row in to_rows(result)]
+        rows = [row for made in self.recognise(paths, lambda result: list(to_rows(result)), limit) for row in made]
         return [{"file": row.pop("path"), **row} for row in rows]
 
     def show_photos(self, paths: Iterable[str | Path]) -> str:
         """Annotated pictures with a card for each face, as HTML."""
-        return "".join(views.photo(self._recognizer, result) for result in self.recognise(paths, MAX_PHOTOS))
+        return "".join(self.recognise(paths, self._show_photo, MAX_PHOTOS))
 
     def show_sample(self, path: str | Path) -> str:
         """As `show_photos`, for a picture of ours, which is not deleted."""
-        (result,) = self._own().predict_paths([path], keep_images=True, workers=0)
-        return views.photo(self._recognizer, replace(result, path=Path(path).name))
+        return self._look_at(Upload(Path(path).name, Path(path).read_bytes()), self._own(), self._show_photo)
+
+    def _show_photo(self, result: ImageResult) -> str:
+        return views.photo(self._recognizer, result)
 
     def show_batch(self, paths: list[str | Path]) -> Iterator[str]:
         """Progress, then the gallery by emotions with rows to download, as HTML."""
         tally, gallery, kept = Tally(), views.Gallery(self._recognizer), []
         reported = 0.0
-        for result in self.recognise(paths):
-            tally.add(result)
+
+        def add(result: ImageResult) -> ImageResult:
             gallery.add(result)
-            kept.append(replace(result, image=None))
+            tally.add(result)
+            return replace(result, image=None)
+
+        for result in self.recognise(paths, add):
+            kept.append(result)
             if time.monotonic() - reported > REPORT:
                 reported = time.monotonic()
                 yield views.progress(f"{len(kept)} pictures looked at, {tally.emotions.total()} faces found")
@@ -100,33 +117,24 @@ class Handlers:
                 yield from self._show_video(taken)
             except ValueError as error:
                 yield views.problem(f"{taken.name}: {str(error).removeprefix(f'{taken}: ')}")
+            except Exception as error:
+                log.exception("a video failed")
+                yield views.problem(f"{taken.name}: could not be looked at ({type(error).__name__})")
 
     def _show_video(self, path: Path) -> Iterator[str]:
-        reader = VideoReader(path)
-        reader.container.close()  # what it says of the video is all that is needed
-        expected = min(reader.expected or MAX_FRAMES, MAX_FRAMES)
-        every = 2 if reader.rate > 20 else 1
-        film, timeline, tally, kept, reported = io.BytesIO(), Timeline(), Tally(), [], 0.0
-        writer = VideoWriter(film, reader, format="mp4")
-        results = predict_video(self._own(), path, every, keep_images=True, workers=0)
-        for result in islice(results, MAX_FRAMES):
-            result = replace(result, path=path.name)
-            if not result.repeated:
-                kept.append(replace(result, image=None))
-                tally.add(result)
-            if result.image is not None:
-                writer.write(draw_faces(result.image, result.faces, bars=True), result.time)
-                timeline.add(result)
-            if time.monotonic() - reported > REPORT:
-                reported = time.monotonic()
-                yield views.progress(f"frame {result.frame} of {expected}", (result.frame or 0) / max(expected, 1))
-        results.close()
-        writer.close()
-        note = f"The first {MAX_FRAMES} frames are shown." if reader.expected > MAX_FRAMES else ""
-        damage = kept[-1].error if kept else "no frame in it"
-        yield views.video(
-            film.getvalue(), _draw(timeline), tally, " ".join(filter(None, (note, damage)))
-        ) + views.downloads(path.stem, self._files(kept, (".csv", ".parquet")))
+        copy = video.AnnotatedCopy(path)
+        with self._videos.hold(copy.pixels):
+            reported = 0.0
+            for result in copy.look(self._own()):
+                copy.add(result)
+                if time.monotonic() - reported > REPORT:
+                    reported = time.monotonic()
+                    yield views.progress(f"frame {result.frame} of {copy.expected}", copy.part)
+            copy.close()
+        files = self._files(copy.kept, (".csv", ".parquet"))
+        yield views.video(copy.film.getvalue(), copy.draw_timeline(), copy.tally, copy.note) + views.downloads(
+            path.stem, files
+        )
 
     def _files(self, results: list[ImageResult], suffixes: Iterable[str]) -> dict[str, bytes]:
         """The rows of results as files by their suffixes."""
@@ -145,7 +153,6 @@ class Handlers:
         return views.about(self.description)
 
 
-def _draw(timeline: Timeline) -> bytes:
-    picture = io.BytesIO()
-    timeline.draw(picture)
-    return picture.getvalue()
+def _read(upload: Upload, recognizer: EmotionRecognizer) -> ImageResult:
+    (result,) = recognizer.predict_paths([upload.data], keep_images=True, workers=0)
+    return replace(result, path=upload.name, error=result.error.removeprefix("image: "))

@@ -19,9 +19,12 @@ from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.results import Face, ImageResult
 from fer.inference.video import Tracks
 
+from .budget import PixelBudget, count_pixels
+
 log = logging.getLogger("fer")
 
 MAX_PIXELS = 2_000_000  # of a frame
+HELD_PIXELS = 8_000_000  # of the frames of all cameras that are decoded at the same time
 DETECTION_SIDE = 320  # pixels to which a frame is reduced to find faces; twice as many where none is found
 FRAME_RATE = 10  # per second, about; for the tracker
 DARK = 35  # mean gray value below which more light is asked for
@@ -49,7 +52,7 @@ class LiveView:
         self.recognizer.detector = recognizer.detector.copy()
         self.recognizer.detector.max_side = DETECTION_SIDE
         self.sessions: OrderedDict[str, _Session] = OrderedDict()
-        self.lock = Lock()
+        self.lock, self.budget = Lock(), PixelBudget(HELD_PIXELS)
         blank = np.zeros((48, 48, 3), np.uint8)
         self.recognizer.predict_crops([blank])  # the first pass is slow; nobody shall wait for it
         self.recognizer(blank)
@@ -69,14 +72,15 @@ class LiveView:
         """
         start = time.perf_counter()
         try:
-            image = read_image(_decode(request["picture"]), MAX_PIXELS)
-            with self.lock:
-                result = self._session(str(request["session"])[:64]).follow(
-                    ImageResult("", self.recognizer(image), time=time.monotonic())
-                )
-            attention = bool(request.get("attention"))
-            faces = [self._describe(face, attention) for face in result.faces]
-            answer = {"faces": faces, "hint": give_hint(image, result.faces)}
+            data, session = _decode(request["picture"]), str(request["session"])[:64]
+            with self.budget.hold(count_pixels(data, MAX_PIXELS)):
+                image = read_image(data, MAX_PIXELS)
+                with self.lock:
+                    found = ImageResult("", self.recognizer(image), time=time.monotonic())
+                    result = self._session(session).follow(found)
+                attention = bool(request.get("attention"))
+                faces = [self._describe(face, attention) for face in result.faces]
+                answer = {"faces": faces, "hint": give_hint(image, result.faces)}
         except (KeyError, TypeError, ValueError) as error:
             answer = {"faces": [], "hint": f"This frame could not be read ({error})."}
         except Exception:

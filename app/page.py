@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
 
 from fer.draw import colour_of
 from fer.images import VIDEO_SUFFIXES
@@ -15,11 +16,13 @@ from fer.inference.recognizer import EmotionRecognizer
 from . import views
 from .handlers import MAX_FILES, MAX_PHOTOS, Handlers
 from .live import LiveView
+from .uploads import SeparateUploads
+from .video import MAX_FRAMES, MAX_SECONDS
 
 STATIC = Path(__file__).parent / "static"
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 TITLE = "dan-fer: what a network sees in a face"
-JOBS = 2  # uploads that are worked on at the same time; the live view does not wait for them
+JOBS = 2  # uploads of each tab that are worked on at the same time; the live view does not wait for them
 KEEP = 600  # seconds after which an upload that nobody asked about is deleted
 
 # A browser plays and seeks in a Blob, and not in a long data URL.
@@ -63,6 +66,7 @@ def launch_options() -> dict:
         "run_history": False,
         "enable_monitoring": False,
         "max_file_size": "200mb",
+        "app_kwargs": {"middleware": [Middleware(SeparateUploads, arrivals=Path(get_upload_folder()))]},
     }
 
 
@@ -84,6 +88,7 @@ def _live(view: LiveView) -> None:
 def _photo(handlers: Handlers) -> None:
     file = gr.File(label=f"Photos, up to {MAX_PHOTOS}", file_count="multiple", height=180)
     samples = sorted(SAMPLES.glob("*.jpg"))
+    gr.set_static_paths(samples)  # served from where they are; copies among the uploads would be deleted
     buttons = []
     if samples:
         with gr.Row():
@@ -108,7 +113,9 @@ def _batch(handlers: Handlers) -> None:
 def _video(handlers: Handlers) -> None:
     suffixes = ", ".join(sorted(s[1:] for s in VIDEO_SUFFIXES))
     file = gr.File(label="A video", height=180)
-    gr.Markdown(f"<small>{suffixes}; the first two minutes are looked at.</small>")
+    gr.Markdown(
+        f"<small>{suffixes}; the first {MAX_SECONDS // 60} minutes are looked at, at most {MAX_FRAMES:,} frames.</small>"
+    )
     _work(file, handlers.show_video, PLAY)
 
 

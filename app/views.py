@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from html import escape
 
 import cv2
@@ -24,12 +26,27 @@ SHOWN = 100  # faces of each emotion in a gallery
 MIME = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
 
 
-def colour(emotion: str, classes: Iterable[str]) -> str:
-    return "rgb({},{},{})".format(*colour_of(emotion, list(classes)))
+def css(name: str, classes: Iterable[str]) -> str:
+    """The colour of a class among all."""
+    return "rgb({},{},{})".format(*colour_of(name, list(classes)))
+
+
+def plain(text: object) -> str:
+    """Text that Markdown and HTML take for nothing else: no tag, link, picture, table or code."""
+    return re.sub(r"[^\w\s]|_", lambda sign: f"&#{ord(sign[0])};", " ".join(str(text).split()))
 
 
 def data_url(data: bytes, mime: str) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+
+
+def reduce(image: np.ndarray, faces: list[Face], side: int) -> tuple[np.ndarray, list[Face]]:
+    """A picture whose longer side is at most `side` pixels, and the boxes of its faces there."""
+    scale = side / max(image.shape[:2])
+    if scale >= 1:
+        return image, faces
+    size = [max(1, round(scale * length)) for length in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), [replace(f, box=f.box * scale) for f in faces]
 
 
 def picture(image: np.ndarray, alt: str) -> str:
@@ -53,10 +70,7 @@ def photo(recognizer: EmotionRecognizer, result: ImageResult) -> str:
         return problem(f"{result.path}: {result.error}")
     n = len(result.faces)
     found = f"{n} face{'s' * (n > 1)}" if n else "no face found: try a larger or brighter picture, seen from the front"
-    shown = draw_faces(result.image, result.faces, numbers=n > 1)
-    scale = SIDE / max(shown.shape[:2])
-    if scale < 1:
-        shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    shown = draw_faces(*reduce(result.image, result.faces, SIDE), numbers=n > 1)
     alt = f"{result.path} with {', '.join(face.label for face in result.faces) or 'no face'}"
     cards = "".join(_card(recognizer, result.image, face, i) for i, face in enumerate(result.faces, 1))
     table = _table(result.faces) if n else ""
@@ -67,11 +81,11 @@ def photo(recognizer: EmotionRecognizer, result: ImageResult) -> str:
 
 
 def _card(recognizer: EmotionRecognizer, image: np.ndarray, face: Face, number: int) -> str:
-    bars = "".join(_bar(name, p, colour(name, face.probs)) for name, p in face.probs.items())
+    bars = "".join(_bar(name, p, css(name, face.probs)) for name, p in face.probs.items())
     captions = ["all heads", *(f"head {k}" for k in range(1, len(face.attention) + 1))]
     maps = zip(captions, draw_attention(recognizer.cut(image, face)[0], face.attention, THUMBNAIL))
     figures = "".join(f"<figure>{picture(m, f'where {c} look')}<figcaption>{c}</figcaption></figure>" for c, m in maps)
-    emotion = colour(face.label, face.probs)
+    emotion = css(face.label, face.probs)
     return (
         f'<section class="card" style="--emotion:{emotion}"><h4>{_title(face)} <small>face {number}</small></h4>'
         f'{bars}<div class="maps">{figures}</div></section>'
@@ -83,8 +97,8 @@ def _title(face: Face) -> str:
     return f"{what} <small>{face.confidence:.0%}</small>"
 
 
-def _bar(name: str, p: float, fill_colour: str) -> str:
-    fill = f'<span class="fill" style="width:{p:.1%};background:{fill_colour}"></span>'
+def _bar(name: str, p: float, colour: str) -> str:
+    fill = f'<span class="fill" style="width:{p:.1%};background:{colour}"></span>'
     track, percent = f'<span class="track">{fill}</span>', f'<span class="percent">{p:.0%}</span>'
     return f'<div class="bar"><span>{escape(name)}</span>{track}{percent}</div>'
 
@@ -140,7 +154,7 @@ class Gallery:
             if n := self.counts[name]:
                 figures = "".join(figure for _, figure in sorted(self.faces[name], key=lambda f: -f[0]))
                 more = f" <small>the first {SHOWN} are shown</small>" if n > SHOWN else ""
-                style = f'style="--emotion:{colour(name, self.classes)}"'
+                style = f'style="--emotion:{css(name, self.classes)}"'
                 parts.append(
                     f'<section class="emotion" {style}><h3>{escape(name)} <small>{n}</small>{more}</h3>'
                     f'<div class="thumbnails">{figures}</div></section>'
@@ -187,24 +201,25 @@ def about(description: Description) -> str:
     figures = "It says nothing of its accuracy."
     if "accuracy" in m:
         clean = m.get("accuracy_without_duplicates")
-        figures = f"{m['accuracy']:.1%} of {m['n']:,} images of {m['dataset']} ({m['split']}, rule `{m['rule']}`) are recognised"
+        figures = f"{m['accuracy']:.1%} of {m['n']:,} images of {plain(m['dataset'])} "
+        figures += f"({plain(m['split'])}, rule {plain(m['rule'])}) are recognised"
         figures += f"; {clean:.1%} of the {m['n_without_duplicates']:,} that are not in training too" if clean else ""
         figures += (
             ". By emotion:\n\n| emotion | images | found (recall) | right when said (precision) |\n|---|---|---|---|\n"
         )
         figures += "\n".join(
-            f"| {name} | {c['n']:,} | {_percent(c['recall'])} | {_percent(c['precision'])} |"
+            f"| {plain(name)} | {c['n']:,} | {_percent(c['recall'])} | {_percent(c['precision'])} |"
             for name, c in m["per_class"].items()
         )
     return ABOUT.format(
         figures=figures,
-        backbone=description.backbone,
+        backbone=plain(description.backbone),
         heads=description.num_heads,
-        classes=", ".join(description.classes),
-        dataset=description.dataset or "unnamed data",
+        classes=", ".join(map(plain, description.classes)),
+        dataset=plain(description.dataset or "unnamed data"),
         confidence=CALIBRATED if description.temperature != 1 else "The confidence of this network was not calibrated.",
         unsure=description.unsure_below,
-        licence=description.licence or "not stated",
+        licence=plain(description.licence or "not stated"),
     )
 
 
@@ -220,7 +235,7 @@ CALIBRATED = (
 ABOUT = """
 ## What this is
 A DAN ("Distract Your Attention", [Wen et al. 2021](https://arxiv.org/abs/2109.07270)) with {heads} attention heads on the
-backbone `{backbone}`, trained on {dataset}. It names one of: {classes}. Faces are found by OpenCV.
+backbone {backbone}, trained on {dataset}. It names one of: {classes}. Faces are found by OpenCV.
 
 ## How good it is
 {figures}

@@ -12,7 +12,7 @@ const session = crypto.randomUUID?.() ?? String(Math.random());
 const taken = document.createElement("canvas"); // the last picture that was sent
 let stream = null, running = 0, shown = new Map(), rows = [], began = 0, times = [], hint = "", hintAt = 0;
 
-const css = (name) => `rgb(${colours[name] ?? [60, 60, 60]})`;
+const css = (name) => `rgb(${colours[name]})`;
 const percent = (p) => `${Math.round(100 * p)}%`;
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -189,7 +189,7 @@ function drawFace(face, scale, mirrored) {
   const x = Math.max(0, Math.min(left - line / 2, view.width - width)), y = top > height ? top - height : Math.max(0, top);
   pen.fillStyle = css(seen.label);
   pen.fillRect(x, y, width, height);
-  const [r, g, b] = colours[seen.label] ?? [60, 60, 60];
+  const [r, g, b] = colours[seen.label];
   pen.fillStyle = 0.299 * r + 0.587 * g + 0.114 * b > 130 ? "#000" : "#fff";
   pen.fillText(text, x + font / 2, y + 1.08 * font);
   pen.globalAlpha = 1;
@@ -210,21 +210,23 @@ function heat(rows) {
   return tiny;
 }
 
+// Names of classes are what a checkpoint says: they become text and never HTML.
 function makeCard() {
   const card = document.createElement("section");
   card.className = "card";
-  const bars = classes.map(
-    (name) => `<div class="bar"><span>${name}</span><span class="track"><span class="fill" style="background:${css(name)}"></span></span><span class="percent"></span></div>`
-  );
-  card.innerHTML = `<h4></h4>${bars.join("")}<div class="maps"></div>`;
+  const bar = `<div class="bar"><span class="name"></span><span class="track"><span class="fill"></span></span><span class="percent"></span></div>`;
+  card.innerHTML = `<h4><span></span> <small></small></h4>${bar.repeat(classes.length)}<div class="maps"></div>`;
+  card.querySelectorAll(".name").forEach((cell, i) => (cell.textContent = classes[i]));
+  card.querySelectorAll(".fill").forEach((fill, i) => (fill.style.background = css(classes[i])));
   $(".faces").append(card);
   return card;
 }
 
 function fillCard({ card, seen, heats }) {
   card.style.setProperty("--emotion", css(seen.label));
-  const what = seen.unsure ? `unsure <small>perhaps ${seen.label}</small>` : seen.label;
-  card.querySelector("h4").innerHTML = `${what} <small>${percent(seen.confidence)} · face ${seen.track + 1}</small>`;
+  card.querySelector("h4 span").textContent = seen.unsure ? "unsure" : seen.label;
+  const more = `${percent(seen.confidence)} · face ${seen.track + 1}`;
+  card.querySelector("h4 small").textContent = seen.unsure ? `perhaps ${seen.label} · ${more}` : more;
   card.querySelectorAll(".fill").forEach((fill, i) => (fill.style.width = percent(seen.probs[i])));
   card.querySelectorAll(".percent").forEach((cell, i) => (cell.textContent = percent(seen.probs[i])));
   const maps = card.querySelector(".maps");
@@ -298,8 +300,10 @@ function download() {
   for (const { seconds, face } of rows) {
     lines.push([seconds.toFixed(3), face.track, ...face.box, face.label, face.confidence, face.unsure, ...face.probs]);
   }
+  const cell = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+  const text = lines.map((line) => line.map(cell).join(",") + "\n").join("");
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([lines.map((line) => line.join(",") + "\n").join("")], { type: "text/csv" }));
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
   link.download = "session.csv";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);

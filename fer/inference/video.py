@@ -82,6 +82,7 @@ def predict_video(
     keep_images: bool = False,
     workers: int | None = None,
     smoothing: float = SMOOTHING,
+    ahead: int | None = None,
 ) -> Iterator[ImageResult]:
     """One ImageResult per frame, in order, with `frame`, `time` and the track of each face.
 
@@ -93,6 +94,7 @@ def predict_video(
         keep_images: put the frames into the results (for drawing).
         workers: see `predict_paths`.
         smoothing: seconds in which the weight of a frame falls to 1/e; 0 does not smooth.
+        ahead: see `predict_paths`; with keep_images None takes 8.
 
     Raises:
         ValueError: the file is missing or no video.
@@ -108,7 +110,8 @@ def predict_video(
             yield group[0].image
 
     tracks = Tracks(float(reader.rate) / every, recognizer.description.unsure_below, smoothing)
-    for result in recognizer.predict_paths(looked_at(), workers=workers, ahead=8 if keep_images else None):
+    ahead = ahead or (8 if keep_images else None)
+    for result in recognizer.predict_paths(looked_at(), workers=workers, ahead=ahead):
         first, *others = groups.popleft()
         result = tracks.follow(replace(result, path=str(path), frame=first.number, time=first.time, image=first.image))
         yield result

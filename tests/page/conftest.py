@@ -22,7 +22,7 @@ def upload(tmp_path: Path):
 
     def put(name: str, data: bytes) -> Path:
         path = tmp_path / "arrived" / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         return path
 

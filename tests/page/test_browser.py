@@ -42,16 +42,28 @@ def arrivals(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(arrivals):
-    """The page with the shipped weights."""
-    before = os.environ.get("GRADIO_TEMP_DIR")
+def serve(arrivals):
+    """Starts the page with the shipped weights, or with other names for their classes; -> its address."""
+    before, pages = os.environ.get("GRADIO_TEMP_DIR"), []
     os.environ["GRADIO_TEMP_DIR"] = str(arrivals)
     found = {"detector_weights": YUNET} if YUNET.exists() else {"detector": "haar"}
-    page = build_page(EmotionRecognizer.from_pretrained(**found))
-    _, address, _ = page.launch(**launch_options(), prevent_thread_lock=True, quiet=True)
-    yield address
-    page.close(verbose=False)
+
+    def start(classes: tuple[str, ...] = ()) -> str:
+        recognizer = EmotionRecognizer.from_pretrained(**found)
+        recognizer.description.classes = classes or recognizer.classes
+        pages.append(build_page(recognizer))
+        _, address, _ = pages[-1].launch(**launch_options(), prevent_thread_lock=True, quiet=True)
+        return address
+
+    yield start
+    for page in pages:
+        page.close(verbose=False)
     os.environ.pop("GRADIO_TEMP_DIR") if before is None else os.environ.update(GRADIO_TEMP_DIR=before)
+
+
+@pytest.fixture(scope="module")
+def url(serve):
+    return serve()
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +83,14 @@ def chromium(tmp_path_factory):
 @pytest.fixture
 def tab(chromium, url):
     """Opens the page; errors of its scripts and requests to other hosts fail the test."""
-    contexts, wrong = [], []
+    contexts, wrong, addresses = [], [], []
 
     def note(request) -> None:
-        if not request.url.startswith((url, "data:", "blob:")):
+        if not request.url.startswith((*addresses, "data:", "blob:")):
             wrong.append(f"asked for {request.url}")
 
     def open_tab(kind: str = "camera", permissions=("camera",), address: str = url, **options):
+        addresses.append(address)
         contexts.append(chromium[kind].new_context(permissions=list(permissions), **options))
         page = contexts[-1].new_page()
         page.set_default_timeout(30_000)
@@ -290,6 +303,9 @@ def test_photos_and_broken_uploads(tab, arrivals):
 def test_samples_are_one_click_away(tab):
     page = tab()
     page.get_by_role("tab", name="Photo").click()
+    page.wait_for_function(
+        "[...document.querySelectorAll('button img.button-icon')].filter((i) => i.naturalWidth > 1).length == 2"
+    )
     page.get_by_role("button", name="grace hopper").click()
     page.wait_for_selector(".photo .card")
     assert (SAMPLES / "grace_hopper.jpg").exists()
@@ -305,6 +321,24 @@ def test_a_batch_of_an_archive(tab):
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     assert len(Path(download.value.path()).read_text().splitlines()) == 4
+
+
+EVIL = "<img src=x onerror=window.caught=1>${window.caught=1}{{this}}"
+
+
+def test_names_of_a_checkpoint_or_archive_are_not_run(tab, serve):
+    page = tab(address=serve(tuple(f"{EVIL}{i}" for i in range(8))))
+    start(page)
+    wait_for_label(page, 6000)
+    assert page.locator(".card .bar > .name").all_inner_texts() == [f"{EVIL}{i}" for i in range(8)]
+    assert EVIL in page.inner_text(".card h4")
+    upload(page, "Batch", [as_file("a.zip", archive({EVIL: b"x", "b.jpg": (SAMPLES / "astronaut.jpg").read_bytes()}))])
+    page.wait_for_selector("a.download")
+    assert EVIL in page.inner_text(".problem") and EVIL in page.inner_text(".emotion h3")
+    page.get_by_role("tab", name="About").click()
+    page.wait_for_timeout(300)
+    assert EVIL in page.locator("[role=tabpanel]:visible").inner_text()
+    assert page.evaluate("window.caught") is None
 
 
 @pytest.mark.slow

@@ -1,7 +1,12 @@
 import base64
 import csv
+import html
 import io
 import re
+import threading
+import time
+import weakref
+from html.parser import HTMLParser
 
 import av
 import numpy as np
@@ -9,7 +14,7 @@ import pyarrow.parquet
 import pytest
 from page_inputs import archive, picture
 
-from app import handlers, views
+from app import handlers, video, views
 from app.handlers import Handlers
 
 
@@ -41,6 +46,69 @@ def test_a_photo_has_its_picture_a_card_for_each_face_and_attention(work, upload
     assert html.count("where head 1 look") == 2
     assert "&lt;b&gt;.png" in html and "<b>" not in html
     assert "empty.png: the file is empty" in html
+
+
+EVIL = '<img src=x onerror="window.caught=1">' + "![](http://elsewhere/x.png) | `${1}` {{1}}"
+
+
+class Tags(HTMLParser):
+    """The tags of HTML with their attributes, and its text."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.found, self.text = [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture
+def distrusted(recognizer, tmp_path) -> Handlers:
+    """With a checkpoint that tells whatever it likes."""
+    recognizer.description.classes = tuple(f"{EVIL}{i}" for i in range(8))
+    return Handlers(recognizer, tmp_path)
+
+
+SHOWN = [
+    lambda work, upload: work.show_photos([upload("a.png", picture(2)), upload("b.png", b"")]),
+    lambda work, upload: [*work.show_batch([upload("a.zip", archive({EVIL: picture(2), f"{EVIL}2": b"MZ"}))])][-1],
+    lambda work, upload: [*work.show_batch([upload("a.zip", archive({EVIL: picture(0)}))])][-1],
+    lambda work, upload: [*work.show_video(upload("a.mp4", film(4)))][-1],
+    lambda work, upload: [*work.show_video(upload(f"{EVIL.replace('/', '')}.mp4", b""))][-1],
+]
+
+
+@pytest.mark.parametrize("show", SHOWN)
+def test_names_are_shown_and_never_run(distrusted, upload, show):
+    tags = Tags(show(distrusted, upload))
+    assert "<img src=x" in tags.text
+    for tag, attributes in tags.found:
+        assert "onerror" not in attributes
+        assert tag != "img" or attributes["src"].startswith("data:")
+
+
+def test_about_takes_nothing_of_a_checkpoint_for_markdown(distrusted):
+    card = distrusted.description
+    card.dataset = card.backbone = card.licence = EVIL
+    card.metrics = {
+        **{"accuracy": 0.5, "n": 4, "dataset": EVIL, "split": EVIL, "rule": EVIL},
+        "per_class": {EVIL: {"n": 1, "recall": 0.5, "precision": 0.5}},
+    }
+    text = distrusted.about()
+    assert not [sign for sign in ("<", "![", "`", "$", "{", "elsewhere/") if sign in text]
+    (row,) = (line for line in text.splitlines() if line.endswith("| 1 | 50% | 50% |"))
+    assert row.count("|") == 5 and html.unescape(row).startswith(f"| {EVIL} ")
+
+
+def test_the_batch_size_of_the_command_is_that_of_the_page(recognizer, upload, tmp_path, monkeypatch):
+    recognizer.batch_size, sizes, model = 3, [], recognizer.model
+    monkeypatch.setattr(recognizer, "model", lambda batch: sizes.append(len(batch)) or model(batch))
+    Handlers(recognizer, tmp_path).rows([upload("a.png", picture(7))])
+    assert sizes == [3, 3, 1]
 
 
 def test_no_photo(work):
@@ -79,13 +147,66 @@ def test_a_batch_that_is_stopped_deletes_its_uploads(work, upload, monkeypatch):
     assert not path.exists()
 
 
-def film(frames: int) -> bytes:
+@pytest.fixture
+def alive(recognizer, monkeypatch) -> list[int]:
+    """How many pictures were decoded at the same time, noted whenever one is looked at."""
+    pictures, counts, find = [], [], type(recognizer.detector).__call__
+
+    def note(detector, image: np.ndarray):
+        pictures.append(weakref.ref(image))
+        counts.append(sum(reference() is not None for reference in pictures))
+        time.sleep(0.01)  # others get their turn
+        return find(detector, image)
+
+    monkeypatch.setattr(type(recognizer.detector), "__call__", note)
+    return counts
+
+
+def test_a_job_holds_one_decoded_picture_at_a_time(work, upload, alive):
+    *_, html = work.show_batch([upload("all.zip", archive({f"{i}.png": picture(1) for i in range(12)}))])
+    assert "12 faces in 12 pictures" in html and len(alive) == 12
+    assert max(alive) == 1
+
+
+def test_pictures_of_all_jobs_share_one_limit(recognizer, upload, tmp_path, monkeypatch, alive):
+    monkeypatch.setattr(handlers, "HELD_PIXELS", 2 * 90 * 120)
+    work, jobs = Handlers(recognizer, tmp_path), []
+    for i in range(5):
+        path = upload(f"{i}.zip", archive({f"{k}.png": picture(1) for k in range(4)}))
+        jobs.append(threading.Thread(target=work.rows, args=([path],)))
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    assert len(alive) == 20 and max(alive) == 2
+
+
+@pytest.mark.parametrize("failure", [AttributeError("x"), MemoryError(), RuntimeError("x"), ValueError("x")])
+def test_whatever_an_upload_raises_the_others_are_answered(work, upload, monkeypatch, failure, caplog):
+    def fail(detector, image):
+        if image[0, 0, 0] == 2:
+            raise failure
+        return []
+
+    monkeypatch.setattr(type(work._recognizer.detector), "__call__", fail)
+    paths = [upload("a.png", picture(0)), upload("bad.png", picture(2)), upload("b.png", picture(1))]
+    rows = work.rows(paths)
+    assert [(row["file"], row["status"]) for row in rows] == [
+        ("a.png", "no_face"),
+        ("bad.png", "error"),
+        ("b.png", "no_face"),
+    ]
+    assert type(failure).__name__ in rows[1]["error"] and "an upload failed" in caplog.text
+    assert not any(path.exists() for path in paths)
+
+
+def film(frames: int, width: int = 128, height: int = 96, rate: int = 10) -> bytes:
     data = io.BytesIO()
     with av.open(data, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for i in range(frames):
-            image = np.full((96, 128, 3), 2 if i < frames // 2 else 120, np.uint8)
+            image = np.full((height, width, 3), 2 if i < frames // 2 else 120, np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     return data.getvalue()
@@ -103,12 +224,50 @@ def test_a_video_comes_back_with_as_many_frames(work, upload, monkeypatch):
     assert not path.exists()
 
 
-def test_a_long_video_is_cut(work, upload, monkeypatch):
-    monkeypatch.setattr(handlers, "MAX_FRAMES", 5)
-    *_, html = work.show_video(upload("clip.mp4", film(12)))
-    assert "The first 5 frames" in html
+CUTS = [
+    # by the number of frames
+    ({"MAX_FRAMES": 5}, 10, 5, "The first 5 frames (0 seconds) are shown."),
+    # by seconds, at any rate
+    ({"MAX_SECONDS": 1}, 10, 10, "The first 10 frames (1 seconds) are shown."),
+    ({"MAX_SECONDS": 1}, 4, 4, "The first 4 frames (1 seconds) are shown."),
+    # not at all
+    ({"MAX_FRAMES": 12}, 10, 12, ""),
+]
+
+
+@pytest.mark.parametrize(("limits", "rate", "frames", "note"), CUTS)
+def test_a_long_video_is_cut(work, upload, monkeypatch, limits, rate, frames, note):
+    for name, value in limits.items():
+        monkeypatch.setattr(video, name, value)
+    *_, html = work.show_video(upload("clip.mp4", film(12, rate=rate)))
+    assert (note in html) if note else ("are shown" not in html)
     with av.open(io.BytesIO(linked(html, ".mp4"))) as container:
-        assert sum(1 for _ in container.decode(video=0)) == 5
+        assert sum(1 for _ in container.decode(video=0)) == frames
+
+
+def test_a_video_with_frames_too_large_is_refused_before_it_is_decoded(work, upload, monkeypatch, alive):
+    monkeypatch.setattr(video, "MAX_FRAME_PIXELS", 128 * 96 - 1)
+    path = upload("clip.mp4", film(3))
+    *_, html = work.show_video(path)
+    assert "clip.mp4: 128x96 pixels in a frame, more than the limit" in html
+    assert alive == [] and not path.exists()
+
+
+def test_a_large_video_is_shown_smaller_and_holds_few_frames(work, upload, monkeypatch, alive):
+    monkeypatch.setattr(video, "PIXELS_AHEAD", 128 * 96)
+    monkeypatch.setattr(video, "SIDE", 64)
+    *_, html = work.show_video(upload("clip.mp4", film(12)))
+    with av.open(io.BytesIO(linked(html, ".mp4"))) as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (64, 48)
+    assert len(alive) == 12 and max(alive) <= 3
+
+
+def test_a_failure_within_a_video_is_told(work, upload, monkeypatch, caplog):
+    monkeypatch.setattr(work._recognizer, "model", lambda x: 1 / 0)
+    path = upload("clip.mp4", film(3))
+    *_, html = work.show_video(path)
+    assert "clip.mp4: could not be looked at (ZeroDivisionError)" in html and "a video failed" in caplog.text
+    assert not path.exists() and work._videos.held == 0
 
 
 @pytest.mark.parametrize("data", [b"", b"MZ" + bytes(3000), film(12)[:600]])

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from page_inputs import archive, picture
@@ -18,7 +23,8 @@ from page_inputs import archive, picture
 gradio = pytest.importorskip("gradio", reason="the page needs gradio: pip install 'dan-fer[app]'")
 from gradio_client import Client, handle_file  # noqa: E402
 
-from app.__main__ import main, make_parser  # noqa: E402
+from app.__main__ import choose_port, main, make_parser  # noqa: E402
+from app.logins import Logins  # noqa: E402
 from app.page import build_page, launch_options  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +66,41 @@ def test_other_programs_get_rows(launch, upload, tmp_path):
         ("b.png", "no_face"),
     ]
     assert contents(tmp_path / "uploads") == before
+
+
+def test_thirty_people_with_the_same_photo(launch, upload, tmp_path):
+    client = Client(launch(), verbose=False, httpx_kwargs={"timeout": 120})
+    before, photo = contents(tmp_path / "uploads"), upload("a.png", picture(1))
+    jobs = [client.submit(handle_file(photo), api_name="/photo") for _ in range(30)]
+    answers = [job.result(timeout=120) for job in jobs]
+    assert [[row["status"] for row in rows] for rows in answers] == [["ok"]] * 30
+    assert contents(tmp_path / "uploads") == before
+    assert not [path for path in (tmp_path / "uploads").glob("*/*") if path.is_dir()]
+
+
+def test_an_upload_that_is_broken_off_leaves_nothing(launch, tmp_path):
+    url = launch()
+    before = sorted((tmp_path / "uploads").rglob("*"))
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + picture(1) * 20
+    with socket.create_connection(("127.0.0.1", urlsplit(url).port)) as connection:
+        head = "POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x"
+        connection.sendall(f"{head}\r\nContent-Length: {len(body) + 1000}\r\n\r\n".encode() + body)
+        time.sleep(0.5)
+        assert sorted((tmp_path / "uploads").rglob("*")) != before
+    time.sleep(0.5)
+    assert sorted((tmp_path / "uploads").rglob("*")) == before
+
+
+def test_samples_are_not_deleted(launch, upload, tmp_path):
+    url = launch()
+    with urllib.request.urlopen(f"{url}config") as answer:
+        icons = [c["props"]["icon"]["url"] for c in json.load(answer)["components"] if c["props"].get("icon")]
+    assert len(icons) == 2
+    Client(url, verbose=False).predict(handle_file(ROOT / "samples/astronaut.jpg"), api_name="/photo")
+    shutil.rmtree(tmp_path / "uploads")  # what the clock deletes in ten minutes, and more
+    for icon in icons:
+        with urllib.request.urlopen(icon) as answer:
+            assert answer.read().startswith(b"\xff\xd8")
 
 
 def test_only_photo_and_batch_are_offered_to_programs(launch):
@@ -114,6 +155,42 @@ def test_names_and_passwords(launch):
     assert Client(url, auth=("anna", "secret"), verbose=False).view_api(return_format="dict")["named_endpoints"]
 
 
+def test_a_wrong_password_is_answered_late_and_keeps_nobody_waiting(launch):
+    url = launch(auth=Logins({"anna": "secret"}).check)
+    begin, answers = time.monotonic(), {}
+
+    def enter(password: str) -> None:
+        data = urlencode({"username": "anna", "password": password}).encode()
+        try:
+            with urllib.request.urlopen(f"{url}login", data, timeout=30) as answer:
+                answers[password] = answer.status
+        except urllib.error.HTTPError as error:
+            answers[password] = error.code
+        answers[f"{password} after"] = time.monotonic() - begin
+
+    wrong = threading.Thread(target=enter, args=("wrong",))
+    wrong.start()
+    time.sleep(0.1)
+    with urllib.request.urlopen(url, timeout=30):
+        assert "wrong" not in answers
+    wrong.join()
+    enter("secret")
+    assert answers["wrong"] == 400 and answers["secret"] == 200 and answers["wrong after"] >= 0.5
+
+
+def test_passwords_reach_the_page_without_the_command_line(monkeypatch, tmp_path):
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
+        monkeypatch.setenv(name, "")
+    served = []
+    monkeypatch.setattr("app.__main__._serve", lambda arguments, logins: served.append((arguments, logins)))
+    monkeypatch.setenv("FER_AUTH", "anna:1")
+    monkeypatch.setenv("FER_SSL_KEYFILE_PASSWORD", "2")
+    (tmp_path / "logins").write_text("bert:3\n")
+    assert main(["--auth-file", str(tmp_path / "logins")]) == 0
+    ((arguments, logins),) = served
+    assert logins == {"anna": "1", "bert": "3"} and arguments.ssl_keyfile_password == "2"
+
+
 def test_a_file_over_the_limit_is_refused(launch, upload, tmp_path):
     client = Client(launch(max_file_size=2000), verbose=False)
     with pytest.raises(Exception, match="(?i)size|413"):
@@ -123,6 +200,8 @@ def test_a_file_over_the_limit_is_refused(launch, upload, tmp_path):
 
 WRONG = [
     (["--auth", "anna"], "NAME:PASSWORD"),
+    (["--auth-file", "no.txt"], "no.txt: No such file"),
+    (["--host", "nowhere.invalid"], "nowhere.invalid: no address of this computer"),
     (["--weights", "nothing"], "no weights"),
     (["--ssl-keyfile", "no.key", "--ssl-certfile", "no.pem"], "no.pem"),
     (["--ssl-keyfile", "no.key"], "go together"),
@@ -136,6 +215,36 @@ def test_mistakes_end_with_a_sentence(arguments, message, capsys, monkeypatch):
         monkeypatch.setenv(name, "")  # restored after the test
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["80000", "-1", "0", "x", "65536", "7860.5"])
+def test_a_port_that_is_none(port, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--port", port])
+    assert end.value.code == 2
+    assert f"expected a number from 1 to 65535, not {port}" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken(capsys, monkeypatch):
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
+        monkeypatch.setenv(name, "")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        for host in ("127.0.0.1", "0.0.0.0", "localhost"):
+            assert main(["--host", host, "--port", str(port)]) == 2
+            message = f"error: port {port} is taken by another program; give another --port, or none for a free one\n"
+            assert capsys.readouterr().err == message
+        monkeypatch.setattr("app.__main__.PORTS", range(port, port + 1))
+        assert main([]) == 2
+        assert f"all ports from {port} to {port} are taken" in capsys.readouterr().err
+
+
+def test_the_first_free_port_is_taken(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as other, socket.create_server(("127.0.0.1", 0)) as free:
+        ports = [s.getsockname()[1] for s in (other, free)]
+        free.close()
+        monkeypatch.setattr("app.__main__.PORTS", ports)
+        assert choose_port("127.0.0.1", None) == ports[1] == choose_port("127.0.0.1", ports[1])
 
 
 def test_without_gradio_it_says_what_to_install(capsys, monkeypatch):

@@ -1,4 +1,6 @@
+import io
 import struct
+import zipfile
 import zlib
 
 import pytest
@@ -48,9 +50,18 @@ def test_uploads_are_read_and_deleted(files, expected, upload, tmp_path):
     assert not list(tmp_path.rglob("evil*"))
 
 
-def test_a_damaged_file_in_an_archive_does_not_lose_the_others(upload, tmp_path):
-    data = bytearray(archive({"1.jpg": b"1" * 400, "2.jpg": b"22"}))
-    data[40] ^= 0xFF
+# the way a file is packed, and a byte of it
+DAMAGES = [(zipfile.ZIP_STORED, 40), (zipfile.ZIP_DEFLATED, 40), (zipfile.ZIP_BZIP2, 40), (zipfile.ZIP_LZMA, 44)]
+
+
+@pytest.mark.parametrize(("method", "place"), DAMAGES)
+def test_a_damaged_file_in_an_archive_does_not_lose_the_others(upload, tmp_path, method, place):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as file:
+        file.writestr("1.jpg", b"1" * 400)
+        file.writestr("2.jpg", b"22")
+    data = bytearray(packed.getvalue())
+    data[place] ^= 0xFF
     first, second = open_uploads([upload("a.zip", bytes(data))], tmp_path)
     assert "damaged in the archive" in first.error and first.data == b""
     assert second == ("a.zip/2.jpg", b"22", "")
@@ -91,6 +102,27 @@ def test_the_same_upload_of_someone_else_is_left_alone(upload, tmp_path):
     assert path.exists() and not mine.exists()
 
 
+def test_a_file_that_is_named_twice_is_read_twice(upload, tmp_path):
+    path = upload("1.jpg", b"1")
+    assert [u.data for u in open_uploads([path, path], tmp_path)] == [b"1", b"1"]
+    assert not path.exists()
+
+
+def test_folders_that_are_empty_go_with_the_upload(upload, tmp_path):
+    path, other = upload("x/y/1.jpg", b"1"), upload("x/2.jpg", b"2")
+    with claim([path], tmp_path):
+        assert not path.parent.exists() and other.exists()
+    with claim([other], tmp_path):
+        assert tmp_path.exists() and not list(tmp_path.iterdir())
+
+
+def test_an_archive_that_fails_in_an_unknown_way_does_not_lose_the_others(upload, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(uploads.zipfile.ZipFile, "infolist", lambda archive: 1 / 0)
+    first, second = open_uploads([upload("a.zip", archive({"1.jpg": b"1"})), upload("2.jpg", b"2")], tmp_path)
+    assert first.error == "cannot be opened (ZeroDivisionError)" and "could not be opened" in caplog.text
+    assert second.data == b"2"
+
+
 def test_an_upload_that_is_gone(tmp_path):
     (one,) = open_uploads([tmp_path / "gone.jpg"], tmp_path)
     assert one.name == "gone.jpg" and "did not arrive" in one.error
@@ -110,5 +142,5 @@ def test_a_path_elsewhere_is_neither_read_nor_deleted(upload, tmp_path):
 def test_a_decompression_bomb_is_refused(upload, recognizer, tmp_path):
     from app.handlers import Handlers
 
-    (result,) = Handlers(recognizer, tmp_path).recognise([upload("bomb.png", bomb())])
-    assert result.path == "bomb.png" and result.error == "more pixels than the limit of 60000000"
+    (row,) = Handlers(recognizer, tmp_path).rows([upload("bomb.png", bomb())])
+    assert row["file"] == "bomb.png" and row["error"] == "more pixels than the limit of 60000000"
