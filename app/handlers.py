@@ -106,7 +106,7 @@ class Handlers:
         expected = min(reader.expected or MAX_FRAMES, MAX_FRAMES)
         every = 2 if reader.rate > 20 else 1
         film, timeline, tally, kept, reported = io.BytesIO(), Timeline(), Tally(), [], 0.0
-        writer = VideoWriter(film, reader, format="mp4")
+        writer = VideoWriter(film, reader.rate, format="mp4")
         results = predict_video(self._own(), path, every, keep_images=True, workers=0)
         for result in islice(results, MAX_FRAMES):
             result = replace(result, path=path.name)

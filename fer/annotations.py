@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from .draw import draw_faces
@@ -37,9 +38,9 @@ class Annotations:
         if result.path != self.path:
             self._finish()
             self.path = result.path
-            like = VideoReader(self.path)
+            like = VideoReader(self.path, sys.maxsize)
             like.container.close()  # its rate is all that is needed
-            self.writer, self.timeline = VideoWriter(self.copies[self.path], like), Timeline()
+            self.writer, self.timeline = VideoWriter(self.copies[self.path], like.rate), Timeline()
         self.writer.write(draw_faces(result.image, result.faces, bars=True), result.time)
         self.timeline.add(result)
 
