@@ -317,7 +317,7 @@ def test_the_command(tiny_checkpoint, tmp_path, capsys):
     assert "2 files, 10 frames, 10 faces" in capsys.readouterr().err
     copy = VideoReader(tmp_path / "drawn" / "b.mp4")
     assert len(list(copy)) == 30 and copy.rate == Fraction(15)
-    assert read_image(tmp_path / "drawn" / "b.png").shape[1] == 1100
+    assert read_image(tmp_path / "drawn" / "b.timeline.png").shape[1] == 1100
     before = out.read_bytes()
     assert main([*command, "--out", str(out), "--resume", "--every", "3"]) == 1
     assert out.read_bytes() == before
