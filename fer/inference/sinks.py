@@ -232,11 +232,12 @@ def _json_records(file: BinaryIO) -> Iterator[tuple[int, str]]:
 
 
 class TableSink:
-    """Rows to the terminal, one line each, as they come."""
+    """Rows to the terminal as they come: a line per face of an image; of a video a line per track, when it ends."""
 
     done: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
+        self.video, self.tracks = "", {}  # name -> how often each emotion was seen
         self._line("image", "face", "emotion", "confidence", "box")
 
     def _line(self, path: str, face: str, emotion: str, confidence: str, box: str) -> None:
@@ -244,15 +245,36 @@ class TableSink:
 
     def write(self, rows: Iterable[dict]) -> None:
         for row in rows:
-            if row["status"] != "ok":
+            if row["path"] != self.video:
+                self._end_video()
+            if row["status"] != "error" and row.get("time") is not None:
+                self._count(row)
+            elif row["status"] != "ok":
                 print(f"{row['path']:<40}    -  {row.get('error') or 'no face found'}", flush=True)
-                continue
-            box = " ".join(f"{row[key]:.0f}" for key in ("x1", "y1", "x2", "y2"))
-            confidence = f"{row['confidence']:.0%}{' unsure' if row['unsure'] else ''}"
-            self._line(row["path"], str(row["face"]), row["label"], confidence, box)
+            else:
+                box = " ".join(f"{row[key]:.0f}" for key in ("x1", "y1", "x2", "y2"))
+                confidence = f"{row['confidence']:.0%}{' unsure' if row['unsure'] else ''}"
+                self._line(row["path"], str(row["face"]), row["label"], confidence, box)
+
+    def _count(self, row: dict) -> None:
+        """Keep a row of a video's frame."""
+        self.video = row["path"]
+        if row["status"] == "no_face":
+            name, emotion = "no face", ""
+        else:
+            name = "no track" if row["track"] is None else f"track {row['track']}"
+            emotion = "unsure" if row["unsure"] else row["label"]
+        self.tracks.setdefault(name, Counter())[emotion] += 1
+
+    def _end_video(self) -> None:
+        for name, emotions in self.tracks.items():
+            total = emotions.total()
+            shares = ", ".join(f"{emotion} {n / total:.0%}" for emotion, n in emotions.most_common() if emotion)
+            print(f"{self.video:<40} {name:<9} {total:>6} frames  {shares}".rstrip(), flush=True)
+        self.video, self.tracks = "", {}
 
     def close(self) -> None:
-        pass
+        self._end_video()
 
 
 SINKS = {".csv": CsvSink, ".jsonl": JsonlSink, ".parquet": ParquetSink}
