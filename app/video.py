@@ -10,7 +10,7 @@ from pathlib import Path
 from fer.draw import draw_faces
 from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.results import ImageResult
-from fer.inference.sinks import Tally
+from fer.inference.rows import Tally
 from fer.inference.video import VideoReader, VideoWriter, predict_video
 from fer.timeline import Timeline
 
@@ -19,7 +19,6 @@ from .views import reduce
 MAX_SECONDS = 120  # of a video
 MAX_FRAMES = 3_600  # of a video, whichever is reached first
 MAX_FRAME_PIXELS = 9_000_000  # of a frame: 4K
-PIXELS_AHEAD = 8_000_000  # of the frames that share a pass of the network, 8 at most
 SIDE = 1_920  # pixels of the longer side of the copy
 
 
@@ -31,26 +30,22 @@ class AnnotatedCopy:
     """
 
     def __init__(self, path: Path):
-        self.path, self.reader = path, VideoReader(path)
+        self.path, self.reader = path, VideoReader(path, MAX_FRAME_PIXELS)
         self.reader.container.close()  # what it says of the video is all that is needed
-        width, height = self.reader.stream.width, self.reader.stream.height
-        self.pixels = width * height
-        if self.pixels > MAX_FRAME_PIXELS:
-            limit = f"{MAX_FRAME_PIXELS:,}; give a smaller copy"
-            raise ValueError(f"{width}x{height} pixels in a frame, more than the limit of {limit}")
+        self.pixels = self.reader.stream.width * self.reader.stream.height
         limit = min(MAX_FRAMES, int(MAX_SECONDS * self.reader.rate))
         self.expected = min(self.reader.expected or limit, limit)  # frames
         self.film, self.timeline, self.tally = io.BytesIO(), Timeline(), Tally()
         self.kept: list[ImageResult] = []  # without pictures
         self.frames, self.seconds, self.note = 0, 0.0, ""
-        self._writer = VideoWriter(self.film, self.reader, format="mp4")
+        self._writer = VideoWriter(self.film, self.reader.rate, format="mp4")
 
     def look(self, recognizer: EmotionRecognizer) -> Iterator[ImageResult]:
         """The results of the frames up to MAX_SECONDS and MAX_FRAMES, with their pictures."""
         every = 2 if self.reader.rate > 20 else 1
-        ahead = min(8, max(1, PIXELS_AHEAD // max(1, self.pixels)))
         begin = None
-        for result in predict_video(recognizer, self.path, every, keep_images=True, workers=0, ahead=ahead):
+        results = predict_video(recognizer, self.path, every, keep_images=True, workers=0, max_pixels=MAX_FRAME_PIXELS)
+        for result in results:
             begin = result.time if begin is None else begin
             seconds = self.seconds if result.time is None else result.time - begin
             if self.frames == MAX_FRAMES or seconds >= MAX_SECONDS:

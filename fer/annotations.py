@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cached_property
 from pathlib import Path
 
 from .draw import draw_faces
@@ -15,8 +17,8 @@ class Annotations:
     """Draws results, one after another as they come, into copies of their files.
 
     Args:
-        copies: path of a file -> path of its copy; other files are not drawn. Beside the copy of a video, `NAME.png` is its
-            timeline.
+        copies: path of a file -> path of its copy; other files are not drawn. Beside the copy of a video lies its timeline,
+            `NAME.timeline.png`, or with a number where a file or copy has that name.
     """
 
     def __init__(self, copies: dict[str, Path]):
@@ -37,15 +39,30 @@ class Annotations:
         if result.path != self.path:
             self._finish()
             self.path = result.path
-            like = VideoReader(self.path)
+            like = VideoReader(self.path, sys.maxsize)
             like.container.close()  # its rate is all that is needed
-            self.writer, self.timeline = VideoWriter(self.copies[self.path], like), Timeline()
+            self.writer, self.timeline = VideoWriter(self.copies[self.path], like.rate), Timeline()
         self.writer.write(draw_faces(result.image, result.faces, bars=True), result.time)
         self.timeline.add(result)
 
     def _finish(self) -> None:
         """Close the video that is being written, also where its results ended early."""
-        if self.writer:
-            self.writer.close()
-            self.timeline.draw(self.copies[self.path].with_suffix(".png"))
-        self.writer = None
+        writer, self.writer = self.writer, None
+        if not writer:
+            return
+        try:
+            writer.close()
+        finally:
+            self.timeline.draw(self._name_timeline(self.copies[self.path]))
+
+    def _name_timeline(self, copy: Path) -> Path:
+        name, number = copy.with_name(f"{copy.stem}.timeline.png"), 1
+        while name.resolve() in self.taken:
+            number += 1
+            name = copy.with_name(f"{copy.stem}.timeline_{number}.png")
+        return name
+
+    @cached_property
+    def taken(self) -> set[Path]:
+        """Files and copies, which no timeline may replace."""
+        return {path.resolve() for path in (*map(Path, self.copies), *self.copies.values())}

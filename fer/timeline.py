@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +14,18 @@ from .draw import colour_of
 from .inference.results import ImageResult
 
 TRACKS = 6  # that are drawn: the longest
+
+
+@contextmanager
+def _quiet_matplotlib() -> Iterator[None]:
+    """Not a word of its caches."""
+    log = logging.getLogger("matplotlib")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 class Timeline:
@@ -40,13 +55,20 @@ class Timeline:
         Args:
             path: where to; a binary file gets a PNG.
         """
-        from matplotlib.figure import Figure
-
         longest = sorted(self.tracks, key=lambda t: -len(self.tracks[t]))[:TRACKS]
         if not longest:
             return False
+        with _quiet_matplotlib():
+            self._draw(path, longest)
+        return True
+
+    def _draw(self, path: str | Path | BinaryIO, longest: list[int]) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
         end = max(points[-1][0] for points in self.tracks.values()) + self.step
         figure = Figure(figsize=(10, 0.8 + 1.5 * len(longest)), layout="constrained")
+        FigureCanvasAgg(figure)
         for axes, track in zip(figure.subplots(len(longest), 1, sharex=True, squeeze=False).flat, sorted(longest)):
             times, probs = zip(*self.tracks[track])
             times, probs = self._with_gaps(np.array(times), np.array(probs))
@@ -60,7 +82,6 @@ class Timeline:
         for text in legend.get_texts():
             text.set_parse_math(False)
         figure.savefig(path, dpi=110)
-        return True
 
     def _with_gaps(self, times: np.ndarray, probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Nothing is drawn for the time in which a face was not seen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -12,6 +13,14 @@ from .recognizer import EmotionRecognizer
 from .results import ImageResult
 from .tables import TABLE_SUFFIX, predict_table
 from .video import predict_video
+
+log = logging.getLogger("fer")
+
+REMEDIES = {
+    "av": "reading videos needs PyAV: pip install 'dan-fer[video]'",
+    "supervision": "tracking faces in videos needs supervision: pip install 'dan-fer[video]'",
+    "pyarrow": "reading Parquet files needs pyarrow: pip install pyarrow",
+}
 
 
 def kind_of(path: str | os.PathLike) -> str:
@@ -30,7 +39,8 @@ def predict_files(
     """The results of images, videos and Parquet files of images, in the order of `paths`: one of an image, one per frame
     of a video, one per row of a Parquet file.
 
-    A file that cannot be read gives a result with its `error`; the others go on. Arguments: see `predict_video`.
+    A file that cannot be read gives a result with its `error`, after those of its part that can; the others go on.
+    Arguments: see `predict_video`.
     """
     for kind, group in groupby(paths, kind_of):
         if kind == "image":
@@ -42,5 +52,14 @@ def predict_files(
                     yield from predict_video(recognizer, path, every, keep_images, workers)
                 else:
                     yield from predict_table(recognizer, path, workers)
-            except ValueError as error:
-                yield ImageResult(str(path), [], str(error).removeprefix(f"{path}: "))
+            except Exception as error:  # decoders raise many kinds; the other files go on
+                log.debug("%s", path, exc_info=True)
+                yield ImageResult(str(path), [], _describe(error).removeprefix(f"{path}: "))
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name in REMEDIES:
+        return REMEDIES[error.name]
+    if type(error) is ValueError:  # raised for its message
+        return str(error)
+    return f"cannot be read ({type(error).__name__}: {error})"

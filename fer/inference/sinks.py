@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -148,7 +149,7 @@ def _in_unicode(row: dict) -> dict:
 
 
 class TableSink:
-    """Rows to the terminal, one line each, as they come."""
+    """Rows to the terminal as they come: a line per face of an image; of a video a line per track, when it ends."""
 
     failed: frozenset[str] = frozenset()
 
@@ -156,6 +157,7 @@ class TableSink:
         return False
 
     def __init__(self) -> None:
+        self.video, self.tracks = "", {}  # name -> how often each emotion was seen
         self._line("image", "face", "emotion", "confidence", "box")
 
     def _line(self, path: str, face: str, emotion: str, confidence: str, box: str) -> None:
@@ -163,16 +165,37 @@ class TableSink:
 
     def write(self, rows: Iterable[dict]) -> None:
         for row in rows:
-            if row["status"] != "ok":
+            if row["path"] != self.video:
+                self._end_video()
+            if row["status"] != "error" and row.get("time") is not None:
+                self._count(row)
+            elif row["status"] != "ok":
                 path, reason = map(terminal.printable, (row["path"], row.get("error") or "no face found"))
                 print(f"{path:<40}    -  {reason}", flush=True)
-                continue
-            box = " ".join(f"{row[key]:.0f}" for key in ("x1", "y1", "x2", "y2"))
-            confidence = f"{row['confidence']:.0%}{' unsure' if row['unsure'] else ''}"
-            self._line(row["path"], str(row["face"]), row["label"], confidence, box)
+            else:
+                box = " ".join(f"{row[key]:.0f}" for key in ("x1", "y1", "x2", "y2"))
+                confidence = f"{row['confidence']:.0%}{' unsure' if row['unsure'] else ''}"
+                self._line(row["path"], str(row["face"]), row["label"], confidence, box)
+
+    def _count(self, row: dict) -> None:
+        """Keep a row of a video's frame."""
+        self.video = row["path"]
+        if row["status"] == "no_face":
+            name, emotion = "no face", ""
+        else:
+            name = "no track" if row["track"] is None else f"track {row['track']}"
+            emotion = "unsure" if row["unsure"] else row["label"]
+        self.tracks.setdefault(name, Counter())[emotion] += 1
+
+    def _end_video(self) -> None:
+        for name, emotions in self.tracks.items():
+            total = emotions.total()
+            shares = ", ".join(f"{emotion} {n / total:.0%}" for emotion, n in emotions.most_common() if emotion)
+            print(f"{terminal.printable(self.video):<40} {name:<9} {total:>6} frames  {shares}".rstrip(), flush=True)
+        self.video, self.tracks = "", {}
 
     def close(self) -> None:
-        pass
+        self._end_video()
 
 
 SINKS = {".csv": CsvSink, ".jsonl": JsonlSink, ".parquet": ParquetSink}

@@ -44,7 +44,7 @@ def predict_table(
             for group in range(file.num_row_groups):  # the ones before a damaged one are read
                 for batch in file.iter_batches(64, [group], ["image"]):
                     yield from map(_to_source, batch["image"].to_pylist())
-        except (OSError, pyarrow.ArrowException) as error:
+        except (OSError, ValueError, pyarrow.ArrowException) as error:
             damage.append(f"damaged ({error})")
 
     with file:
@@ -56,10 +56,7 @@ def predict_table(
 
 
 def _check_columns(path: str | os.PathLike, schema) -> None:
-    import pyarrow.types as types
-
-    kind = schema.field("image").type if "image" in schema.names else None
-    if kind is None or not (types.is_struct(kind) or types.is_binary(kind) or types.is_large_binary(kind)):
+    if schema.names.count("image") != 1 or not _holds_images(schema.field("image").type):
         found = ", ".join(f"{name} ({kind})" for name, kind in zip(schema.names, schema.types))
         raise ValueError(
             f"{path}: no column image that holds bytes, or structs of bytes and path; found {found}. Paths in a column "
@@ -67,11 +64,22 @@ def _check_columns(path: str | os.PathLike, schema) -> None:
         )
 
 
+def _holds_images(kind) -> bool:
+    """Whether a type of Arrow is bytes, or a struct with a field bytes or path."""
+    import pyarrow.types as types
+
+    if types.is_binary(kind) or types.is_large_binary(kind):
+        return True
+    fields = {field.name: field.type for field in kind} if types.is_struct(kind) else {}
+    return ("bytes" in fields and _holds_images(fields["bytes"])) or (
+        "path" in fields and (types.is_string(fields["path"]) or types.is_large_string(fields["path"]))
+    )
+
+
 def _to_source(value: dict | bytes | None) -> ImageSource:
     """The bytes of a file; or its path, where the struct has no bytes."""
-    if isinstance(value, dict):
-        value = value.get("bytes") or value.get("path")
-    return value or b""
+    found = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value,)
+    return next((source for source in found if source and isinstance(source, (bytes, str))), b"")
 
 
 def read_list(name: str | os.PathLike) -> list[str]:

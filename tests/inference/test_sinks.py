@@ -209,3 +209,42 @@ def test_the_tally_counts_all():
         "not read before: 2; --retry-errors does them again",
         "not read: 1 not an image file",
     ]
+
+
+def test_the_terminal_gets_a_line_per_track(capsys):
+    """By hand: shares of emotions; frames without a face in one line; errors as they come."""
+
+    def frame(number: int, *faces: tuple) -> ImageResult:
+        found = [
+            Face(np.zeros(4), None, 0.9, {"neutral": 1 - anger, "anger": anger}, anger == 0.5, False, track)
+            for track, anger in faces
+        ]
+        return ImageResult("clip.mp4", found, frame=number, time=number / 10)
+
+    results = [
+        result("a.jpg", 1),
+        frame(0, (None, 0.9)),
+        *(frame(n, (0, 0.9), (1, 0.1)) for n in range(1, 4)),
+        frame(4, (0, 0.5)),
+        *(frame(n) for n in range(5, 9)),
+        ImageResult("clip.mp4", [], "damaged"),
+        result("b.jpg", 1),
+        ImageResult("x.parquet", [], frame=0),  # a row of a table is an image
+        ImageResult("last.mp4", [], frame=0, time=0.0),
+    ]
+    with open_sink(None, EMOTIONS) as sink:
+        for r in results:
+            sink.write(to_rows(r))
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "image face emotion confidence box",
+        "a.jpg 0 anger 75% 1 2 3 5",
+        "clip.mp4 - damaged",
+        "clip.mp4 no track 1 frames anger 100%",
+        "clip.mp4 track 0 4 frames anger 75%, unsure 25%",
+        "clip.mp4 track 1 3 frames neutral 100%",
+        "clip.mp4 no face 4 frames",
+        "b.jpg 0 anger 75% 1 2 3 5",
+        "x.parquet - no face found",
+        "last.mp4 no face 1 frames",
+    ]

@@ -53,6 +53,21 @@ def test_rows_are_those_of_the_images(recognizer, tmp_path, layout, workers):
     assert [r.faces[0].box[3] for r in results] == [40, 41, 42, 43, 44]
 
 
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        ({"bytes": FILES[0], "path": 7}, ""),
+        ({"bytes": None, "path": 7}, "the file is empty"),
+        ({"bytes": b"", "path": None}, "the file is empty"),
+        (None, "the file is empty"),
+    ],
+)
+def test_odd_values_are_rows(recognizer, tmp_path, value, error):
+    kind = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.int64())])
+    path = write_table(tmp_path / "x.parquet", image=pyarrow.array([value, {"bytes": FILES[1], "path": 1}], kind))
+    assert [r.error for r in predict_table(recognizer, path)] == [error, ""]
+
+
 def test_what_fer_pack_writes(recognizer, tmp_path):
     samples = Samples(
         FILES, np.eye(8, dtype=np.float32)[:5], [f"{i}" for i in range(5)], recognizer.classes, "x", "label"
@@ -75,6 +90,8 @@ def test_images_that_cannot_be_read_are_rows(recognizer, tmp_path):
         (lambda path: path.write_bytes(b"no table"), "cannot be read as Parquet"),
         (lambda path: write_table(path, path=["a.jpg"]), "no column image .* found path .string.*--list"),
         (lambda path: write_table(path, image=[1, 2]), "no column image .* found image .int64"),
+        (lambda path: write_table(path, image=[{"bytes": 1}]), "no column image .* found image .struct"),
+        (lambda path: write_table(path, image=[{"bytes": [{"path": 1}], "path": 2}]), "no column image"),
     ],
 )
 def test_other_files_are_refused(recognizer, tmp_path, write, message):

@@ -3,18 +3,22 @@
 import csv
 import shutil
 import subprocess
+import weakref
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 
+import fer.inference.video as video
 from fer.cli import main
 from fer.faces import Detection
-from fer.images import read_image
+from fer.images import encode_image, read_image
 from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.video import VideoReader, VideoWriter, predict_video
 from fer.models.checkpoint import load_checkpoint
+
+AUDIO = {"libvpx": "libopus", "wmv2": "wmav2"}  # what goes with a codec for pictures
 
 
 def make_video(path, frames: int = 30, rate: int = 15, size: tuple[int, int] = (96, 128), pictures=None):
@@ -118,7 +122,139 @@ def test_a_truncated_video_gives_its_frames_and_an_error(recognizer, tmp_path):
     *frames, last = predict_video(recognizer, tmp_path / "cut.mkv", workers=0)
     assert 10 < len(frames) < 50 and not any(r.error for r in frames)
     assert [r.frame for r in frames] == list(range(len(frames)))
-    assert last.error.startswith(("ends after", "damaged after")) and last.frame is None
+    assert last.error == f"damaged (the file is cut off; {len(frames)} frames are left)" and last.frame is None
+
+
+def test_valid_videos_are_not_damaged(recognizer, tmp_path):
+    """Frames at odd times, and audio that goes on after the last."""
+    for name, codec in (("x.webm", "libvpx"), ("x.mkv", "libx264"), ("x.mp4", "libx264"), ("x.wmv", "wmv2")):
+        path = tmp_path / name
+        with av.open(str(path), "w") as container:
+            video, audio = container.add_stream(codec, rate=15), container.add_stream(AUDIO.get(codec, "aac"), 48000)
+            video.width, video.height, video.pix_fmt, video.codec_context.time_base = (
+                128,
+                96,
+                "yuv420p",
+                Fraction(1, 1000),
+            )
+            audio.bit_rate, audio.layout = 64_000, "stereo"
+            for i in range(30):
+                frame = av.VideoFrame.from_ndarray(np.full((96, 128, 3), 2 * i, np.uint8), format="rgb24")
+                frame.pts, frame.time_base = 67 * i + 400 * (i > 10) + 900 * (i > 20), Fraction(1, 1000)
+                container.mux(video.encode(frame))
+            container.mux(video.encode())
+            for i in range(300):
+                sound = av.AudioFrame.from_ndarray(np.zeros((2, 960), np.float32), "fltp", "stereo")
+                sound.rate, sound.pts = 48000, 960 * i
+                container.mux(audio.encode(sound))
+            container.mux(audio.encode())
+        reader = VideoReader(path)
+        times = [frame.time for frame in reader]
+        assert (len(times), reader.error) == (30, ""), name
+        assert (times[0], times[-1]) == (0.0, pytest.approx(67 * 29 / 1000 + 1.3, abs=0.05)), name
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda data, middle: data[: middle + 1000], "the file is cut off; "),  # with its index at the start
+        (lambda data, middle: data[:middle] + bytes(4000) + data[middle + 4000 :], "from frame "),
+        (
+            lambda data, middle: (
+                data[:middle] + bytes(b ^ 255 for b in data[middle : middle + 4000]) + data[middle + 4000 :]
+            ),
+            "from frame ",
+        ),
+    ],
+)
+def test_a_damaged_video_gives_its_good_frames_and_an_error(recognizer, tmp_path, spoil, message):
+    pictures = np.random.default_rng(0).integers(0, 255, (60, 96, 128, 3), np.uint8)
+    with av.open(str(tmp_path / "x.mp4"), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=15, options={"g": "10"})
+        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
+        for image in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    whole = (tmp_path / "x.mp4").read_bytes()
+    (tmp_path / "x.mp4").write_bytes(spoil(whole, len(whole) // 2))
+    *frames, last = predict_video(recognizer, tmp_path / "x.mp4", workers=0)
+    assert 20 < len(frames) <= 60 and not any(r.error for r in frames)
+    assert last.error.startswith(f"damaged ({message}") and last.frame is None
+
+
+def test_times_begin_at_zero(tmp_path):
+    """An MPEG program stream begins at half a second."""
+    with av.open(str(tmp_path / "x.mpg"), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
+        for i in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((96, 128, 3), i, np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    assert [f.time for f in VideoReader(tmp_path / "x.mpg")] == pytest.approx(np.arange(20) / 25, abs=1e-3)
+
+
+def test_frames_that_are_too_large_are_refused(recognizer, tmp_path):
+    make_video(tmp_path / "x.mp4")
+    with pytest.raises(ValueError, match="x.mp4: 128x96 pixels, more than the limit of 12287"):
+        VideoReader(tmp_path / "x.mp4", max_pixels=12_287)
+    assert len(list(predict_video(recognizer, tmp_path / "x.mp4", max_pixels=12_288))) == 30
+    recognizer.max_pixels = 12_287
+    with pytest.raises(ValueError, match="more than the limit of 12287"):
+        list(predict_video(recognizer, tmp_path / "x.mp4"))
+
+
+@pytest.mark.parametrize(("every", "keep_images"), [(1, False), (7, True)])
+def test_the_size_changes_in_the_middle(recognizer, tmp_path, every, keep_images):
+    with av.open(str(tmp_path / "x.mkv"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=15)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuvj420p"
+        for i in range(45):
+            size = (192, 256, 3) if 15 <= i < 30 else (96, 128, 3)
+            packet = av.Packet(encode_image(np.full(size, (90, 90, 80), np.uint8), "jpeg", 90))
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, i, i, Fraction(1, 15)
+            container.mux(packet)
+    results = list(predict_video(recognizer, tmp_path / "x.mkv", every, keep_images))
+    assert [r.frame for r in results] == list(range(45)) and not any(r.error for r in results)
+    assert [r.frame for r in results if not r.repeated] == (
+        [0, 7, 14, 15, 22, 29, 30, 37, 44] if every == 7 else list(range(45))
+    )
+    *frames, last = predict_video(recognizer, tmp_path / "x.mkv", every, keep_images, max_pixels=20_000)
+    assert {r.frame for r in frames} == set(range(30)) and "larger than the limit of 20000 pixels" in last.error
+
+
+@pytest.mark.parametrize(
+    ("frames", "every", "keep_images", "seen"),  # room for so many frames; frames seen when the first result comes
+    [(1, 1, False, 1), (3, 1, False, 3), (100, 1, False, 8), (3, 10, True, 1), (6, 1, True, 3)],
+)
+def test_few_large_frames_are_in_memory(recognizer, tmp_path, monkeypatch, frames, every, keep_images, seen):
+    monkeypatch.setattr(video, "IN_FLIGHT", frames * 96 * 128)
+    path = make_video(tmp_path / "x.mp4", pictures=[np.zeros((96, 128, 3), np.uint8)] * 30)
+    taken = []
+    read = VideoReader.__iter__
+    monkeypatch.setattr(VideoReader, "__iter__", lambda self: (taken.append(f.number) or f for f in read(self)))
+    results = predict_video(recognizer, path, every, keep_images, workers=0)
+    next(results)
+    assert len(taken) == seen
+    assert [r.frame for r in results] == list(range(1, 30))
+
+
+def test_only_what_is_needed_of_frames_that_are_left_out_is_kept(recognizer, tmp_path, monkeypatch):
+    """Memory does not grow with --every."""
+    alive = []
+
+    class Image(np.ndarray):
+        pass
+
+    def to_image(frame, matrix):
+        image = np.zeros((96, 128, 3), np.uint8).view(Image)
+        alive.append(weakref.ref(image))
+        most.append(sum(ref() is not None for ref in alive))
+        return image
+
+    most = []
+    monkeypatch.setattr(video, "_to_image", to_image)
+    list(predict_video(recognizer, make_video(tmp_path / "x.mp4"), every=30, workers=0))
+    assert max(most) <= 3
 
 
 @pytest.mark.parametrize(
@@ -144,7 +280,7 @@ def test_every_is_at_least_one(recognizer, tmp_path):
 @pytest.mark.parametrize("size", [(96, 128), (97, 129)])  # H.264 has even sides
 def test_a_written_video_has_the_same_frames(tmp_path, size):
     reader = VideoReader(make_video(tmp_path / "x.mp4", rate=24))
-    writer = VideoWriter(tmp_path / "new" / "y.mp4", reader)
+    writer = VideoWriter(tmp_path / "new" / "y.mp4", reader.rate)
     times = [0.0, 0.04, 0.1, 0.2, 0.22, 0.5]  # of a phone, whose rate changes
     for i, time in enumerate(times):
         writer.write(np.full((*size, 3), 40 * i, np.uint8), time)
@@ -181,7 +317,7 @@ def test_the_command(tiny_checkpoint, tmp_path, capsys):
     assert "2 files, 10 frames, 10 faces" in capsys.readouterr().err
     copy = VideoReader(tmp_path / "drawn" / "b.mp4")
     assert len(list(copy)) == 30 and copy.rate == Fraction(15)
-    assert read_image(tmp_path / "drawn" / "b.png").shape[1] == 1100
+    assert read_image(tmp_path / "drawn" / "b.timeline.png").shape[1] == 1100
     before = out.read_bytes()
     assert main([*command, "--out", str(out), "--resume", "--every", "3"]) == 1
     assert out.read_bytes() == before
@@ -195,6 +331,21 @@ def test_real_videos(shared, tmp_path):
     assert {r.faces[0].track for r in results} == {0}
     assert (results[0].faces[0].label, results[-1].faces[0].label) == ("neutral", "happiness")
     assert not any(r.faces for r in recognizer.predict_video(shared / "photos" / "no_face.mp4", every=10))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "white", "warnings"),  # where the white side is shown
+    [((-65536, 0, 0, 65536), "right", 0), ((64540, 11380, -11380, 64540), "left", 1)],  # mirrored; 10 degrees
+)
+def test_videos_that_are_mirrored_or_turned(tmp_path, monkeypatch, caplog, matrix, white, warnings):
+    picture = np.zeros((96, 128, 3), np.uint8)
+    picture[:, :32] = 255
+    a, b, c, d = matrix
+    monkeypatch.setattr(video, "_read_matrix", lambda frame: (a, b, 0, c, d, 0, 0, 0, 1 << 30))
+    image = next(iter(VideoReader(make_video(tmp_path / "x.mp4", 5, pictures=[picture] * 5)))).image
+    sides = {"left": image[:, :30].mean(), "right": image[:, -30:].mean()}
+    assert max(sides, key=sides.get) == white
+    assert len(caplog.records) == warnings and all("turned by" in r.message for r in caplog.records)
 
 
 def test_a_phone_held_upright(tmp_path):
