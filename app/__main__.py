@@ -13,6 +13,7 @@ import tempfile
 
 from fer.commands.common import EXIT_OK, EXIT_USAGE, add_detector, add_weights, recognizer_options
 from fer.errors import FerError
+from fer.terminal import set_up_streams
 
 from .logins import Logins, read_logins
 
@@ -53,6 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
+    set_up_streams()
     arguments = make_parser().parse_args(argv)
     try:
         _check_certificate(arguments.ssl_certfile, arguments.ssl_keyfile, arguments.ssl_keyfile_password)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
-import warnings
 
 from . import __version__
 from .commands import data, evaluate, predict, train
 from .commands.common import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from .errors import FerError
-from .terminal import PrintableFormatter, printable
+from .terminal import printable, set_up_streams
 
 _COMMANDS = predict.COMMANDS | train.COMMANDS | evaluate.COMMANDS | data.COMMANDS
 _EXTRAS = {"av": "video", "supervision": "video", "ray": "ray", "pandas": "ray"}
@@ -25,7 +23,7 @@ _AFTER_INTERRUPTION = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 all files read, 1 some failed, 2 usage, 3 out of time, 130 interrupted."""
-    _set_up_streams()
+    set_up_streams()
     arguments = _parse(sys.argv[1:] if argv is None else argv)
     logging.getLogger().setLevel(logging.WARNING if arguments.quiet else logging.INFO)
     try:
@@ -48,21 +46,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def _tell(arguments: argparse.Namespace, message: str) -> None:
     print("\n".join(map(printable, f"fer {arguments.command}: {message}".split("\n"))), file=sys.stderr)
-
-
-def _set_up_streams() -> None:
-    """Errors and log to stderr, where nothing that a file's name may hold does harm; other packages' warnings are hidden."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us
-            setattr(sys, name, open(os.devnull, "w"))
-        if hasattr(getattr(sys, name), "reconfigure"):
-            getattr(sys, name).reconfigure(errors="backslashreplace")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PrintableFormatter("%(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    if not sys.warnoptions:
-        for package in ("PIL", "numpy"):
-            warnings.filterwarnings("ignore", module=rf"{package}\b")
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

@@ -177,9 +177,12 @@ def _register_heif() -> bool:
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:
+    """RGB as it is, without a copy."""
     shape = array.shape
     if array.dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))) or 0 in shape:
         raise ImageError(f"expected an RGB image, uint8 [H,W,3]; got {array.dtype} {list(shape)}")
+    if len(shape) == 3 and shape[2] == 3:
+        return array
     if len(shape) == 3 and shape[2] == 1:
         array = array[..., 0]
     return np.asarray(_to_rgb(Image.fromarray(array)))
@@ -192,7 +195,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_8bit(values: np.ndarray) -> np.ndarray:

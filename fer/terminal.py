@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import warnings
 from collections.abc import Iterable
 from typing import TextIO
 
@@ -23,6 +25,22 @@ class PrintableFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return "\n".join(map(printable, super().format(record).split("\n")))
+
+
+def set_up_streams() -> None:
+    """For a program: log to stderr, harmless whatever the names of files hold; what other packages say of files is hidden."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))
+        if hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="backslashreplace")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    if not sys.warnoptions:
+        for package in ("PIL", "numpy"):
+            warnings.filterwarnings("ignore", module=rf"{package}\b")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
 def progress(iterable: Iterable | None = None, *, disable: bool = False, **options) -> tqdm:

@@ -6,7 +6,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -238,14 +238,12 @@ def open_sink(
     """
     check_out(path, resume, overwrite)
     if path is None:
-        yield TableSink()
+        with closing(TableSink()) as sink:
+            yield sink
         return
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(path):
         check_out(path, resume, overwrite)  # another may have written it meanwhile
-        sink = SINKS[path.suffix.lower()](path, emotions, resume, retry)
-        try:
+        with closing(SINKS[path.suffix.lower()](path, emotions, resume, retry)) as sink:
             yield sink
-        finally:
-            sink.close()

@@ -157,7 +157,7 @@ def test_mistakes_leave_the_rows_alone(ray, tiny_checkpoint, tmp_path, capsys, a
         out = tmp_path / "rows.csv"
         out.write_text("kept")
         filled = [a.format(port=port) for a in arguments]
-        assert predict(tiny_checkpoint, ROOT / "samples", "--out", out, *filled) == 2
+        assert predict(tiny_checkpoint, ROOT / "samples", "--out", out, "--overwrite", *filled) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert re.search(message, line)
     assert out.read_text() == "kept"

@@ -132,7 +132,9 @@ def test_the_command(tiny_checkpoint, tmp_path, capsys):
     out.write_bytes(whole[: len(whole) // 2])
     assert main([*command, "--out", str(out), "--resume"]) == 1
     assert out.read_bytes() == whole
-    assert main(["predict", str(tmp_path), *fixed, "--out", str(out)]) == 0  # a folder gives its images alone
+    assert (
+        main(["predict", str(tmp_path), *fixed, "--out", str(out), "--overwrite"]) == 0
+    )  # a folder gives its images alone
     capsys.readouterr()
     assert main([*command, "--annotate", str(tmp_path / "drawn")]) == 2
     assert "--annotate draws images and videos" in capsys.readouterr().err
