@@ -52,7 +52,9 @@ def progress(iterable: Iterable | None = None, *, disable: bool = False, **optio
     options["disable"] = disable or not log.isEnabledFor(logging.INFO)
     if sys.stderr.isatty():
         return tqdm(iterable, dynamic_ncols=True, **options)
-    return tqdm(iterable, file=_Lines(sys.stderr), mininterval=LINE_EVERY, delay=LINE_EVERY, **options)
+    return tqdm(
+        iterable, file=_Lines(sys.stderr), mininterval=LINE_EVERY, maxinterval=LINE_EVERY, delay=LINE_EVERY, **options
+    )
 
 
 class _Lines:
