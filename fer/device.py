@@ -30,7 +30,7 @@ def choose_device(name: str = "auto") -> str:
 
 @cache
 def has_bfloat16(device: str) -> bool:
-    """Whether autocast to bfloat16 is of use on the device. A CPU that only emulates it is 50 times slower by it."""
+    """Whether autocast to bfloat16 is of use on the device. A CPU that only emulates it is many times slower with it."""
     if device != "cpu":
         return True
     try:

@@ -65,8 +65,8 @@ def _tell_others(others: tuple[str, ...]) -> None:
 
 
 RESERVED = frozenset(  # columns of the rows of `fer predict` and of the shards of `fer pack`, beside one per class
-    ("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2", "detection_score", "label")
-    + ("confidence", "unsure", "image", "name")
+    ("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2", "detection_score", "detector")
+    + ("aligned", "label", "confidence", "unsure", "image", "name")
 )
 
 

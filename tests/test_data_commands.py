@@ -91,8 +91,8 @@ def data(tmp_path):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("check-data folder {data} --out {tmp}/file", "--out .*file: cannot be made a folder"),
-        ("check-data folder {data} --out {tmp}/file/inner", "--out .*inner: cannot be made a folder"),
+        ("check-data folder {data} --out {tmp}/file", "--out .*file: no folder that can be written"),
+        ("check-data folder {data} --out {tmp}/file/inner", "--out .*inner: no folder that can be written"),
         ("check-data folder {data} --workers -1", "--workers is a number of at least 0, not -1"),
         ("measure-template folder {data} --limit 0", "--limit is a number of at least 1, not 0"),
         ("measure-template folder {data} --limit -1", "--limit is a number of at least 1, not -1"),

@@ -217,9 +217,9 @@ class EmotionRecognizer:
         name = str(path) if isinstance(path, (str, os.PathLike)) else ""
         try:
             image = read_image(path, self.max_pixels)
-            return self._find(image)._replace(name=name, image=image if keep_image else None)
         except ValueError as error:
             return _Found(name, str(error).removeprefix(f"{name}: "), [], [], None)
+        return self._find(image)._replace(name=name, image=image if keep_image else None)
 
     def _find(self, image: np.ndarray) -> _Found:
         with self._own_detector() as detector:

@@ -344,11 +344,10 @@ def test_names_of_a_checkpoint_or_archive_are_not_run(tab, serve):
 @pytest.mark.slow
 def test_a_video_comes_back_annotated(tab, tmp_path):
     from fractions import Fraction
-    from types import SimpleNamespace
 
     from fer.inference.video import VideoWriter
 
-    writer = VideoWriter(tmp_path / "clip.mp4", SimpleNamespace(rate=Fraction(15)))
+    writer = VideoWriter(tmp_path / "clip.mp4", Fraction(15))
     for i, frame in enumerate(camera_frames()[:20]):
         writer.write(frame, i / 15)
     writer.close()

@@ -249,12 +249,12 @@ def test_a_video_with_frames_too_large_is_refused_before_it_is_decoded(work, upl
     monkeypatch.setattr(video, "MAX_FRAME_PIXELS", 128 * 96 - 1)
     path = upload("clip.mp4", film(3))
     *_, html = work.show_video(path)
-    assert "clip.mp4: 128x96 pixels in a frame, more than the limit" in html
+    assert "clip.mp4: 128x96 pixels, more than the limit" in html
     assert alive == [] and not path.exists()
 
 
 def test_a_large_video_is_shown_smaller_and_holds_few_frames(work, upload, monkeypatch, alive):
-    monkeypatch.setattr(video, "PIXELS_AHEAD", 128 * 96)
+    monkeypatch.setattr("fer.inference.video.IN_FLIGHT", 128 * 96)
     monkeypatch.setattr(video, "SIDE", 64)
     *_, html = work.show_video(upload("clip.mp4", film(12)))
     with av.open(io.BytesIO(linked(html, ".mp4"))) as container:

@@ -1,9 +1,13 @@
 """Whole runs on tiny data."""
 
+import fcntl
 import json
+import os
 import re
+import struct
 import subprocess
 import sys
+import termios
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,13 +106,17 @@ def test_a_run_killed_in_the_middle_of_an_epoch_resumes_to_the_same_end(tmp_path
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # inherited by the runs below
     subprocess.run(command(data, whole), check=True, capture_output=True)
 
-    process = subprocess.Popen(command(data, killed), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0)
+    ours, its = os.openpty()  # a terminal shows each step, if it is wide enough
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 24, 200, 0, 0))
+    process = subprocess.Popen(command(data, killed), stdout=subprocess.DEVNULL, stderr=its)
+    os.close(its)
     progress = b""
     while not re.search(rb"epoch 3/4:[^\n]* [3-9]/12 ", progress):  # in the middle of the third epoch
-        progress += process.stderr.read(256)
+        progress += os.read(ours, 256)
         assert process.poll() is None
     process.kill()  # SIGKILL: nothing can be saved now
-    process.communicate()
+    process.wait()
+    os.close(ours)
     assert len(history(killed)) == 2
 
     again = subprocess.run(command(data, killed), capture_output=True, text=True)
