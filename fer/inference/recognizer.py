@@ -70,7 +70,6 @@ class EmotionRecognizer:
         self.model = model.fold().to(self.device, memory_format=torch.channels_last)
         self.description, self.detector, self.batch_size = description, detector, batch_size
         self.max_pixels, self.min_face = max_pixels, min_face
-        self._idle = [detector]  # detectors that no thread uses
         self.template = np.asarray(description.template, float).reshape(-1, 2)
 
     @classmethod
@@ -208,6 +207,14 @@ class EmotionRecognizer:
         from .video import predict_video
 
         return predict_video(self, path, every, **options)
+
+    @property
+    def detector(self) -> Detector:
+        return self._detector
+
+    @detector.setter
+    def detector(self, detector: Detector) -> None:
+        self._detector, self._idle = detector, [detector]  # idle: those that no thread uses
 
     @property
     def classes(self) -> tuple[str, ...]:

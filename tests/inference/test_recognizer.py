@@ -1,3 +1,4 @@
+import copy
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -170,6 +171,14 @@ def test_threads_may_share_a_recogniser(request, tmp_path, name):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda i: recognizer(images[i]), order))
     assert [answer == expected[i] for answer, i in zip(answers, order)] == [True] * len(order)
+
+
+def test_a_copy_may_have_another_detector(recognizer):
+    other = copy.copy(recognizer)
+    other.detector = FakeDetector(side=20)
+    for _ in range(2):
+        (a,), (b,) = recognizer(photo(1)), other(photo(1))
+        assert (a.box[2] - a.box[0], b.box[2] - b.box[0]) == (30, 20)
 
 
 def test_interleaved_generators_touch_no_thread_counts(recognizer):
