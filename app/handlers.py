@@ -15,6 +15,7 @@ from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.results import ImageResult
 from fer.inference.rows import Tally, to_rows
 from fer.inference.sinks import open_sink
+from fer.runtimes import count_cores
 
 from . import video, views
 from .budget import PixelBudget, count_pixels
@@ -42,14 +43,10 @@ class Handlers:
     def __init__(self, recognizer: EmotionRecognizer, arrivals: Path):
         self.arrivals = arrivals
         self._recognizer = copy.copy(recognizer)
+        self._recognizer.detector = recognizer.detector.for_threads(count_cores())
         self._recognizer.max_pixels = min(recognizer.max_pixels, MAX_PIXELS)
         self._pictures, self._videos = PixelBudget(HELD_PIXELS), PixelBudget(HELD_FRAME_PIXELS)
         self.description = recognizer.description
-
-    def _own(self) -> EmotionRecognizer:
-        own = copy.copy(self._recognizer)
-        own.detector = own.detector.copy()
-        return own
 
     def recognise(
         self, paths: Iterable[str | Path], make: Callable[[ImageResult], Made], limit: int = MAX_FILES
@@ -59,16 +56,15 @@ class Handlers:
         `make` sees the picture, which is gone when the next one is decoded. Whatever is wrong with an upload gives a result
         with its `error`, and the others go on.
         """
-        own = self._own()
         for upload in open_uploads(paths, self.arrivals, limit):
-            yield self._look_at(upload, own, make)
+            yield self._look_at(upload, make)
 
-    def _look_at(self, upload: Upload, own: EmotionRecognizer, make: Callable[[ImageResult], Made]) -> Made:
+    def _look_at(self, upload: Upload, make: Callable[[ImageResult], Made]) -> Made:
         problem = upload.error
         try:
             if not problem:
                 with self._pictures.hold(count_pixels(upload.data, self._recognizer.max_pixels)):
-                    return make(_read(upload, own))
+                    return make(_read(upload, self._recognizer))
         except Exception as error:
             log.exception("an upload failed")
             problem = f"could not be looked at ({type(error).__name__})"
@@ -125,7 +121,7 @@ class Handlers:
         copy = video.AnnotatedCopy(path)
         with self._videos.hold(copy.pixels):
             reported = 0.0
-            for result in copy.look(self._own()):
+            for result in copy.look(self._recognizer):
                 copy.add(result)
                 if time.monotonic() - reported > REPORT:
                     reported = time.monotonic()

@@ -18,6 +18,7 @@ from fer.images import read_image
 from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.results import Face, ImageResult
 from fer.inference.video import Tracks
+from fer.runtimes import count_cores
 
 from .budget import PixelBudget, count_pixels
 
@@ -41,15 +42,15 @@ class _Session:
 
 
 class LiveView:
-    """Looks at the frames of any number of cameras, one frame at a time; it keeps no picture.
+    """Looks at the frames of any number of cameras; it keeps no picture.
 
     Args:
-        recognizer: its network is shared, its detector copied.
+        recognizer: its network is shared.
     """
 
     def __init__(self, recognizer: EmotionRecognizer):
         self.recognizer = copy.copy(recognizer)
-        self.recognizer.detector = recognizer.detector.copy()
+        self.recognizer.detector = recognizer.detector.for_threads(count_cores())
         self.recognizer.detector.max_side = DETECTION_SIDE
         self.sessions: OrderedDict[str, _Session] = OrderedDict()
         self.lock, self.budget = Lock(), PixelBudget(HELD_PIXELS)
@@ -75,8 +76,8 @@ class LiveView:
             data, session = _decode(request["picture"]), str(request["session"])[:64]
             with self.budget.hold(count_pixels(data, MAX_PIXELS)):
                 image = read_image(data, MAX_PIXELS)
+                found = ImageResult("", self.recognizer(image), time=time.monotonic())
                 with self.lock:
-                    found = ImageResult("", self.recognizer(image), time=time.monotonic())
                     result = self._session(session).follow(found)
                 attention = bool(request.get("attention"))
                 faces = [self._describe(face, attention) for face in result.faces]

@@ -121,7 +121,7 @@ def benchmark_files(recognizer: EmotionRecognizer, paths: list[Path], workers: i
     def together() -> int:
         return sum(len(result.faces) for result in recognizer.predict_paths(paths, workers=workers))
 
-    whole = recognizer.detector.copy()
+    whole = recognizer.detector.for_threads(1)
     whole.max_side = MAX_SIDE
     together()  # everything is warm, and the files are in the system's memory
     works = {"naive": naive, "one by one": one_by_one, "fer predict": together}

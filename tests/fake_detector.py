@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,8 +16,8 @@ class FakeDetector:
     side: int = 30  # pixels of the smallest
     name: str = "fake"
 
-    def copy(self):
-        return replace(self)
+    def for_threads(self, threads: int):
+        return self
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         ends = [5 + self.side + k for k in range(image[0, 0, 0])]

@@ -74,7 +74,7 @@ def test_jsonl(tiny_checkpoint, photos, tmp_path):
 
 def test_an_image_without_a_face_is_a_row(tiny_checkpoint, tmp_path, capsys):
     write_image(tmp_path / "wall.png", np.full((80, 80, 3), 120, np.uint8))
-    arguments = ["--weights", str(tiny_checkpoint), "--detector", "haar", "--out", str(tmp_path / "faces.jsonl")]
+    arguments = ["--weights", str(tiny_checkpoint), "--detector", "yunet", "--out", str(tmp_path / "faces.jsonl")]
     assert main(["predict", str(tmp_path / "wall.png"), *arguments]) == 0
     assert json.loads((tmp_path / "faces.jsonl").read_text())["status"] == "no_face"
     assert main(["predict", str(tmp_path / "wall.png"), *arguments[:4]]) == 0
@@ -246,7 +246,9 @@ def test_train_then_evaluate(tmp_path, capsys):
 def test_benchmark_reports_each_figure(tiny_checkpoint, capsys):
     photo = str(ROOT / "samples" / "astronaut.jpg")
     assert (
-        main(["benchmark", "--weights", str(tiny_checkpoint), "--seconds", "0", "--photo", photo, "--detector", "haar"])
+        main(
+            ["benchmark", "--weights", str(tiny_checkpoint), "--seconds", "0", "--photo", photo, "--detector", "yunet"]
+        )
         == 0
     )
     out = capsys.readouterr().out

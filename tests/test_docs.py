@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas
 import pytest
 
-from fer.faces import DetectorUnavailable, detectors
 from fer.images import read_image
 from fer.inference.video import TICK
 
@@ -45,10 +44,6 @@ def make_clip(path: Path) -> None:
     ],
 )
 def test_snippets(tmp_path, monkeypatch, capsys, document, said):
-    def no_network():
-        raise DetectorUnavailable("no network here")
-
-    monkeypatch.setattr(detectors, "_download_yunet", no_network)  # Haar takes over
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "samples", "samples")
     make_clip(tmp_path / "clip.mp4")

@@ -53,7 +53,7 @@ def recognizer_options(arguments: argparse.Namespace) -> dict:
 
 
 def add_detector(
-    parser: argparse.ArgumentParser, what: str = "face detector; none: images are crops", default: str = "auto"
+    parser: argparse.ArgumentParser, what: str = "face detector; none: images are crops", default: str = "yunet"
 ) -> None:
     from ..faces import DETECTORS
 
@@ -80,4 +80,4 @@ def add_face_limits(parser: argparse.ArgumentParser) -> None:
 
 
 def add_detector_weights(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--detector-weights", metavar="FILE", help="ONNX file for YuNet, instead of the download")
+    parser.add_argument("--detector-weights", metavar="FILE", help="another ONNX file of YuNet")

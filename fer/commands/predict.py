@@ -178,7 +178,6 @@ def _recognise(
         return predict_files(recognizer, paths, arguments.every, bool(arguments.annotate), arguments.workers)
     from ..inference.ray_engine import predict_with_ray
 
-    options |= {"detector": recognizer.detector.name}  # the same on all machines
     return predict_with_ray(paths, options, arguments.every, arguments.workers)
 
 

@@ -109,7 +109,7 @@ def evaluate_checkpoint(
             checkpoint's training keeps it), and images of test that occur in validation, are left out of
             `accuracy_without_duplicates`; None looks in `data`.
             `flip`: average the logits with those of the mirrored image. `detector`: none takes the images as the dataset
-            gives them; auto, yunet and haar (with `detector_weights`) treat crops as inference treats photos: the largest face
+            gives them; yunet (with `detector_weights`) treats crops as inference treats photos: the largest face
             is found and cut out; photos are cut by their annotation in any case. `device`, `batch_size`.
 
     Returns:

@@ -1,14 +1,15 @@
 """Finding faces and cutting them out."""
 
 from .alignment import align_crop, crop_face, is_upright, measure_template
-from .detectors import DETECTORS, MIN_SCORE, Detection, Detector, DetectorUnavailable, create_detector
+from .detection import Detection, Detector
+from .detectors import DETECTORS, create_detector
+from .yunet import MIN_SCORE
 
 __all__ = [
     "DETECTORS",
     "MIN_SCORE",
     "Detection",
     "Detector",
-    "DetectorUnavailable",
     "align_crop",
     "create_detector",
     "crop_face",

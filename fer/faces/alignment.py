@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from .detectors import Detection, Detector
+from .detection import Detection, Detector
 
 UPRIGHT = 25.0  # degrees; 98.5 % of FER+ faces are
 

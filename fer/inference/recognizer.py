@@ -6,7 +6,6 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -37,7 +36,7 @@ class _Found(NamedTuple):
 class EmotionRecognizer:
     """Finds faces and recognises their emotions.
 
-    Any number of threads may use one recogniser at the same time: each gets a detector that no other uses meanwhile.
+    Any number of threads may use one recogniser at the same time.
 
     Args:
         model: a DAN in eval mode.
@@ -77,7 +76,7 @@ class EmotionRecognizer:
         cls,
         weights: str | os.PathLike = DEFAULT_WEIGHTS,
         *,
-        detector: str = "auto",
+        detector: str = "yunet",
         detector_weights: str | os.PathLike | None = None,
         device: str = "auto",
         batch_size: int = 16,
@@ -89,14 +88,13 @@ class EmotionRecognizer:
 
         Args:
             weights: the name of shipped weights, or the path of a `.safetensors` checkpoint.
-            detector: auto, yunet, haar or none (each image is one crop).
-            detector_weights: an ONNX file for YuNet, instead of the download.
+            detector: yunet or none (each image is one crop).
+            detector_weights: another ONNX file of YuNet than that of the package.
             min_score: YuNet drops faces of a lower detection score, 0..1.
 
         Raises:
             ValueError: no such weights, or not a checkpoint of this package; unknown detector or device; a number out of
                 its range.
-            DetectorUnavailable: YuNet was asked for by name and cannot be had.
         """
         model, description = load_checkpoint(find_checkpoint(weights))
         found = create_detector(detector, detector_weights, min_score)
@@ -111,7 +109,7 @@ class EmotionRecognizer:
         Raises:
             ValueError: the image cannot be read.
         """
-        (result,) = self._classify([self._find(read_image(image, self.max_pixels))])
+        (result,) = self._classify([self._find(read_image(image, self.max_pixels), self.detector)])
         return result.faces
 
     def predict_crops(self, crops: Sequence[np.ndarray]) -> np.ndarray:
@@ -188,13 +186,14 @@ class EmotionRecognizer:
     ) -> Iterator[_Found]:
         """What `_read_and_find` gives of each path, in order, by several threads."""
         if workers == 0:
-            yield from (self._read_and_find(path, keep_images) for path in paths)
+            yield from (self._read_and_find(path, keep_images, self.detector) for path in paths)
             return
+        detector = self.detector.for_threads(workers)
         with ThreadPoolExecutor(workers) as pool:
             under_way: deque[Future[_Found]] = deque()
             try:
                 for path in paths:
-                    under_way.append(pool.submit(self._read_and_find, path, keep_images))
+                    under_way.append(pool.submit(self._read_and_find, path, keep_images, detector))
                     if len(under_way) >= ahead:
                         yield under_way.popleft().result()
                 while under_way:
@@ -209,28 +208,19 @@ class EmotionRecognizer:
         return predict_video(self, path, every, **options)
 
     @property
-    def detector(self) -> Detector:
-        return self._detector
-
-    @detector.setter
-    def detector(self, detector: Detector) -> None:
-        self._detector, self._idle = detector, [detector]  # idle: those that no thread uses
-
-    @property
     def classes(self) -> tuple[str, ...]:
         return self.description.classes
 
-    def _read_and_find(self, path: ImageSource, keep_image: bool) -> _Found:
+    def _read_and_find(self, path: ImageSource, keep_image: bool, detector: Detector) -> _Found:
         name = str(path) if isinstance(path, (str, os.PathLike)) else ""
         try:
             image = read_image(path, self.max_pixels)
         except ValueError as error:
             return _Found(name, str(error).removeprefix(f"{name}: "), [], [], None)
-        return self._find(image)._replace(name=name, image=image if keep_image else None)
+        return self._find(image, detector)._replace(name=name, image=image if keep_image else None)
 
-    def _find(self, image: np.ndarray) -> _Found:
-        with self._own_detector() as detector:
-            detections = detector(image)
+    def _find(self, image: np.ndarray, detector: Detector) -> _Found:
+        detections = detector(image)
         if detector.name == "none":
             cut = [[image]]
         else:
@@ -238,18 +228,6 @@ class EmotionRecognizer:
             cut = [self.cut(image, d) for d in detections]
         inputs = [[self.description.preprocessing.prepare(crop) for crop in crops] for crops in cut]
         return _Found("", "", detections, inputs, None)
-
-    @contextmanager
-    def _own_detector(self) -> Iterator[Detector]:
-        """A detector for this thread alone; they are used again, so there are as many as threads at a time."""
-        try:
-            detector = self._idle.pop()
-        except IndexError:
-            detector = self.detector.copy()
-        try:
-            yield detector
-        finally:
-            self._idle.append(detector)
 
     def cut(self, image: np.ndarray, face: Detection | Face) -> list[np.ndarray]:
         """The crops of a face that the network sees, RGB uint8 [H,W,3] -> [crop_size,crop_size,3] each.

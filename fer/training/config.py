@@ -83,7 +83,9 @@ class TrainConfig:
     compile: bool = _option(False, "torch.compile: slow start, faster steps")
     workers: int = _option(1, "processes that load images; 0 loads in the training process")
     cache: bool = _option(False, "keep prepared crops in a temporary file, so that each image is decoded once")
-    detector_weights: str = _option("", "ONNX file of YuNet, which measures the template; empty: the download")
+    detector_weights: str = _option(
+        "", "ONNX file of YuNet, which measures the template; empty: the one of the package"
+    )
     # run
     out: str = _option("", "folder of the run")
     resume: bool = _option(False, "go on from the last checkpoint in --out")

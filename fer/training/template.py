@@ -11,7 +11,7 @@ import numpy as np
 
 from ..data import Samples
 from ..distributed import rank
-from ..faces import DetectorUnavailable, create_detector, measure_template
+from ..faces import create_detector, measure_template
 from ..terminal import progress
 from .config import TrainConfig
 
@@ -35,11 +35,7 @@ def measure_missing_template(config: TrainConfig, samples: Samples) -> TrainConf
     """
     if config.template or samples.boxes is not None:
         return replace(config, template=photo_template(config.template, samples))
-    try:
-        detector = create_detector("yunet", config.detector_weights or None)
-    except DetectorUnavailable as error:
-        log.warning("the template is not measured: %s; inference will cut faces by their box", error)
-        return config
+    detector = create_detector("yunet", config.detector_weights or None)
     order = np.random.default_rng(0).permutation(len(samples))[:MEASURED]
     bar = progress(order, desc="template", unit="crop", disable=rank() > 0)
     try:

@@ -74,13 +74,13 @@ def write_video(path: Path) -> None:
 
 
 def predict(tiny_checkpoint, *arguments) -> int:
-    fixed = ["--weights", tiny_checkpoint, "--detector", "haar", "--device", "cpu"]
+    fixed = ["--weights", tiny_checkpoint, "--detector", "yunet", "--device", "cpu"]
     return main(["predict", *map(str, [*arguments, *fixed])])
 
 
 def predict_elsewhere(tiny_checkpoint, *arguments) -> int:
     """`predict` by Ray in a process of its own."""
-    fixed = ["--weights", tiny_checkpoint, "--detector", "haar", "--device", "cpu", "--engine", "ray"]
+    fixed = ["--weights", tiny_checkpoint, "--detector", "yunet", "--device", "cpu", "--engine", "ray"]
     command = [sys.executable, "-m", "fer.cli", "predict", *map(str, [*arguments, *fixed])]
     return subprocess.run(command, timeout=120, capture_output=True).returncode
 

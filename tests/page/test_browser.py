@@ -20,8 +20,7 @@ from app.page import build_page, launch_options  # noqa: E402
 from fer.inference.recognizer import EmotionRecognizer  # noqa: E402
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
-YUNET = Path(__file__).resolve().parents[3] / "shared/models/yunet_n_320_320.onnx"
-CLIP = YUNET.parents[1] / "photos/single_face.mp4"
+CLIP = Path(__file__).resolve().parents[3] / "shared/photos/single_face.mp4"
 
 pytestmark = [
     pytest.mark.browser,
@@ -46,10 +45,9 @@ def serve(arrivals):
     """Starts the page with the shipped weights, or with other names for their classes; -> its address."""
     before, pages = os.environ.get("GRADIO_TEMP_DIR"), []
     os.environ["GRADIO_TEMP_DIR"] = str(arrivals)
-    found = {"detector_weights": YUNET} if YUNET.exists() else {"detector": "haar"}
 
     def start(classes: tuple[str, ...] = ()) -> str:
-        recognizer = EmotionRecognizer.from_pretrained(**found)
+        recognizer = EmotionRecognizer.from_pretrained()
         recognizer.description.classes = classes or recognizer.classes
         pages.append(build_page(recognizer))
         _, address, _ = pages[-1].launch(**launch_options(), prevent_thread_lock=True, quiet=True)

@@ -278,7 +278,7 @@ def test_the_command_serves_https_and_leaves_nothing(tiny_checkpoint, tmp_path):
     key, certificate = self_signed(tmp_path)
     environment = os.environ | {"TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(ROOT)}
     (tmp_path / "tmp").mkdir()
-    command = [sys.executable, "-m", "app", "--weights", str(tiny_checkpoint), "--detector", "haar"]
+    command = [sys.executable, "-m", "app", "--weights", str(tiny_checkpoint), "--detector", "yunet"]
     command += ["--ssl-keyfile", str(key), "--ssl-certfile", str(certificate)]
     with subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         try:

@@ -7,7 +7,6 @@ from conftest import make_ferplus
 
 from fer.data import load_samples
 from fer.data.samples import Samples
-from fer.faces import DetectorUnavailable
 from fer.images import write_image
 from fer.labels import EMOTIONS
 from fer.training import template as template_module
@@ -27,7 +26,7 @@ def make_photos(landmarks: bool) -> Samples:
 
 
 def no_detector(*_):
-    raise DetectorUnavailable("no network")
+    raise AssertionError("a detector was asked for")
 
 
 @pytest.mark.parametrize(
@@ -44,13 +43,6 @@ def test_photos(given, landmarks, expected, monkeypatch):
     assert config.template == expected
 
 
-def test_without_a_detector_crops_have_no_template(ferplus_tree, monkeypatch, caplog):
-    monkeypatch.setattr(template_module, "create_detector", no_detector)
-    config = measure_missing_template(TrainConfig(), load_samples("ferplus", ferplus_tree, "train"))
-    assert config.template == []
-    assert "the template is not measured: no network; inference will cut faces by their box" in caplog.text
-
-
 def test_a_run_measures_its_template_once(shared, tmp_path, monkeypatch):
     """Real crops: the median lies where the recipe of FER+ says; a resumed run keeps it."""
     real = load_samples("ferplus", shared / "data" / "ferplus", "val")
@@ -59,7 +51,6 @@ def test_a_run_measures_its_template_once(shared, tmp_path, monkeypatch):
         write_image(data / "FER2013Train" / f"fer{i:07d}.png", real.read(i))
     fields = {"data": str(data), "out": str(tmp_path / "run"), "device": "cpu", "workers": 0, "augmentation": "none"}
     fields |= {"backbone": "mobilefacenet-128", "input_size": 32, "num_heads": 1, "batch_size": 16, "epochs": 2}
-    fields["detector_weights"] = str(shared / "models" / "yunet_n_320_320.onnx")
     with pytest.raises(KeyboardInterrupt):
         fit(TrainConfig(**fields), on_epoch=interrupt)
     saved = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["template"]
@@ -73,6 +64,5 @@ def test_damaged_crops_are_passed_over(shared):
     real = load_samples("ferplus", shared / "data" / "ferplus", "val").subset(np.arange(20))
     images = [b"no image", *real.images[:19]]
     samples = Samples(images, real.targets, real.names, real.classes, "", "label")
-    detector = str(shared / "models" / "yunet_n_320_320.onnx")
-    config = measure_missing_template(TrainConfig(detector_weights=detector), samples)
+    config = measure_missing_template(TrainConfig(), samples)
     assert len(config.template) == 10

@@ -1,0 +1,34 @@
+"""What a detector gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """A face: `box` xyxy float [4] and `landmarks` [5,2] in pixels (right eye, left eye, nose, right and left mouth
+    corner; None where the detector gives none), `score` 0..1 (NaN where it gives none)."""
+
+    box: np.ndarray
+    landmarks: np.ndarray | None
+    score: float
+
+
+class Detector(Protocol):
+    """Any number of threads may call a detector at the same time."""
+
+    name: str
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        """RGB uint8 [H,W,3] -> the faces, largest first."""
+
+    def for_threads(self, threads: int) -> Detector:
+        """One that does the same, and is fast with so many calls at the same time."""
+
+
+def largest_first(faces: list[Detection]) -> list[Detection]:
+    return sorted(faces, key=lambda f: -float(np.prod(f.box[2:] - f.box[:2])))

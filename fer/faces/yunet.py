@@ -1,0 +1,129 @@
+"""YuNet (Wu et al. 2023, doi:10.1007/s11633-023-1423-y): boxes and landmarks of faces of about 10 to 300 pixels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..runtimes import Session
+from .detection import Detection, largest_first
+
+WEIGHTS = Path(__file__).with_name("yunet_n_320_320.onnx")
+MIN_SCORE = 0.6
+MAX_OVERLAP = 0.3  # of the boxes of two faces; of more, the one of the lower score is dropped
+STRIDES = (8, 16, 32)  # pixels between the places where the network looks for faces of three sizes
+LEAST_SIDE = 160  # a smaller image is enlarged to it
+
+
+class YuNet:
+    """The detector; any number of threads may call it at the same time.
+
+    Args:
+        weights: another ONNX file of YuNet; None takes the one that comes with the package.
+        min_score: faces below it are dropped.
+        max_side: larger images are reduced to it for detection, and to twice as much where no face is found then.
+        parallel: see `Session`.
+
+    Raises:
+        ValueError: no such file, or not a YuNet; `min_score` out of 0..1.
+    """
+
+    name = "yunet"
+
+    def __init__(
+        self,
+        weights: str | os.PathLike | None = None,
+        min_score: float = MIN_SCORE,
+        max_side: int = 640,
+        parallel: int | None = None,
+    ):
+        if not 0 <= min_score <= 1:
+            raise ValueError(f"min_score is a detection score between 0 and 1, not {min_score}")
+        self.path, self.min_score, self.max_side = Path(weights or WEIGHTS), min_score, max_side
+        if not self.path.is_file():
+            raise ValueError(f"{self.path}: no such detector model; give an ONNX file of YuNet, or none")
+        self.session = Session(self.path, (1, 3, -1, -1), parallel)
+        if missing := {f"{kind}_{s}" for kind in ("cls", "obj", "bbox", "kps") for s in STRIDES} - {
+            *self.session.outputs
+        }:
+            raise ValueError(f"{self.path}: not a YuNet: it has no outputs {', '.join(sorted(missing))}")
+
+    def for_threads(self, threads: int) -> YuNet:
+        """Another one that does the same, for so many calls at the same time."""
+        return YuNet(self.path, self.min_score, self.max_side, threads)
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        side = max(image.shape[:2])
+        faces = self._detect(image, min(side, self.max_side))
+        return faces if faces or side <= self.max_side else self._detect(image, min(side, 2 * self.max_side))
+
+    def _detect(self, image: np.ndarray, side: int) -> list[Detection]:
+        """The faces of `image` when its longer side has `side` pixels, or LEAST_SIDE where it has less."""
+        h, w = image.shape[:2]
+        scale = max(side, LEAST_SIDE) / max(h, w)
+        if min(h, w) * scale < 8:
+            return []  # a strip; the network makes things up in it
+        if scale != 1:
+            size = (max(1, round(w * scale)), max(1, round(h * scale)))
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        x = to_input(image)
+        boxes, landmarks, scores = decode(self.session(x), x.shape[3] // min(STRIDES), self.min_score)
+        kept = suppress(boxes, scores)
+        return largest_first([Detection(boxes[i] / scale, landmarks[i] / scale, float(scores[i])) for i in kept])
+
+
+def to_input(image: np.ndarray) -> np.ndarray:
+    """RGB uint8 [H,W,3] -> BGR float32 [1,3,H',W'], with black on the right and below up to a multiple of the last stride."""
+    h, w = image.shape[:2]
+    image = cv2.copyMakeBorder(image, 0, -h % STRIDES[-1], 0, -w % STRIDES[-1], cv2.BORDER_CONSTANT)
+    return cv2.dnn.blobFromImage(image, swapRB=True)
+
+
+def decode(
+    outputs: Mapping[str, np.ndarray], columns: int, min_score: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the network says at each place -> boxes xyxy [M,4], landmarks [M,5,2] and scores [M] of at least `min_score`.
+
+    A place of stride s in row r and column c has the score sqrt(cls * obj). Its face has its middle at ((c, r) + bbox[:2]) * s,
+    the sides exp(bbox[2:]) * s, and the landmarks (kps + (c, r)) * s.
+
+    Args:
+        outputs: cls [1,P,1], obj [1,P,1], bbox [1,P,4] and kps [1,P,10], each followed by _ and the stride.
+        columns: places in a row of the smallest stride.
+    """
+    boxes, landmarks, scores = [], [], []
+    for stride in STRIDES:
+        cls, obj, bbox, kps = (outputs[f"{kind}_{stride}"][0] for kind in ("cls", "obj", "bbox", "kps"))
+        score = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1))[:, 0]
+        places = np.flatnonzero(score >= min_score)
+        row, column = np.divmod(places, columns * STRIDES[0] // stride)
+        corner = np.stack([column, row], 1).astype(np.float32)  # [M,2]
+        middle, half = (corner + bbox[places, :2]) * stride, np.exp(bbox[places, 2:]) * stride / 2
+        boxes.append(np.concatenate([middle - half, middle + half], 1))
+        landmarks.append((kps[places].reshape(-1, 5, 2) + corner[:, None]) * stride)
+        scores.append(score[places])
+    found = np.concatenate(boxes), np.concatenate(landmarks), np.concatenate(scores)
+    finite = np.isfinite(found[0]).all(1) & np.isfinite(found[1]).all((1, 2))
+    return tuple(values[finite] for values in found)
+
+
+def suppress(boxes: np.ndarray, scores: np.ndarray, max_overlap: float = MAX_OVERLAP) -> list[int]:
+    """Greedy suppression of boxes xyxy [M,4] that overlap one of a higher score -> the indices that stay, best first.
+
+    The overlap is the intersection over the union of the boxes in whole pixels, as OpenCV computes it.
+    """
+    corners, sides = np.trunc(boxes[:, :2]), np.trunc(boxes[:, 2:] - boxes[:, :2])
+    areas, left = sides.prod(1), np.argsort(-scores, kind="stable")
+    kept = []
+    while len(left):
+        best, left = left[0], left[1:]
+        kept.append(int(best))
+        low = np.maximum(corners[best], corners[left])
+        high = np.minimum(corners[best] + sides[best], corners[left] + sides[left])
+        shared = np.clip(high - low, 0, None).prod(1)
+        left = left[shared <= max_overlap * (areas[best] + areas[left] - shared)]
+    return kept
