@@ -82,7 +82,7 @@ def test_threads_keep_no_memory_of_pictures_that_are_done():
     done.set()
     for thread in threads:
         thread.join()
-    assert after - before < 200  # one of the pictures has 100 MB
+    assert after - before < 500  # each of the pictures takes several times 100 MB while it is read
 
 
 def resident() -> float:
