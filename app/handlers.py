@@ -35,7 +35,7 @@ class Handlers:
     """The work of the page, for any number of users at once.
 
     Args:
-        recognizer: its network is shared; each piece of work has a detector of its own and takes one core, so that
+        recognizer: its network and its detector are shared; finding faces takes one core for each piece of work, so that
             others get their turn.
         arrivals: the folder where uploads arrive; paths elsewhere are not touched.
     """

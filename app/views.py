@@ -235,7 +235,7 @@ CALIBRATED = (
 ABOUT = """
 ## What this is
 A DAN ("Distract Your Attention", [Wen et al. 2021](https://arxiv.org/abs/2109.07270)) with {heads} attention heads on the
-backbone {backbone}, trained on {dataset}. It names one of: {classes}. Faces are found by OpenCV.
+backbone {backbone}, trained on {dataset}. It names one of: {classes}. Faces are found by YuNet.
 
 ## How good it is
 {figures}

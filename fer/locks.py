@@ -22,9 +22,9 @@ class LockedError(FerError):
 
 @contextmanager
 def exclusive(path: str | os.PathLike) -> Iterator[None]:
-    """Within: no other process that asks gets `path`. The lock ends with its process, however that ends.
+    """Hold a lock on `path` for the time of a `with` block. The system releases it if the process dies.
 
-    It is a lock of the system on a file beside `path`, which tells who holds it and goes with the lock.
+    The lock is on a file beside `path`, which names the process that holds it and is removed at the end.
 
     Raises:
         LockedError: another process, or this one, holds it already; the message names the process.

@@ -15,9 +15,9 @@ def count_cores() -> int:
 
 
 def _import_openvino():
-    """OpenVINO without its telemetry: by itself its import looks up a host and writes the user's identifier into ~/intel.
+    """OpenVINO without its telemetry, which would look up a host on import and write an identifier of the user into ~/intel.
 
-    What is barred here is a package of its own, without which OpenVINO does all else.
+    The telemetry is a separate package. Its import is blocked here; everything else in OpenVINO works without it.
     """
     sys.modules.setdefault("openvino_telemetry", None)
     import openvino

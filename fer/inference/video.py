@@ -92,9 +92,7 @@ class VideoReader:
         for frame in self._decode():
             start = frame.time if start is None else start
             time = self.number / self.rate if frame.time is None else frame.time - start
-            if (
-                frame.rotation != rotation
-            ):  # not for each: the side data of a frame keep it until the garbage collection
+            if frame.rotation != rotation:  # reading the side data of every frame would keep all frames in memory
                 rotation, matrix = frame.rotation, _read_matrix(frame)
                 if matrix and not is_quarter_turn(matrix):
                     log.warning(
