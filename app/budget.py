@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
 
 from PIL import Image
+
+from fer.images import open_image
 
 # A picture in one block goes back to the system when it is done; of many small blocks each thread would keep as many as its
 # largest picture had.
@@ -58,7 +59,7 @@ class PixelBudget:
 def count_pixels(data: bytes, limit: int) -> int:
     """The pixels of an image by its header, at most `limit`, beyond which it is refused; `limit` where none can be read."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(data) as image:
             return min(image.width * image.height, limit)
     except Exception:  # reading it will say what is wrong
         return limit

@@ -10,7 +10,7 @@ from . import __version__
 from .commands import data, evaluate, predict, train
 from .commands.common import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from .errors import FerError
-from .terminal import printable, set_up_streams
+from .terminal import printable_lines, set_up_streams
 
 _COMMANDS = predict.COMMANDS | train.COMMANDS | evaluate.COMMANDS | data.COMMANDS
 _EXTRAS = {"av": "video", "supervision": "video", "ray": "ray", "pandas": "ray"}
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _tell(arguments: argparse.Namespace, message: str) -> None:
-    print("\n".join(map(printable, f"fer {arguments.command}: {message}".split("\n"))), file=sys.stderr)
+    print(printable_lines(f"fer {arguments.command}: {message}"), file=sys.stderr)
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

@@ -74,7 +74,7 @@ def read_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         return _from_array(source)
     name = str(source) if isinstance(source, (str, os.PathLike)) else "image"
     try:
-        with _open(source) as image:
+        with open_image(source) as image:
             if image.width * image.height > max_pixels or max(image.size) > MAX_SIDE:
                 limit = f"{max_pixels} in all and {MAX_SIDE} a side"
                 raise ImageError(f"{image.width}x{image.height} pixels, more than the limit of {limit}")
@@ -93,8 +93,12 @@ def read_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 
 @contextmanager
-def _open(source: str | os.PathLike | bytes | BinaryIO | Image.Image) -> Iterator[Image.Image]:
-    """The image of a source; nothing but its header is read, or less where it is of another format."""
+def open_image(source: str | os.PathLike | bytes | BinaryIO | Image.Image) -> Iterator[Image.Image]:
+    """The PIL image of a source, of one of READ_FORMATS, for the time of a `with` block; only its header is read.
+
+    Raises:
+        ImageError: another format or kind of source; also what Pillow's decoders raise.
+    """
     if isinstance(source, Image.Image):
         yield source
         return

@@ -20,15 +20,24 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def printable_lines(text: str) -> str:
+    """As `printable`, for text of several lines."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 class PrintableFormatter(logging.Formatter):
     """Messages whose lines are printable."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return "\n".join(map(printable, super().format(record).split("\n")))
+        return printable_lines(super().format(record))
 
 
 def set_up_streams() -> None:
-    """For a program: log to stderr, harmless whatever the names of files hold; what other packages say of files is hidden."""
+    """Set up output and log of a program.
+
+    The log goes to stderr with control characters in file names escaped. Warnings of Pillow and NumPy about damaged files
+    are hidden, since our own messages tell of them.
+    """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us
             setattr(sys, name, open(os.devnull, "w"))
@@ -44,7 +53,7 @@ def set_up_streams() -> None:
 
 
 def progress(iterable: Iterable | None = None, *, disable: bool = False, **options) -> tqdm:
-    """tqdm's bar on a terminal, and a line from time to time elsewhere; nothing where information is not logged.
+    """A progress bar on a terminal, elsewhere a line every LINE_EVERY seconds; none where INFO is not logged (--quiet).
 
     Args:
         options: of tqdm.

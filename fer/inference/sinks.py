@@ -10,9 +10,9 @@ from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 
-from .. import terminal
 from ..files import write_atomically
 from ..locks import exclusive
+from ..terminal import printable
 from .resuming import check_columns, csv_line, csv_records, is_begun, json_records, keep_rows, rows_of
 from .rows import BOOLEANS, COLUMNS, INTEGERS, TEXTS
 
@@ -35,7 +35,7 @@ class RowSink:
 
     def has(self, path: str) -> bool:
         """Whether all rows of `path` are there."""
-        return path in self.done or printable(path) in self.done  # as Parquet spells it
+        return path in self.done or to_unicode(path) in self.done  # as Parquet spells it
 
 
 class CsvSink(RowSink):
@@ -139,13 +139,13 @@ def journal_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.rows.jsonl")
 
 
-def printable(text: str) -> str:
+def to_unicode(text: str) -> str:
     """Text with what is not Unicode spelt out: \\udcff."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _in_unicode(row: dict) -> dict:
-    return {k: printable(v) if isinstance(v, str) else v for k, v in row.items()}
+    return {k: to_unicode(v) if isinstance(v, str) else v for k, v in row.items()}
 
 
 class TableSink:
@@ -161,7 +161,7 @@ class TableSink:
         self._line("image", "face", "emotion", "confidence", "box")
 
     def _line(self, path: str, face: str, emotion: str, confidence: str, box: str) -> None:
-        print(f"{terminal.printable(path):<40} {face:>4}  {emotion:<10} {confidence:>10}  {box}", flush=True)
+        print(f"{printable(path):<40} {face:>4}  {emotion:<10} {confidence:>10}  {box}", flush=True)
 
     def write(self, rows: Iterable[dict]) -> None:
         for row in rows:
@@ -170,7 +170,7 @@ class TableSink:
             if row["status"] != "error" and row.get("time") is not None:
                 self._count(row)
             elif row["status"] != "ok":
-                path, reason = map(terminal.printable, (row["path"], row.get("error") or "no face found"))
+                path, reason = map(printable, (row["path"], row.get("error") or "no face found"))
                 print(f"{path:<40}    -  {reason}", flush=True)
             else:
                 box = " ".join(f"{row[key]:.0f}" for key in ("x1", "y1", "x2", "y2"))
@@ -191,7 +191,7 @@ class TableSink:
         for name, emotions in self.tracks.items():
             total = emotions.total()
             shares = ", ".join(f"{emotion} {n / total:.0%}" for emotion, n in emotions.most_common() if emotion)
-            print(f"{terminal.printable(self.video):<40} {name:<9} {total:>6} frames  {shares}".rstrip(), flush=True)
+            print(f"{printable(self.video):<40} {name:<9} {total:>6} frames  {shares}".rstrip(), flush=True)
         self.video, self.tracks = "", {}
 
     def close(self) -> None:

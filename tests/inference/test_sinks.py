@@ -12,7 +12,7 @@ import pytest
 
 from fer.inference.results import Face, ImageResult
 from fer.inference.rows import COLUMNS, Tally, to_rows
-from fer.inference.sinks import journal_of, open_sink, printable
+from fer.inference.sinks import journal_of, open_sink, to_unicode
 from fer.locks import LockedError
 
 EMOTIONS = ("neutral", "anger")
@@ -131,7 +131,7 @@ def test_what_could_not_be_read_can_be_tried_again(tmp_path, suffix):
         assert sink.failed == {
             "a.jpg",
             "clip.mp4",
-            printable("bad\udcff.jpg") if suffix == ".parquet" else "bad\udcff.jpg",
+            to_unicode("bad\udcff.jpg") if suffix == ".parquet" else "bad\udcff.jpg",
         }
     again = [result("a.jpg", 1), result("clip.mp4", 2), result("bad\udcff.jpg", 3)]
     with open_sink(path, EMOTIONS, True, retry=True) as sink:
@@ -140,7 +140,7 @@ def test_what_could_not_be_read_can_be_tried_again(tmp_path, suffix):
             sink.write(to_rows(r))
     counts = Counter(row["path"] for row in read(path))
     expected = {r.path: max(1, len(r.faces)) for r in [*RESULTS, *again]}
-    assert counts == {(printable(p) if suffix == ".parquet" else p): n for p, n in expected.items()}
+    assert counts == {(to_unicode(p) if suffix == ".parquet" else p): n for p, n in expected.items()}
     assert not any(row["status"] == "error" for row in read(path))
 
 
