@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +70,9 @@ class Session:
             return {name: np.array(value) for name, value in zip(self.outputs, results.values())}
         finally:
             self._idle.append(request)
+
+
+@lru_cache(maxsize=8)
+def open_session(path: Path, shape: tuple[int, ...] | None = None, parallel: int | None = None) -> Session:
+    """The session of these arguments, see `Session`: compiled once (0.2 s for YuNet), and shared by all that ask for it."""
+    return Session(path, shape, parallel)

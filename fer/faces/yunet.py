@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..runtimes import Session
+from ..runtimes import open_session
 from .detection import Detection, largest_first
 
 WEIGHTS = Path(__file__).with_name("yunet_n_320_320.onnx")
@@ -46,7 +46,7 @@ class YuNet:
         self.path, self.min_score, self.max_side = Path(weights or WEIGHTS), min_score, max_side
         if not self.path.is_file():
             raise ValueError(f"{self.path}: no such detector model; give an ONNX file of YuNet, or none")
-        self.session = Session(self.path, (1, 3, -1, -1), parallel)
+        self.session = open_session(self.path, (1, 3, -1, -1), parallel)
         if missing := {f"{kind}_{s}" for kind in ("cls", "obj", "bbox", "kps") for s in STRIDES} - {
             *self.session.outputs
         }:
