@@ -71,9 +71,9 @@ def benchmark(
     yield f"parameters           {count_parameters(model) / 1e6:8.2f} M"
     yield f"MACs                 {count_macs(model, size) / 1e9:8.3f} G  (folded: {count_macs(model.fold(), size) / 1e9:.3f} G)"
     recognizer = EmotionRecognizer(model, description, detector, device, batch_size)
-    yield f"machine              {torch.get_num_threads()} threads, {recognizer.device}, torch {torch.__version__}"
-    one, many = (torch.zeros(n, 3, size, size, device=recognizer.device) for n in (1, batch_size))
-    for name, network in (("", model.to(recognizer.device)), ("folded, ", recognizer.model)):
+    yield f"machine              {torch.get_num_threads()} threads, {recognizer.network.device}, torch {torch.__version__}"
+    one, many = (torch.zeros(n, 3, size, size, device=recognizer.network.device) for n in (1, batch_size))
+    for name, network in (("", model.to(recognizer.network.device)), ("folded, ", recognizer.network.model)):
         for kind, amp in (("fp32", False), ("bf16", True)):
             latency = median_seconds(lambda network=network, amp=amp: _forward(network, one, amp), seconds)
             rate = batch_size / median_seconds(lambda network=network, amp=amp: _forward(network, many, amp), seconds)
