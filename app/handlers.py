@@ -84,7 +84,7 @@ class Handlers:
 
     def show_sample(self, path: str | Path) -> str:
         """As `show_photos`, for a picture of ours, which is not deleted."""
-        return self._look_at(Upload(Path(path).name, Path(path).read_bytes()), self._own(), self._show_photo)
+        return self._look_at(Upload(Path(path).name, Path(path).read_bytes()), self._show_photo)
 
     def _show_photo(self, result: ImageResult) -> str:
         return views.photo(self._recognizer, result)

@@ -41,7 +41,7 @@ class MovingFaces:
     def __init__(self):
         self.calls = 0
 
-    def copy(self):
+    def for_threads(self, threads: int):
         return self
 
     def __call__(self, image):
@@ -325,7 +325,7 @@ def test_the_command(tiny_checkpoint, tmp_path, capsys):
 
 def test_real_videos(shared, tmp_path):
     """A face that goes from neutral to a smile, and a video without a face."""
-    recognizer = EmotionRecognizer.from_pretrained(detector_weights=shared / "models" / "yunet_n_320_320.onnx")
+    recognizer = EmotionRecognizer.from_pretrained()
     results = list(recognizer.predict_video(shared / "photos" / "single_face.mp4", every=5))
     assert [len(r.faces) for r in results] == [1] * 15
     assert {r.faces[0].track for r in results} == {0}

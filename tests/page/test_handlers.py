@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from html.parser import HTMLParser
+from pathlib import Path
 
 import av
 import numpy as np
@@ -291,3 +292,8 @@ def test_about_says_what_the_checkpoint_says(work):
     }
     assert "89.1% of 3,191" in work.about() and "| anger | 289 | 82% | 94% |" in work.about()
     assert "| contempt | 16 | 0% | never |" in work.about()
+
+
+def test_a_sample_is_shown_and_stays(work):
+    sample = Path(__file__).resolve().parents[2] / "samples" / "astronaut.jpg"
+    assert "astronaut.jpg" in work.show_sample(sample) and sample.exists()
