@@ -12,13 +12,13 @@ from html import escape
 import cv2
 import numpy as np
 
+from fer.description import Description
 from fer.draw import colour_of, draw_attention, draw_faces
 from fer.faces import crop_face
 from fer.images import encode_image
 from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.results import Face, ImageResult
 from fer.inference.rows import Tally
-from fer.models.checkpoint import Description
 
 SIDE = 1_280  # pixels of the longer side of a shown photo
 THUMBNAIL = 96  # pixels

@@ -14,9 +14,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .device import peak_megabytes
+from .device import choose_device, has_bfloat16, peak_megabytes
 from .faces import Detector
 from .images import MAX_SIDE, read_image
+from .inference.networks import Network
 from .inference.recognizer import EmotionRecognizer
 from .models.checkpoint import load_checkpoint
 from .models.dan import DAN
@@ -53,15 +54,17 @@ def _forward(model: DAN, x: torch.Tensor, amp: bool) -> np.ndarray:
 
 def benchmark(
     weights: str | Path,
+    network: Network,
     detector: Detector,
     device: str = "auto",
     batch_size: int = 16,
     seconds: float = 5.0,
     photo: str | Path | None = None,
 ) -> Iterator[str]:
-    """Measure a checkpoint; yields a line of text per figure.
+    """Measure a checkpoint by PyTorch, and by the runtime that prediction takes; yields a line of text per figure.
 
     Args:
+        network: what prediction takes for these weights, see `load_network`.
         seconds: time spent on each figure.
         photo: time detection and recognition on it, too.
     """
@@ -70,17 +73,31 @@ def benchmark(
     yield f"{Path(weights).stem}: {description.backbone}, {description.num_heads} heads, {size} px"
     yield f"parameters           {count_parameters(model) / 1e6:8.2f} M"
     yield f"MACs                 {count_macs(model, size) / 1e9:8.3f} G  (folded: {count_macs(model.fold(), size) / 1e9:.3f} G)"
-    recognizer = EmotionRecognizer(model, description, detector, device, batch_size)
-    yield f"machine              {torch.get_num_threads()} threads, {recognizer.device}, torch {torch.__version__}"
-    one, many = (torch.zeros(n, 3, size, size, device=recognizer.device) for n in (1, batch_size))
-    for name, network in (("", model.to(recognizer.device)), ("folded, ", recognizer.model)):
-        for kind, amp in (("fp32", False), ("bf16", True)):
-            latency = median_seconds(lambda network=network, amp=amp: _forward(network, one, amp), seconds)
-            rate = batch_size / median_seconds(lambda network=network, amp=amp: _forward(network, many, amp), seconds)
-            yield f"network, {name + kind:<12}{1000 * latency:8.1f} ms for one crop, {rate:7.0f} crops/s at batch {batch_size}"
+    device = choose_device(device)
+    yield f"machine              {torch.get_num_threads()} threads, {device}, torch {torch.__version__}"
+    one, many = (torch.zeros(n, 3, size, size, device=device) for n in (1, batch_size))
+    kinds = {"fp32": False, "bf16": True} if has_bfloat16(device) else {"fp32": False}
+    for name, module in (("", model.to(device)), ("folded, ", model.fold())):
+        for kind, amp in kinds.items():
+            latency = median_seconds(lambda module=module, amp=amp: _forward(module, one, amp), seconds)
+            rate = batch_size / median_seconds(lambda module=module, amp=amp: _forward(module, many, amp), seconds)
+            yield _line(name + kind, latency, rate, batch_size)
+    if network.name != "torch":
+        one, many = (
+            np.zeros((n, size, size, 1 if description.preprocessing.gray else 3), np.uint8) for n in (1, batch_size)
+        )
+        latency, rate = (
+            median_seconds(lambda: network(one), seconds),
+            batch_size / median_seconds(lambda: network(many), seconds),
+        )
+        yield _line(f"{network.name}, fp32", latency, rate, batch_size)
     if photo:
-        yield _time_photo(recognizer, photo, seconds)
+        yield _time_photo(EmotionRecognizer(network, description, detector, batch_size=batch_size), photo, seconds)
     yield f"peak memory          {peak_megabytes('cpu'):8.0f} MB"
+
+
+def _line(name: str, latency: float, rate: float, batch_size: int) -> str:
+    return f"network, {name:<16}{1000 * latency:8.1f} ms for one crop, {rate:7.0f} crops/s at batch {batch_size}"
 
 
 def _time_photo(recognizer: EmotionRecognizer, photo: str | Path, seconds: float) -> str:

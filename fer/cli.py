@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 all files read, 1 some failed, 2 usage, 3 out of time, 130 interrupted."""
     set_up_streams()
     arguments = _parse(sys.argv[1:] if argv is None else argv)
-    logging.getLogger().setLevel(logging.WARNING if arguments.quiet else logging.INFO)
+    logging.getLogger("fer").setLevel(logging.WARNING if arguments.quiet else logging.INFO)
     try:
         return arguments.run(arguments)
     except KeyboardInterrupt:

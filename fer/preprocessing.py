@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 MAX_SIZE = 4096  # pixels; what is more is a mistake, and would take all memory
 _INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
@@ -61,16 +59,3 @@ class Preprocessing:
         size = (self.input_size, self.input_size)
         crop = cv2.resize(crop, size, interpolation=_INTERPOLATIONS[self.interpolation])
         return crop[..., None] if crop.ndim == 2 else crop  # [S,S,1 or 3]
-
-    def normalize(self, batch: Tensor) -> Tensor:
-        """uint8 [N,S,S,1 or 3] -> float32 [N,3,S,S], zero mean and unit scale, channels last in memory."""
-        mean, std = (torch.tensor(v, device=batch.device) if np.ndim(v) else v for v in (self.mean, self.std))
-        x = (batch.float() - mean) / std  # [N,S,S,1 or 3]
-        x = x.permute(0, 3, 1, 2).expand(-1, 3, -1, -1)  # [N,3,S,S]
-        return x.contiguous(memory_format=torch.channels_last)
-
-    def __call__(self, crops: list[np.ndarray]) -> Tensor:
-        """Crops -> float32 [N,3,S,S]; an empty list gives [0,3,S,S]."""
-        if not crops:
-            return torch.empty(0, 3, self.input_size, self.input_size)
-        return self.normalize(torch.from_numpy(np.stack([self.prepare(crop) for crop in crops])))

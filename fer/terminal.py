@@ -45,7 +45,8 @@ def set_up_streams() -> None:
             getattr(sys, name).reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter("%(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    log.setLevel(logging.INFO)
     if not sys.warnoptions:
         for package in ("PIL", "numpy"):
             warnings.filterwarnings("ignore", module=rf"{package}\b")

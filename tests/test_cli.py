@@ -254,6 +254,8 @@ def test_benchmark_reports_each_figure(tiny_checkpoint, capsys):
     out = capsys.readouterr().out
     for figure in ("parameters", "MACs", "folded, fp32", "crops/s", "peak memory", "photo 512x512, 1 faces"):
         assert figure in out
+    assert main(["benchmark", "--seconds", "0"]) == 0
+    assert "network, openvino, fp32" in capsys.readouterr().out  # what prediction takes
 
 
 def test_train_py_is_the_same_command():

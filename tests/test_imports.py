@@ -21,6 +21,8 @@ GROUND = {
     "files",
     "locks",
     "runtimes",
+    "description",
+    "onnx_metadata",
     "terminal",
 }
 ALLOWED = {
@@ -68,15 +70,18 @@ def test_imports_point_one_way(path):
         ("import fer", ["torch", "cv2", "numpy"]),
         (
             "from fer import EmotionRecognizer",
-            ["albumentations", "matplotlib", "gradio", "tensorboard", "yaml"],
+            ["torch", "safetensors", "albumentations", "matplotlib", "gradio", "tensorboard", "yaml"],
         ),
-        ("import fer.inference.files, fer.inference.ray_engine", ["ray", "av", "pyarrow", "supervision", "pandas"]),
+        (
+            "import fer.inference.files, fer.inference.ray_engine",
+            ["torch", "ray", "av", "pyarrow", "supervision", "pandas"],
+        ),
         ("from fer import to_dataframe", ["pandas", "pyarrow"]),
         ("import fer.training.config", ["torch", "cv2", "albumentations", "gradio"]),
         ("import fer.training.loop", ["gradio", "matplotlib", "fer.inference"]),
         ("import fer.cli", ["torch", "cv2"]),
         ("import fer.models", ["torch", "timm"]),
-        ("import app.handlers, app.live, app.views, app.uploads", ["gradio", "playwright", "matplotlib"]),
+        ("import app.handlers, app.live, app.views, app.uploads", ["torch", "gradio", "playwright", "matplotlib"]),
         ("import app.__main__", ["gradio", "torch", "cv2"]),
     ],
 )

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from fer.models.inputs import to_input
 from fer.preprocessing import Preprocessing
 
 rng = np.random.default_rng(0)
@@ -18,7 +19,7 @@ rng = np.random.default_rng(0)
 )
 @pytest.mark.parametrize("gray", [True, False])
 def test_any_crop_becomes_an_input(crop, gray):
-    x = Preprocessing(gray=gray)([crop, crop])
+    x = to_input([crop, crop], Preprocessing(gray=gray))
     assert tuple(x.shape) == (2, 3, 112, 112)
     assert x.dtype == torch.float32
     assert x.abs().max() < 1.2
@@ -27,18 +28,18 @@ def test_any_crop_becomes_an_input(crop, gray):
 
 
 def test_no_crop_at_all():
-    assert tuple(Preprocessing()([]).shape) == (0, 3, 112, 112)
+    assert tuple(to_input([], Preprocessing()).shape) == (0, 3, 112, 112)
 
 
 def test_values():
-    x = Preprocessing()([np.full((48, 48), 255, np.uint8)])
+    x = to_input([np.full((48, 48), 255, np.uint8)], Preprocessing())
     assert torch.allclose(x, torch.tensor((255 - 127.5) / 128))
 
 
 def test_a_gray_photo_is_the_same_in_colour():
     gray = rng.integers(0, 255, (48, 48), np.uint8)
     preprocessing = Preprocessing()
-    assert torch.equal(preprocessing([gray]), preprocessing([np.dstack([gray] * 3)]))
+    assert torch.equal(to_input([gray], preprocessing), to_input([np.dstack([gray] * 3)], preprocessing))
 
 
 def test_a_crop_that_is_not_square_keeps_its_proportions():
@@ -51,7 +52,7 @@ def test_a_crop_that_is_not_square_keeps_its_proportions():
 
 def test_a_sharp_crop_is_no_sharper_than_the_training_crops():
     stripes = np.tile(np.array([0, 255], np.uint8), (480, 240))  # one pixel wide in 480: lost at 48
-    assert Preprocessing()([stripes]).std() < 0.01
+    assert to_input([stripes], Preprocessing()).std() < 0.01
 
 
 @pytest.mark.parametrize(
@@ -60,9 +61,9 @@ def test_a_sharp_crop_is_no_sharper_than_the_training_crops():
 @pytest.mark.parametrize("gray", [True, False])
 def test_mean_and_std_of_each_channel(crop, gray):
     preprocessing = Preprocessing(gray=gray, mean=[10, 20.5, 30], std=[1, 2, 4])  # lists, as JSON gives them
-    found = preprocessing([crop])
+    found = to_input([crop], preprocessing)
     for channel, mean, std in zip(range(3), (10, 20.5, 30), (1, 2, 4)):
-        alone = Preprocessing(gray=gray, mean=mean, std=std)([crop])
+        alone = to_input([crop], Preprocessing(gray=gray, mean=mean, std=std))
         torch.testing.assert_close(found[:, channel], alone[:, channel])
     assert preprocessing == Preprocessing(gray=gray, mean=(10, 20.5, 30), std=(1, 2, 4))
     assert len({preprocessing, Preprocessing(gray=gray, mean=(10, 20.5, 30), std=(1, 2, 4))}) == 1

@@ -97,8 +97,25 @@ def _import_dan(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", help="a .safetensors checkpoint, or the name of shipped weights")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the .onnx file to write")
+    parser.add_argument(
+        "--half", action=argparse.BooleanOptionalAction, default=True, help="store the weights in half precision"
+    )
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from ..models.export import export_onnx
+
+    export_onnx(arguments.checkpoint, arguments.out, arguments.half)
+    print(f"written: {arguments.out}, {Path(arguments.out).stat().st_size / 1e6:.1f} MB")
+    return EXIT_OK
+
+
 COMMANDS = {
     "evaluate": (_add_evaluate, _evaluate, "measure a checkpoint on a labelled split"),
     "publish": (_add_publish, _publish, "store a checkpoint in half precision with its measured figures, for shipping"),
+    "export": (_add_export, _export, "a checkpoint as an ONNX file that says all of itself and needs no torch"),
     "import-dan": (_add_import_dan, _import_dan, "a checkpoint that the authors of DAN published -> one of ours"),
 }

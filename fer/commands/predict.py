@@ -198,6 +198,7 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
 def _benchmark(arguments: argparse.Namespace) -> int:
     from ..benchmark import benchmark, benchmark_files, benchmark_training
     from ..faces import create_detector
+    from ..inference.networks import load_network
     from ..models.checkpoint import find_checkpoint
     from ..training.config import TrainConfig, load_recipe
 
@@ -216,10 +217,10 @@ def _benchmark(arguments: argparse.Namespace) -> int:
         for line in benchmark_files(recognizer, list(find_files([arguments.files], recursive=True))):
             print(line, flush=True)
         return EXIT_OK
-    weights = find_checkpoint(arguments.weights)
+    weights, network = find_checkpoint(arguments.weights), load_network(arguments.weights, arguments.device)
     detector = create_detector(arguments.detector if arguments.photo else "none", arguments.detector_weights)
     for line in benchmark(
-        weights, detector, arguments.device, arguments.batch_size, arguments.seconds, arguments.photo
+        weights, network, detector, arguments.device, arguments.batch_size, arguments.seconds, arguments.photo
     ):
         print(line, flush=True)
     return EXIT_OK

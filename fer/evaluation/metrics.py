@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from ..device import autocast
 from ..distributed import gather_shards, rank
 from ..models.attention import attention_overlap
+from ..models.inputs import normalize
 from ..terminal import progress
 from .calibration import expected_calibration_error
 
@@ -38,7 +39,7 @@ def predict(
     parts = []
     bar = progress(loader, desc="evaluate", unit="batch", leave=False, disable=rank() > 0)
     for images, target in bar:
-        x = loader.dataset.preprocessing.normalize(images.to(device))
+        x = normalize(images.to(device), loader.dataset.preprocessing)
         with autocast(device, amp):
             output = model(x)
             logits = output.logits.float()

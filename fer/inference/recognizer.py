@@ -7,18 +7,19 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
-from ..device import choose_device
+from ..description import Description
 from ..faces import MIN_SCORE, Detection, Detector, create_detector, crop_face, is_upright
 from ..images import MAX_PIXELS, ImageSource, read_image
-from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
-from ..models.dan import DAN
 from ..resources import DEFAULT_WEIGHTS
+from .networks import Network, TorchNetwork, load_network
 from .results import Face, ImageResult
+
+if TYPE_CHECKING:
+    from ..models.dan import DAN
 
 KEPT_IMAGES = 8  # decoded photos that wait for their batch at the same time
 
@@ -39,10 +40,10 @@ class EmotionRecognizer:
     Any number of threads may use one recogniser at the same time.
 
     Args:
-        model: a DAN in eval mode.
+        network: see `load_network`; or a DAN in eval mode.
         description: what its checkpoint says of itself.
         detector: see `create_detector`.
-        device: auto, cpu, cuda or mps.
+        device: of a DAN: auto, cpu, cuda, cuda:N or mps.
         batch_size: crops in one pass of the network; on a CPU more are slower.
         max_pixels: larger images are refused, as decompression bombs.
         min_face: pixels of the image; faces whose box is lower or narrower are left out.
@@ -50,7 +51,7 @@ class EmotionRecognizer:
 
     def __init__(
         self,
-        model: DAN,
+        network: Network | DAN,
         description: Description,
         detector: Detector,
         device: str = "auto",
@@ -65,8 +66,7 @@ class EmotionRecognizer:
         ):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
-        self.device = choose_device(device)
-        self.model = model.fold().to(self.device, memory_format=torch.channels_last)
+        self.network = TorchNetwork(network, description, device) if hasattr(network, "fold") else network
         self.description, self.detector, self.batch_size = description, detector, batch_size
         self.max_pixels, self.min_face = max_pixels, min_face
         self.template = np.asarray(description.template, float).reshape(-1, 2)
@@ -87,7 +87,7 @@ class EmotionRecognizer:
         """A recogniser from a checkpoint.
 
         Args:
-            weights: the name of shipped weights, or the path of a `.safetensors` checkpoint.
+            weights: the name of shipped weights, or the path of an ONNX file of `fer export` or of a `.safetensors` checkpoint.
             detector: yunet or none (each image is one crop).
             detector_weights: another ONNX file of YuNet than that of the package.
             min_score: YuNet drops faces of a lower detection score, 0..1.
@@ -96,9 +96,9 @@ class EmotionRecognizer:
             ValueError: no such weights, or not a checkpoint of this package; unknown detector or device; a number out of
                 its range.
         """
-        model, description = load_checkpoint(find_checkpoint(weights))
+        network = load_network(weights, device)
         found = create_detector(detector, detector_weights, min_score)
-        return cls(model, description, found, device, batch_size, max_pixels, min_face)
+        return cls(network, network.description, found, device, batch_size, max_pixels, min_face)
 
     def __call__(self, image: ImageSource) -> list[Face]:
         """The faces of one image, largest first; an empty list where there is none.
@@ -126,17 +126,17 @@ class EmotionRecognizer:
         return self._run([self.description.preprocessing.prepare(crop) for crop in crops])[0]
 
     def _to_probs(self, logits: np.ndarray) -> np.ndarray:
-        return torch.softmax(torch.from_numpy(logits) / self.description.temperature, 1).numpy()
+        scaled = logits / self.description.temperature
+        powers = np.exp(scaled - scaled.max(1, keepdims=True, initial=-np.inf))
+        return powers / powers.sum(1, keepdims=True)
 
-    @torch.inference_mode()
     def _run(self, inputs: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         """Prepared crops, uint8 [S,S,1 or 3] each, -> logits float32 [N,C], attention [K,h,w] of each."""
         logits, attention = [np.empty((0, len(self.classes)), np.float32)], []
         for start in range(0, len(inputs), self.batch_size):
-            batch = torch.from_numpy(np.stack(inputs[start : start + self.batch_size])).to(self.device)
-            output = self.model(self.description.preprocessing.normalize(batch))
-            logits.append(output.logits.float().cpu().numpy())
-            attention.extend(output.attention.float().cpu().numpy())
+            some, maps = self.network(np.stack(inputs[start : start + self.batch_size]))
+            logits.append(some)
+            attention.extend(maps)
         return np.concatenate(logits), attention
 
     def predict_paths(

@@ -10,11 +10,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from ..description import FORMAT_VERSION, Description
 from ..files import write_atomically
 from ..resources import resource_folder
 from .backbone import create_backbone
 from .dan import DAN
-from .description import FORMAT_VERSION, Description
 from .weights import read_safetensors
 
 
@@ -77,6 +77,12 @@ def read_description(path: str | os.PathLike) -> Description:
         return Description.from_json(metadata["fer"])
     except ValueError as error:
         raise ValueError(f"{path}: damaged description: {error}") from None
+
+
+def build_network(description: Description) -> DAN:
+    """The described network with random weights."""
+    d = description
+    return DAN(create_backbone(d.backbone), len(d.classes), d.num_heads, d.attention, d.fusion)
 
 
 def load_checkpoint(path: str | os.PathLike) -> tuple[DAN, Description]:

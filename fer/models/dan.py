@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..description import FUSIONS
 from .attention import ATTENTIONS
 
 
@@ -18,9 +19,6 @@ class DANOutput(NamedTuple):
     features: Tensor  # [N,D,h,w], of the backbone
     heads: Tensor  # [N,K,D], log-softmax over K where K > 1, whatever the fusion: what the partition loss spreads
     attention: Tensor  # [N,K,h,w], where each head looks
-
-
-FUSIONS = ("paper", "sum")
 
 
 class DAN(nn.Module):

@@ -14,6 +14,7 @@ from ..data.loader import CropDataset, make_loader
 from ..data.transforms import Augmentation
 from ..device import choose_device
 from ..models.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
+from ..models.inputs import normalize
 
 _MUST_AGREE = ("backbone", "attention", "fusion", "num_heads", "classes", "preprocessing")
 
@@ -50,7 +51,7 @@ def average_checkpoints(
     template, augment = np.reshape(description.template, (-1, 2)), Augmentation(recipe.get("augmentation", "none"))
     dataset = CropDataset(samples, description.preprocessing, template, augment)
     loader = make_loader(dataset, min(64, len(samples)), shuffle=True)
-    inputs = (description.preprocessing.normalize(images) for images, _ in islice(loader, batches))
+    inputs = (normalize(images, description.preprocessing) for images, _ in islice(loader, batches))
     update_bn(inputs, model.to(device), device)
     description.metrics = {}
     description.recipe = recipe | {"mean_of": [str(name) for name in names]}

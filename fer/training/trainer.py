@@ -23,6 +23,7 @@ from ..evaluation.metrics import predict, summarize, summarize_attention, withou
 from ..losses import DANLoss
 from ..models.checkpoint import Description
 from ..models.dan import DAN
+from ..models.inputs import normalize
 from ..preprocessing import Preprocessing
 from ..terminal import progress
 from .config import TrainConfig
@@ -174,7 +175,7 @@ class Trainer:
 
     def _prepare(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Batch of the loader -> what the objective takes, on the device."""
-        x = self.preprocessing.normalize(images.to(self.device, non_blocking=True))
+        x = normalize(images.to(self.device, non_blocking=True), self.preprocessing)
         x, target = self.mix(x, target.to(self.device, non_blocking=True))
         if self.teachers is None:
             return x, target, None

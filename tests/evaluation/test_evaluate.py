@@ -13,6 +13,7 @@ from fer.faces import Detection
 from fer.inference.recognizer import EmotionRecognizer
 from fer.labels import EMOTIONS
 from fer.models.checkpoint import find_checkpoint, load_checkpoint, read_description, save_checkpoint
+from fer.models.inputs import to_input
 from fer.resources import DEFAULT_WEIGHTS
 
 
@@ -26,7 +27,9 @@ def test_accuracy_is_that_of_the_network_image_by_image(data, tiny_checkpoint):
     model, description = load_checkpoint(tiny_checkpoint)
     samples = load_samples("ferplus", data, "val")
     with torch.no_grad():
-        guesses = [int(model(description.preprocessing([samples.read(i)])).logits.argmax()) for i in range(24)]
+        guesses = [
+            int(model(to_input([samples.read(i)], description.preprocessing)).logits.argmax()) for i in range(24)
+        ]
     assert figures["accuracy"] == pytest.approx((samples.targets.argmax(1) == guesses).mean())
     assert (figures["dataset"], figures["split"], figures["rule"], figures["n"]) == ("ferplus", "val", "majority", 24)
 

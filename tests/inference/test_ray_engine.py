@@ -116,7 +116,7 @@ def test_rows_are_those_of_the_plain_run(ray, tiny_checkpoint, files, tmp_path, 
         assert predict_elsewhere(*command, "--out", out, "--resume", "--address", address(ray)) == 1
         assert out.read_bytes() == plain.read_bytes()
         missing = {"weights": tmp_path / "gone.safetensors", "detector": "none"}
-        with pytest.raises(FerError, match="Ray: a worker failed: .*gone.safetensors: no such checkpoint"):
+        with pytest.raises(FerError, match="Ray: a worker failed: .*gone.safetensors: no such file"):
             list(ray_engine.predict_with_ray(["files/00 é😀.jpg"], missing))
         assert ray.is_initialized()  # who starts a cluster ends it
     assert not ray.is_initialized()

@@ -17,6 +17,7 @@ from fer.images import read_image, write_image
 from fer.inference.recognizer import EmotionRecognizer
 from fer.labels import EMOTIONS
 from fer.models.checkpoint import find_checkpoint, load_checkpoint
+from fer.models.inputs import to_input
 from fer.resources import DEFAULT_WEIGHTS
 
 rng = np.random.default_rng(0)
@@ -54,7 +55,7 @@ def test_the_network_sees_the_crop_by_the_one_rule(recognizer, tiny_checkpoint):
     model, description = load_checkpoint(tiny_checkpoint)
     crop = crop_face(image, FakeDetector()(image)[0], np.array(description.template), 48)
     with torch.no_grad():
-        logits = model(description.preprocessing([crop])).logits
+        logits = model(to_input([crop], description.preprocessing)).logits
     expected = torch.softmax(logits / description.temperature, 1)[0]
     np.testing.assert_allclose(list(face.probs.values()), expected, atol=1e-4)
 
@@ -333,6 +334,6 @@ def test_a_face_knows_where_the_heads_looked(recognizer, tiny_checkpoint):
     model, description = load_checkpoint(tiny_checkpoint)
     crops = [recognizer.cut(image, face)[0] for face in faces]
     with torch.inference_mode():
-        expected = model(description.preprocessing(crops)).attention.numpy()
+        expected = model(to_input(crops, description.preprocessing)).attention.numpy()
     for face, maps in zip(faces, expected):
         np.testing.assert_allclose(face.attention, maps, rtol=1e-3, atol=1e-4)

@@ -106,8 +106,8 @@ def test_about_takes_nothing_of_a_checkpoint_for_markdown(distrusted):
 
 
 def test_the_batch_size_of_the_command_is_that_of_the_page(recognizer, upload, tmp_path, monkeypatch):
-    recognizer.batch_size, sizes, model = 3, [], recognizer.model
-    monkeypatch.setattr(recognizer, "model", lambda batch: sizes.append(len(batch)) or model(batch))
+    recognizer.batch_size, sizes, network = 3, [], recognizer.network
+    monkeypatch.setattr(recognizer, "network", lambda batch: sizes.append(len(batch)) or network(batch))
     Handlers(recognizer, tmp_path).rows([upload("a.png", picture(7))])
     assert sizes == [3, 3, 1]
 
@@ -264,7 +264,7 @@ def test_a_large_video_is_shown_smaller_and_holds_few_frames(work, upload, monke
 
 
 def test_a_failure_within_a_video_is_told(work, upload, monkeypatch, caplog):
-    monkeypatch.setattr(work._recognizer, "model", lambda x: 1 / 0)
+    monkeypatch.setattr(work._recognizer, "network", lambda x: 1 / 0)
     path = upload("clip.mp4", film(3))
     *_, html = work.show_video(path)
     assert "clip.mp4: could not be looked at (ZeroDivisionError)" in html and "a video failed" in caplog.text

@@ -75,7 +75,7 @@ def test_a_broken_frame_is_a_hint_and_the_next_goes_on(view, request_, hint):
 
 
 def test_a_failure_of_the_network_is_a_hint(view, monkeypatch, caplog):
-    monkeypatch.setattr(view.recognizer, "model", lambda x: 1 / 0)
+    monkeypatch.setattr(view.recognizer, "network", lambda x: 1 / 0)
     assert "Something went wrong" in view.look(frame())["hint"]
     assert "ZeroDivisionError" in caplog.text
 

@@ -12,7 +12,7 @@ from conftest import make_ferplus
 
 from fer.cli import main
 from fer.evaluation.evaluate import evaluate_checkpoint
-from fer.models.checkpoint import load_checkpoint, save_checkpoint
+from fer.models.checkpoint import build_network, load_checkpoint, save_checkpoint
 from fer.training import study
 from fer.training.averaging import average_checkpoints
 from fer.training.config import RECIPES, TrainConfig, load_recipe
@@ -183,6 +183,6 @@ def test_the_mean_of_checkpoints(tmp_path, tiny_checkpoint):
     assert said.recipe["mean_of"] == [str(p) for p in paths]
     assert evaluate_checkpoint(tmp_path / "mean.safetensors", "ferplus", data, "val", device="cpu")["n"] == 8
     description.num_heads = 1
-    save_checkpoint(tmp_path / "c.safetensors", description.build(), description)
+    save_checkpoint(tmp_path / "c.safetensors", build_network(description), description)
     with pytest.raises(ValueError, match="is a network or knows classes other than"):
         average_checkpoints([str(paths[0]), str(tmp_path / "c.safetensors")], tmp_path / "m.safetensors", data)

@@ -8,12 +8,10 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from reprlib import Repr
 from textwrap import shorten
 
-from ..labels import check_classes
-from ..preprocessing import Preprocessing
-from .attention import ATTENTIONS
-from .backbone import create_backbone
-from .dan import DAN, FUSIONS
+from .labels import check_classes
+from .preprocessing import Preprocessing
 
+ATTENTIONS, FUSIONS = ("paper", "qkv"), ("paper", "sum")  # kinds of heads, and of what is classified
 FORMAT_VERSION = 3  # 2: fusion, 3: second_crop
 MAX_HEADS = 1000
 
@@ -37,10 +35,6 @@ class Description:
     metrics: dict = field(default_factory=dict)  # with their protocol
     licence: str = ""
     format_version: int = FORMAT_VERSION
-
-    def build(self) -> DAN:
-        """The described network with random weights."""
-        return DAN(create_backbone(self.backbone), len(self.classes), self.num_heads, self.attention, self.fusion)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

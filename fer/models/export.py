@@ -1,0 +1,87 @@
+"""A checkpoint as one self-describing ONNX file, which needs no torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..description import Description
+from ..files import write_atomically
+from ..preprocessing import Preprocessing
+from .checkpoint import find_checkpoint, load_checkpoint
+from .dan import DAN
+from .inputs import normalize
+
+OPSET = 18  # which ONNX Runtime, OpenVINO and ONNX Runtime Web all run
+
+
+class ExportedDAN(nn.Module):
+    """A folded DAN behind the normalisation of its input."""
+
+    def __init__(self, model: DAN, preprocessing: Preprocessing):
+        super().__init__()
+        self.model, self.preprocessing = model.fold(), preprocessing
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Prepared crops, uint8 [N,S,S,1 or 3] -> logits [N,C], attention [N,K,h,w], embedding [N,D] (mean of the features)."""
+        output = self.model(normalize(crops, self.preprocessing))
+        return output.logits, output.attention, output.features.mean((2, 3))
+
+
+def export_onnx(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = True) -> Description:
+    """Write the network of `checkpoint` (a path, or the name of shipped weights) and its description to `out`.
+
+    Args:
+        half: store matrices and kernels in float16; they are computed with in float32.
+
+    Raises:
+        ValueError: see `load_checkpoint`; `out` is no .onnx file; a weight is too large for float16.
+        ModuleNotFoundError: onnx or onnxscript is not installed (extra `train`).
+    """
+    import onnx
+    import onnxscript  # noqa: F401  torch asks for it late
+
+    if Path(out).suffix != ".onnx":
+        raise ValueError(f"--out {out}: expected a name that ends with .onnx")
+    model, description = load_checkpoint(find_checkpoint(checkpoint))
+    size, channels = description.preprocessing.input_size, 1 if description.preprocessing.gray else 3
+    program = torch.onnx.export(
+        ExportedDAN(model, description.preprocessing).eval(),
+        (torch.zeros(2, size, size, channels, dtype=torch.uint8),),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=["crops"],
+        output_names=["logits", "attention", "embedding"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        verbose=False,
+    )
+    graph = program.model_proto
+    if half:
+        _store_in_half_precision(graph.graph)
+    del graph.metadata_props[:]
+    graph.metadata_props.append(onnx.StringStringEntryProto(key="fer", value=description.to_json()))
+    write_atomically(out, lambda temporary: temporary.write_bytes(graph.SerializeToString()))
+    return description
+
+
+def _store_in_half_precision(graph) -> None:
+    """Matrices and kernels as float16, each followed by a cast, which runtimes do once."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 2:
+            continue
+        with np.errstate(over="ignore"):
+            values = numpy_helper.to_array(tensor).astype(np.float16)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{tensor.name} does not fit into half precision; export with --no-half")
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values, f"{name}_half"))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+    for node in reversed(casts):
+        graph.node.insert(0, node)

@@ -1,0 +1,51 @@
+"""The metadata of an ONNX file, without the package onnx."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+METADATA_PROPS = 14  # field of ModelProto (onnx.proto): repeated {key = 1, value = 2}
+
+
+def read_metadata(path: str | os.PathLike) -> dict[str, str]:
+    """The entries `metadata_props` of an ONNX file.
+
+    Raises:
+        ValueError: no such file, or not of the format.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: no such file")
+    data = memoryview(Path(path).read_bytes())
+    try:
+        entries = (dict(_fields(value)) for number, value in _fields(data) if number == METADATA_PROPS)
+        return {bytes(entry.get(1, b"")).decode(): bytes(entry.get(2, b"")).decode() for entry in entries}
+    except (LookupError, ValueError, TypeError):
+        raise ValueError(f"{path}: not a readable ONNX file; the download may be incomplete") from None
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
+    """The fields of a protobuf message: number, and the value (a number, or bytes of known length)."""
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        number, kind = tag >> 3, tag & 7
+        if kind == 0:
+            value, at = _varint(data, at)
+        else:
+            size, at = _varint(data, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
+            if at + size > len(data):
+                raise ValueError("cut off")
+            value, at = data[at : at + size], at + size
+        yield number, value
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    """The number whose bytes hold seven bits each, the lowest first; and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value, shift, at = value | (byte & 127) << shift, shift + 7, at + 1
+        if byte < 128:
+            return value, at

@@ -1,0 +1,150 @@
+"""The exported file computes what the checkpoint computes, says what it says, and needs no torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from fer.cli import main
+from fer.inference.networks import OnnxNetwork, TorchNetwork, load_network
+from fer.inference.recognizer import EmotionRecognizer
+from fer.models.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
+from fer.models.export import export_onnx
+from fer.models.inputs import normalize
+from fer.onnx_metadata import read_metadata
+from fer.resources import DEFAULT_WEIGHTS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_checkpoint, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("exported") / "tiny.onnx"
+    export_onnx(tiny_checkpoint, out, half=False)
+    return out
+
+
+def crops_of(network, n: int) -> np.ndarray:
+    preprocessing = network.description.preprocessing
+    shape = (n, preprocessing.input_size, preprocessing.input_size, 1 if preprocessing.gray else 3)
+    return np.random.default_rng(n).integers(0, 255, shape, np.uint8)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])  # any number of crops
+def test_outputs_are_those_of_the_checkpoint(exported, tiny_checkpoint, n):
+    network, model = OnnxNetwork(exported), load_checkpoint(tiny_checkpoint)[0]
+    crops = crops_of(network, n)
+    with torch.inference_mode():
+        output = model(normalize(torch.from_numpy(crops), network.description.preprocessing))
+    logits, attention = network(crops)
+    np.testing.assert_allclose(logits, output.logits, atol=1e-4)
+    np.testing.assert_allclose(attention, output.attention, rtol=1e-3, atol=1e-3)
+    embedding = network._session(crops)["embedding"]
+    np.testing.assert_allclose(embedding, output.features.mean((2, 3)), atol=1e-4)
+
+
+def test_it_says_what_the_checkpoint_says(exported, tiny_checkpoint):
+    assert OnnxNetwork(exported).description == load_checkpoint(tiny_checkpoint)[1]
+    theirs = {entry.key: entry.value for entry in onnx.load(exported).metadata_props}  # read by the package onnx
+    assert read_metadata(exported) == theirs
+
+
+def test_the_shipped_file_is_the_shipped_checkpoint(shared):
+    """Real faces: the same labels and, but for the rounding of the stored weights, the same logits."""
+    from fer.data import load_samples
+
+    samples = load_samples("ferplus", shared / "data" / "ferplus", "val")
+    network, reference = load_network(DEFAULT_WEIGHTS), TorchNetwork(*load_checkpoint(find_checkpoint(DEFAULT_WEIGHTS)))
+    assert network.name == "openvino" and network.description == reference.description
+    crops = np.stack([network.description.preprocessing.prepare(samples.read(i)) for i in range(200)])
+    logits, expected = (
+        np.concatenate([n(crops[i : i + 20])[0] for i in range(0, 200, 20)]) for n in (network, reference)
+    )
+    assert np.abs(logits - expected).max() < 0.05
+    assert (logits.argmax(1) == expected.argmax(1)).mean() >= 0.995
+
+
+def test_recognition_needs_no_torch():
+    code = """
+import sys
+sys.modules["torch"] = None  # importing it fails
+from fer import EmotionRecognizer
+(face,) = EmotionRecognizer.from_pretrained()("samples/astronaut.jpg")
+print(face.label, face.aligned)
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout == "happiness True\n", run.stderr
+
+
+def test_the_command(tiny_checkpoint, tmp_path, capsys):
+    out = tmp_path / "x.onnx"
+    assert main(["export", str(tiny_checkpoint), "--out", str(out)]) == 0
+    assert "written: " in capsys.readouterr().out
+    assert out.stat().st_size < 0.7 * tiny_checkpoint.stat().st_size  # half precision
+    recognizer = EmotionRecognizer.from_pretrained(out, detector="none")
+    (face,) = recognizer(ROOT / "samples" / "astronaut.jpg")
+    assert sum(face.probs.values()) == pytest.approx(1, abs=1e-5)
+    assert main(["export", str(tiny_checkpoint), "--out", str(tmp_path / "x.pt")]) == 2
+    assert "expected a name that ends with .onnx" in capsys.readouterr().err
+
+
+def spoil(exported: Path, path: Path, **changes) -> Path:
+    model = onnx.load(exported)
+    if "metadata" in changes:
+        model.metadata_props[0].value = changes["metadata"]
+    if changes.get("anonymous"):
+        del model.metadata_props[:]
+    if changes.get("nan"):
+        weight = model.graph.initializer[0]
+        weight.CopyFrom(
+            onnx.numpy_helper.from_array(np.full_like(onnx.numpy_helper.to_array(weight), np.nan), weight.name)
+        )
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"anonymous": True}, "without this package's description; expected one of `fer export`"),
+        ({"metadata": "{}"}, "damaged description: "),
+        ({"nan": True}, "damaged: a blank crop gives the logits"),
+    ],
+)
+def test_damaged_files(exported, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        load_network(spoil(exported, tmp_path / "x.onnx", **changes))
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 5000, -100, -1])
+def test_files_that_are_cut_off(exported, tmp_path, keep):
+    (tmp_path / "x.onnx").write_bytes(exported.read_bytes()[:keep])
+    with pytest.raises(ValueError, match="x.onnx: "):
+        load_network(tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize(
+    ("weights", "device", "message"),
+    [
+        ("nothing", "auto", f"no weights 'nothing'; shipped: {DEFAULT_WEIGHTS}; or give the path of a .onnx or"),
+        ("gone.onnx", "auto", "gone.onnx: no such file"),
+        (ROOT / "weights" / f"{DEFAULT_WEIGHTS}.onnx", "cuda", "runs on the CPU; --device cuda takes a .safetensors"),
+    ],
+)
+def test_mistakes(weights, device, message):
+    with pytest.raises(ValueError, match=message):
+        load_network(weights, device)
+
+
+def test_weights_too_large_for_half_precision(tiny_checkpoint, tmp_path):
+    model, description = load_checkpoint(tiny_checkpoint)
+    with torch.no_grad():
+        model.classifier.weight.mul_(1e9)
+    save_checkpoint(tmp_path / "large.safetensors", model, description)
+    with pytest.raises(ValueError, match="does not fit into half precision; export with --no-half"):
+        export_onnx(tmp_path / "large.safetensors", tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
