@@ -17,10 +17,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from .device import choose_device, has_bfloat16, peak_megabytes
 from .faces import Detector
 from .images import MAX_SIDE, read_image
-from .inference.networks import Network
 from .inference.recognizer import EmotionRecognizer
 from .models.checkpoint import load_checkpoint
 from .models.dan import DAN
+from .networks import Network
 from .training.config import TrainConfig
 
 

@@ -13,7 +13,7 @@ from .errors import FerError
 from .terminal import printable_lines, set_up_streams
 
 _COMMANDS = predict.COMMANDS | train.COMMANDS | evaluate.COMMANDS | data.COMMANDS
-_EXTRAS = {"av": "video", "supervision": "video", "ray": "ray", "pandas": "ray"}
+_EXTRAS = {"av": "video", "supervision": "video", "ray": "ray", "pandas": "ray", "onnxruntime": "onnxruntime"}
 _AFTER_INTERRUPTION = {
     "predict": "; what was done is in --out, and --resume goes on",
     "train": "; --resume goes on from the last epoch",

@@ -30,10 +30,24 @@ def named(text: str) -> str:
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
+    from ..networks import RUNTIMES
     from ..resources import DEFAULT_WEIGHTS
+    from ..runtimes import PRECISIONS
 
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="shipped weights or a file (default: %(default)s)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cpu; cuda, mps (torch); coreml, directml (onnxruntime)")
+    parser.add_argument(
+        "--runtime",
+        default="auto",
+        choices=RUNTIMES,
+        help="what runs the network; auto: openvino, or torch for a GPU or a .safetensors file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=PRECISIONS,
+        help="auto: bfloat16 by openvino on CPUs that have it, else float32 (default: %(default)s)",
+    )
     parser.add_argument("--batch-size", type=at_least(1), default=16, help="crops in one pass (default: %(default)s)")
 
 
@@ -48,7 +62,8 @@ def make_folder(flag: str, folder: str) -> None:
 
 def recognizer_options(arguments: argparse.Namespace) -> dict:
     """The arguments of `EmotionRecognizer.from_pretrained` among those of a command."""
-    names = ("weights", "detector", "detector_weights", "device", "batch_size", "max_pixels", "min_score", "min_face")
+    names = ("weights", "device", "runtime", "precision", "batch_size")
+    names += ("detector", "detector_weights", "max_pixels", "min_score", "min_face")
     return {name: getattr(arguments, name) for name in names if name in arguments}
 
 

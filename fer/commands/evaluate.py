@@ -41,6 +41,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         detector=arguments.detector,
         detector_weights=arguments.detector_weights,
         device=arguments.device,
+        runtime=arguments.runtime,
+        precision=arguments.precision,
         batch_size=arguments.batch_size,
     )
     write_report(Path(arguments.out), metrics)
@@ -100,9 +102,7 @@ def _import_dan(arguments: argparse.Namespace) -> int:
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="a .safetensors checkpoint, or the name of shipped weights")
     parser.add_argument("--out", required=True, metavar="FILE", help="the .onnx file to write")
-    parser.add_argument(
-        "--half", action=argparse.BooleanOptionalAction, default=True, help="store the weights in half precision"
-    )
+    parser.add_argument("--half", action="store_true", help="store the weights in half precision")
 
 
 def _export(arguments: argparse.Namespace) -> int:

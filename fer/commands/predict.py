@@ -198,8 +198,8 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
 def _benchmark(arguments: argparse.Namespace) -> int:
     from ..benchmark import benchmark, benchmark_files, benchmark_training
     from ..faces import create_detector
-    from ..inference.networks import load_network
     from ..models.checkpoint import find_checkpoint
+    from ..networks import load_network
     from ..training.config import TrainConfig, load_recipe
 
     if bool(arguments.recipe) != bool(arguments.data):

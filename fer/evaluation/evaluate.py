@@ -10,9 +10,9 @@ import numpy as np
 
 from ..data import Samples, SplitNotFound, duplicates_of, load_samples
 from ..data.loader import CropDataset, make_loader
-from ..device import choose_device
+from ..description import Description
 from ..faces import Detector, create_detector, is_upright
-from ..models.checkpoint import Description, find_checkpoint, load_checkpoint
+from ..networks import choose_runtime, find_weights, load_network
 from ..terminal import progress
 from .calibration import reliability, selective
 from .metrics import Predictions, agreement, predict, summarize, summarize_attention, without_duplicates
@@ -22,7 +22,9 @@ from .metrics import Predictions, agreement, predict, summarize, summarize_atten
 class SplitPredictions:
     """What a checkpoint says of one split: logits before its temperature, over the classes of the dataset."""
 
-    asked: dict  # dataset, split, flip, detector (annotation where the faces of photos are annotated)
+    asked: (
+        dict  # dataset, split, flip, runtime, precision, detector (annotation where the faces of photos are annotated)
+    )
     weights: str
     description: Description
     samples: Samples
@@ -42,12 +44,14 @@ def predict_split(
     detector: str = "none",
     detector_weights: str | Path | None = None,
     device: str = "auto",
+    runtime: str = "auto",
+    precision: str = "auto",
     batch_size: int = 16,
 ) -> SplitPredictions:
-    """Run a checkpoint over one split of a dataset, in float32; arguments and errors are those of `evaluate_checkpoint`."""
-    device = choose_device(device)
-    path = find_checkpoint(weights)
-    model, description = load_checkpoint(path)
+    """Run a network over one split of a dataset; arguments and errors are those of `evaluate_checkpoint`."""
+    runtime = choose_runtime(weights, device, runtime)
+    network, description = load_network(weights, device, runtime, precision)
+    path = find_weights(weights, (".safetensors",) if runtime == "torch" else (".onnx",))
     samples = load_samples(dataset, data, split, rule)
     if unknown := [name for name in samples.classes if name not in description.classes]:
         known = ", ".join(description.classes)
@@ -55,7 +59,7 @@ def predict_split(
             f"{path} has {len(description.classes)} classes ({known}), without {', '.join(unknown)} of {dataset}"
         )
     rules = description.recipe if description.dataset == dataset else {}
-    model, template = model.fold().to(device), np.reshape(description.template, (-1, 2))
+    template = np.reshape(description.template, (-1, 2))
     shown = samples
     if samples.boxes is not None:
         detector = "annotation"
@@ -66,14 +70,13 @@ def predict_split(
     if description.second_crop and shown.landmarks is not None:
         upright = is_upright(shown.landmarks)[:, None, None]
         crops.append(replace(shown, landmarks=np.where(upright, np.nan, shown.landmarks)))
-    loaders = (
-        make_loader(CropDataset(c, description.preprocessing, template), batch_size, device=device) for c in crops
-    )
-    seen = [predict(model, loader, device, flip=flip) for loader in loaders]
+    loaders = (make_loader(CropDataset(c, description.preprocessing, template), batch_size) for c in crops)
+    seen = [predict(network, loader, flip=flip) for loader in loaders]
     predictions = seen[0]._replace(logits=np.mean([of_crop.logits for of_crop in seen], 0))
     columns = [description.classes.index(name) for name in samples.classes]
     return SplitPredictions(
-        {"dataset": dataset, "split": split, "flip": flip, "detector": detector},
+        {"dataset": dataset, "split": split, "flip": flip, "detector": detector}
+        | {"runtime": network.name, "precision": network.precision},
         path.name,
         description,
         samples,
@@ -99,26 +102,27 @@ def measure(found: SplitPredictions) -> dict:
 def evaluate_checkpoint(
     weights: str | Path, dataset: str, data: str | Path, split: str, rule: str = "", **options
 ) -> dict:
-    """Figures of a checkpoint on one split of a dataset, in float32.
+    """Figures of a network on one split of a dataset.
 
     The dataset's classes are matched with the checkpoint's by name; where it has fewer, the choice is among those.
 
     Args:
-        weights: name of shipped weights, or a file.
+        weights: name of shipped weights, or a file: a checkpoint, or of `fer export`.
         options: `duplicates_of_dir`: a folder with the train split; images that also occur in it (as the rule of the
             checkpoint's training keeps it), and images of test that occur in validation, are left out of
             `accuracy_without_duplicates`; None looks in `data`.
             `flip`: average the logits with those of the mirrored image. `detector`: none takes the images as the dataset
             gives them; yunet (with `detector_weights`) treats crops as inference treats photos: the largest face
-            is found and cut out; photos are cut by their annotation in any case. `device`, `batch_size`.
+            is found and cut out; photos are cut by their annotation in any case. `device`, `runtime`, `precision`: see
+            `load_network`. `batch_size`.
 
     Returns:
         what `summarize`, `selective`, `agreement`, `summarize_attention` and `reliability` give, dataset, split, rule,
-        layout, weights, flip, detector, classes, temperature, and `accuracy_without_duplicates` with `n_without_duplicates` (None
-        where no train split was found, or no image is left).
+        layout, weights, runtime, precision, flip, detector, classes, temperature, and `accuracy_without_duplicates` with
+        `n_without_duplicates` (None where no train split was found, or no image is left).
 
     Raises:
-        ValueError: see `load_samples`, `load_checkpoint`, `create_detector`; or a class that the checkpoint does not know.
+        ValueError: see `load_samples`, `load_network`, `create_detector`; or a class that the checkpoint does not know.
     """
     return measure(predict_split(weights, dataset, data, split, rule, **options))
 

@@ -6,13 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import DataLoader
 
-from ..device import autocast
 from ..distributed import gather_shards, rank
 from ..models.attention import attention_overlap
-from ..models.inputs import normalize
+from ..networks import Network
 from ..terminal import progress
 from .calibration import expected_calibration_error
 
@@ -25,27 +23,19 @@ class Predictions(NamedTuple):
     attention: np.ndarray  # [N,K,h,w]
 
 
-@torch.inference_mode()
-def predict(
-    model: nn.Module, loader: DataLoader, device: str = "cpu", *, amp: bool = False, flip: bool = False
-) -> Predictions:
-    """The model's logits over `loader`, with the targets, all float32; several processes share the work.
+def predict(network: Network, loader: DataLoader, *, flip: bool = False) -> Predictions:
+    """The network's logits over `loader`, with the targets, all float32; several processes share the work.
 
     Args:
-        amp: compute in bfloat16, where the device has it.
         flip: average the logits with those of the mirrored image.
     """
-    model.eval()
     parts = []
-    bar = progress(loader, desc="evaluate", unit="batch", leave=False, disable=rank() > 0)
-    for images, target in bar:
-        x = normalize(images.to(device), loader.dataset.preprocessing)
-        with autocast(device, amp):
-            output = model(x)
-            logits = output.logits.float()
-            if flip:
-                logits = (logits + model(x.flip(3)).logits.float()) / 2
-        parts.append((logits.cpu(), target, output.attention.float().cpu()))
+    for images, target in progress(loader, desc="evaluate", unit="batch", leave=False, disable=rank() > 0):
+        crops = images.numpy()
+        logits, attention = network(crops)
+        if flip:
+            logits = (logits + network(np.ascontiguousarray(crops[:, :, ::-1]))[0]) / 2
+        parts.append((torch.from_numpy(logits), target, torch.from_numpy(attention)))
     return Predictions(*(gather_shards(torch.cat(part)).numpy() for part in zip(*parts)))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,14 +15,16 @@ import numpy as np
 from ..description import Description
 from ..faces import MIN_SCORE, Detection, Detector, create_detector, crop_face, is_upright
 from ..images import MAX_PIXELS, ImageSource, read_image
+from ..networks import Network, TorchNetwork, load_network
 from ..resources import DEFAULT_WEIGHTS
-from .networks import Network, TorchNetwork, load_network
+from ..runtimes import count_cores
 from .results import Face, ImageResult
 
 if TYPE_CHECKING:
     from ..models.dan import DAN
 
 KEPT_IMAGES = 8  # decoded photos that wait for their batch at the same time
+BATCHES_AHEAD = 2  # in the network, or done, when the first of them is asked for
 
 
 class _Found(NamedTuple):
@@ -66,7 +69,9 @@ class EmotionRecognizer:
         ):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
-        self.network = TorchNetwork(network, description, device) if hasattr(network, "fold") else network
+        if hasattr(network, "fold"):
+            network = TorchNetwork(network.fold(), description.preprocessing, device)
+        self.network = network
         self.description, self.detector, self.batch_size = description, detector, batch_size
         self.max_pixels, self.min_face = max_pixels, min_face
         self.template = np.asarray(description.template, float).reshape(-1, 2)
@@ -79,26 +84,35 @@ class EmotionRecognizer:
         detector: str = "yunet",
         detector_weights: str | os.PathLike | None = None,
         device: str = "auto",
+        runtime: str = "auto",
+        precision: str = "auto",
         batch_size: int = 16,
         max_pixels: int = MAX_PIXELS,
         min_score: float = MIN_SCORE,
         min_face: float = 0,
     ) -> EmotionRecognizer:
-        """A recogniser from a checkpoint.
+        """A recogniser from a file of weights.
 
         Args:
-            weights: the name of shipped weights, or the path of an ONNX file of `fer export` or of a `.safetensors` checkpoint.
+            weights, device, runtime, precision: see `load_network`.
             detector: yunet or none (each image is one crop).
             detector_weights: another ONNX file of YuNet than that of the package.
             min_score: YuNet drops faces of a lower detection score, 0..1.
 
         Raises:
-            ValueError: no such weights, or not a checkpoint of this package; unknown detector or device; a number out of
-                its range.
+            ValueError: no such weights, or not a file of this package; unknown detector, device, runtime or precision; a
+                number out of its range.
+            ModuleNotFoundError: the runtime is not installed; says what to install.
         """
-        network = load_network(weights, device)
+        network, description = load_network(weights, device, runtime, precision)
         found = create_detector(detector, detector_weights, min_score)
-        return cls(network, network.description, found, device, batch_size, max_pixels, min_face)
+        return cls(network, description, found, device, batch_size, max_pixels, min_face)
+
+    def for_threads(self, threads: int) -> EmotionRecognizer:
+        """One that does the same, and is fast with so many calls at the same time."""
+        other = copy.copy(self)
+        other.network, other.detector = self.network.for_threads(threads), self.detector.for_threads(threads)
+        return other
 
     def __call__(self, image: ImageSource) -> list[Face]:
         """The faces of one image, largest first; an empty list where there is none.
@@ -109,7 +123,7 @@ class EmotionRecognizer:
         Raises:
             ValueError: the image cannot be read.
         """
-        (result,) = self._classify([self._find(read_image(image, self.max_pixels), self.detector)])
+        (result,) = self._classify([self._find(read_image(image, self.max_pixels))])
         return result.faces
 
     def predict_crops(self, crops: Sequence[np.ndarray]) -> np.ndarray:
@@ -164,42 +178,41 @@ class EmotionRecognizer:
             raise ValueError(
                 f"expected several paths or images; got one {type(paths).__name__}: put it into a list, [x]"
             )
-        workers = os.cpu_count() or 1 if workers is None else workers
+        workers = count_cores() if workers is None else workers
         if workers < 0:
             raise ValueError(f"workers must be at least 0, not {workers}")
-        return self._predict_paths(paths, keep_images, workers, ahead)
+        return self._predict_paths(
+            paths, keep_images, workers, ahead or (KEPT_IMAGES if keep_images else 2 * self.batch_size)
+        )
 
     def _predict_paths(
-        self, paths: Iterable[ImageSource], keep_images: bool, workers: int, ahead: int | None
-    ) -> Iterator[ImageResult]:
-        ahead = ahead or (KEPT_IMAGES if keep_images else 2 * self.batch_size)
-        waiting: list[_Found] = []
-        for found in self._find_ahead(paths, keep_images, workers, ahead):
-            waiting.append(found)
-            if len(waiting) >= ahead or sum(len(f.inputs) for f in waiting) >= self.batch_size:
-                yield from self._classify(waiting)
-                waiting = []
-        yield from self._classify(waiting)
-
-    def _find_ahead(
         self, paths: Iterable[ImageSource], keep_images: bool, workers: int, ahead: int
-    ) -> Iterator[_Found]:
-        """What `_read_and_find` gives of each path, in order, by several threads."""
+    ) -> Iterator[ImageResult]:
         if workers == 0:
-            yield from (self._read_and_find(path, keep_images, self.detector) for path in paths)
+            found = (self._read_and_find(path, keep_images) for path in paths)
+            for batch in self._batches(found, ahead):
+                yield from self._classify(batch)
             return
-        detector = self.detector.for_threads(workers)
+        each = self.for_threads(workers)
         with ThreadPoolExecutor(workers) as pool:
-            under_way: deque[Future[_Found]] = deque()
             try:
-                for path in paths:
-                    under_way.append(pool.submit(self._read_and_find, path, keep_images, detector))
-                    if len(under_way) >= ahead:
-                        yield under_way.popleft().result()
-                while under_way:
-                    yield under_way.popleft().result()
+                found = _run_ahead(pool, lambda path: each._read_and_find(path, keep_images), paths, ahead)
+                batches = self._batches(found, ahead)
+                for results in _run_ahead(pool, each._classify, batches, 1 if keep_images else BATCHES_AHEAD):
+                    yield from results
             finally:  # also where whoever asked has seen enough
                 pool.shutdown(wait=False, cancel_futures=True)
+
+    def _batches(self, found: Iterable[_Found], ahead: int) -> Iterator[list[_Found]]:
+        """Images whose faces fill one pass of the network, or as many as may wait."""
+        waiting: list[_Found] = []
+        for one in found:
+            waiting.append(one)
+            if len(waiting) >= ahead or sum(len(f.inputs) for f in waiting) >= self.batch_size:
+                yield waiting
+                waiting = []
+        if waiting:
+            yield waiting
 
     def predict_video(self, path: str | os.PathLike, every: int = 1, **options) -> Iterator[ImageResult]:
         """One ImageResult per frame of a video; see `fer.inference.video.predict_video`."""
@@ -211,17 +224,17 @@ class EmotionRecognizer:
     def classes(self) -> tuple[str, ...]:
         return self.description.classes
 
-    def _read_and_find(self, path: ImageSource, keep_image: bool, detector: Detector) -> _Found:
+    def _read_and_find(self, path: ImageSource, keep_image: bool) -> _Found:
         name = str(path) if isinstance(path, (str, os.PathLike)) else ""
         try:
             image = read_image(path, self.max_pixels)
         except ValueError as error:
             return _Found(name, str(error).removeprefix(f"{name}: "), [], [], None)
-        return self._find(image, detector)._replace(name=name, image=image if keep_image else None)
+        return self._find(image)._replace(name=name, image=image if keep_image else None)
 
-    def _find(self, image: np.ndarray, detector: Detector) -> _Found:
-        detections = detector(image)
-        if detector.name == "none":
+    def _find(self, image: np.ndarray) -> _Found:
+        detections = self.detector(image)
+        if self.detector.name == "none":
             cut = [[image]]
         else:
             detections = [d for d in detections if min(d.box[2:] - d.box[:2]) >= self.min_face]
@@ -239,24 +252,40 @@ class EmotionRecognizer:
         faces = (face, replace(face, landmarks=None)) if both else (face,)
         return [crop_face(image, f, self.template, self.description.preprocessing.crop_size) for f in faces]
 
-    def _classify(self, waiting: list[_Found]) -> Iterator[ImageResult]:
+    def _classify(self, waiting: list[_Found]) -> list[ImageResult]:
         faces = [crops for found in waiting for crops in found.inputs]
         logits, attention = self._run([crop for crops in faces for crop in crops])
         counts = np.array([len(crops) for crops in faces], int)
         first = np.cumsum(counts) - counts
         mean = np.add.reduceat(logits, first) / counts[:, None].astype(np.float32)
         seen = zip(self._to_probs(mean), (attention[i] for i in first))
-        for found in waiting:
-            faces = [self._to_face(d, *next(seen)) for d in found.detections]
-            yield ImageResult(
-                found.name, faces, found.error, found.image, detector="" if found.error else self.detector.name
+        return [
+            ImageResult(
+                found.name,
+                [self._to_face(detection, *next(seen)) for detection in found.detections],
+                found.error,
+                found.image,
+                detector="" if found.error else self.detector.name,
             )
+            for found in waiting
+        ]
 
     def _to_face(self, detection: Detection, probs: np.ndarray, attention: np.ndarray) -> Face:
         named = {name: float(p) for name, p in zip(self.classes, probs)}
         unsure = float(probs.max()) < self.description.unsure_below
         aligned = detection.landmarks is not None and len(self.template) > 0
         return Face(detection.box, detection.landmarks, detection.score, named, unsure, aligned, attention=attention)
+
+
+def _run_ahead(pool: ThreadPoolExecutor, work: Callable, items: Iterable, ahead: int) -> Iterator:
+    """What `work` gives for each item, in order; the pool works on up to `ahead` of them."""
+    under_way: deque[Future] = deque()
+    for item in items:
+        under_way.append(pool.submit(work, item))
+        if len(under_way) >= ahead:
+            yield under_way.popleft().result()
+    while under_way:
+        yield under_way.popleft().result()
 
 
 def _check_crops(crops: Sequence[np.ndarray]) -> None:

@@ -32,11 +32,12 @@ class ExportedDAN(nn.Module):
         return output.logits, output.attention, output.features.mean((2, 3))
 
 
-def export_onnx(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = True) -> Description:
+def export_onnx(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = False) -> Description:
     """Write the network of `checkpoint` (a path, or the name of shipped weights) and its description to `out`.
 
     Args:
-        half: store matrices and kernels in float16; they are computed with in float32.
+        half: store matrices and kernels in float16, half as large; they are computed with in float32. Where the checkpoint
+            itself is stored so, they are rounded twice, and one label in thousands may change.
 
     Raises:
         ValueError: see `load_checkpoint`; `out` is no .onnx file; a weight is too large for float16.
@@ -79,7 +80,7 @@ def _store_in_half_precision(graph) -> None:
         with np.errstate(over="ignore"):
             values = numpy_helper.to_array(tensor).astype(np.float16)
         if not np.isfinite(values).all():
-            raise ValueError(f"{tensor.name} does not fit into half precision; export with --no-half")
+            raise ValueError(f"{tensor.name} does not fit into half precision; export without --half")
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(values, f"{name}_half"))
         casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))

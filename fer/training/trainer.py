@@ -24,6 +24,7 @@ from ..losses import DANLoss
 from ..models.checkpoint import Description
 from ..models.dan import DAN
 from ..models.inputs import normalize
+from ..networks import TorchNetwork
 from ..preprocessing import Preprocessing
 from ..terminal import progress
 from .config import TrainConfig
@@ -201,7 +202,9 @@ class Trainer:
             NonFiniteNetwork: something that was learnt, or a logit, is NaN or infinite.
         """
         check_network(self.objective.state_dict() | self.ema.module.state_dict(), self.epoch + 1)
-        logits, targets, attention = predict(self.ema.module, self.val_loader, self.device, amp=self.config.amp)
+        precision = "bfloat16" if self.config.amp else "float32"
+        network = TorchNetwork(self.ema.module, self.preprocessing, self.device, precision)
+        logits, targets, attention = predict(network, self.val_loader)
         check_logits(logits, self.epoch + 1)
         figures = summarize(logits, targets, self.splits.val.classes)
         figures |= without_duplicates(logits, targets, self.splits.leaked)

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from fer.cli import main
-from fer.inference.networks import OnnxNetwork, TorchNetwork, load_network
 from fer.inference.recognizer import EmotionRecognizer
-from fer.models.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
+from fer.models.checkpoint import load_checkpoint, save_checkpoint
 from fer.models.export import export_onnx
 from fer.models.inputs import normalize
+from fer.networks import OnnxNetwork, load_network
 from fer.onnx_metadata import read_metadata
 from fer.resources import DEFAULT_WEIGHTS
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def exported(tiny_checkpoint, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("exported") / "tiny.onnx"
-    export_onnx(tiny_checkpoint, out, half=False)
+    export_onnx(tiny_checkpoint, out)
     return out
 
 
@@ -54,18 +54,21 @@ def test_it_says_what_the_checkpoint_says(exported, tiny_checkpoint):
 
 
 def test_the_shipped_file_is_the_shipped_checkpoint(shared):
-    """Real faces: the same labels and, but for the rounding of the stored weights, the same logits."""
+    """Real faces: the same labels, and logits that differ by rounding only."""
     from fer.data import load_samples
 
     samples = load_samples("ferplus", shared / "data" / "ferplus", "val")
-    network, reference = load_network(DEFAULT_WEIGHTS), TorchNetwork(*load_checkpoint(find_checkpoint(DEFAULT_WEIGHTS)))
-    assert network.name == "openvino" and network.description == reference.description
+    (network, description), (reference, theirs) = (
+        load_network(DEFAULT_WEIGHTS),
+        load_network(DEFAULT_WEIGHTS, runtime="torch"),
+    )
+    assert network.name == "openvino" and description == theirs
     crops = np.stack([network.description.preprocessing.prepare(samples.read(i)) for i in range(200)])
     logits, expected = (
         np.concatenate([n(crops[i : i + 20])[0] for i in range(0, 200, 20)]) for n in (network, reference)
     )
-    assert np.abs(logits - expected).max() < 0.05
-    assert (logits.argmax(1) == expected.argmax(1)).mean() >= 0.995
+    assert np.abs(logits - expected).max() < 1e-3
+    np.testing.assert_array_equal(logits.argmax(1), expected.argmax(1))
 
 
 def test_recognition_needs_no_torch():
@@ -82,7 +85,7 @@ print(face.label, face.aligned)
 
 def test_the_command(tiny_checkpoint, tmp_path, capsys):
     out = tmp_path / "x.onnx"
-    assert main(["export", str(tiny_checkpoint), "--out", str(out)]) == 0
+    assert main(["export", str(tiny_checkpoint), "--half", "--out", str(out)]) == 0
     assert "written: " in capsys.readouterr().out
     assert out.stat().st_size < 0.7 * tiny_checkpoint.stat().st_size  # half precision
     recognizer = EmotionRecognizer.from_pretrained(out, detector="none")
@@ -127,24 +130,11 @@ def test_files_that_are_cut_off(exported, tmp_path, keep):
         load_network(tmp_path / "x.onnx")
 
 
-@pytest.mark.parametrize(
-    ("weights", "device", "message"),
-    [
-        ("nothing", "auto", f"no weights 'nothing'; shipped: {DEFAULT_WEIGHTS}; or give the path of a .onnx or"),
-        ("gone.onnx", "auto", "gone.onnx: no such file"),
-        (ROOT / "weights" / f"{DEFAULT_WEIGHTS}.onnx", "cuda", "runs on the CPU; --device cuda takes a .safetensors"),
-    ],
-)
-def test_mistakes(weights, device, message):
-    with pytest.raises(ValueError, match=message):
-        load_network(weights, device)
-
-
 def test_weights_too_large_for_half_precision(tiny_checkpoint, tmp_path):
     model, description = load_checkpoint(tiny_checkpoint)
     with torch.no_grad():
         model.classifier.weight.mul_(1e9)
     save_checkpoint(tmp_path / "large.safetensors", model, description)
-    with pytest.raises(ValueError, match="does not fit into half precision; export with --no-half"):
-        export_onnx(tmp_path / "large.safetensors", tmp_path / "x.onnx")
+    with pytest.raises(ValueError, match="does not fit into half precision; export without --half"):
+        export_onnx(tmp_path / "large.safetensors", tmp_path / "x.onnx", half=True)
     assert not (tmp_path / "x.onnx").exists()
