@@ -15,6 +15,7 @@ class FakeDetector:
 
     side: int = 30  # pixels of the smallest
     name: str = "fake"
+    max_side: float = float("inf")
 
     def for_threads(self, threads: int):
         return self

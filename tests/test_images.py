@@ -4,12 +4,13 @@ import struct
 import subprocess
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from fer import images
-from fer.images import find_files, read_image, write_image
+from fer.images import find_files, read_image, read_reduced, write_image
 
 RED = np.zeros((4, 6, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
 
@@ -212,6 +213,39 @@ def test_what_people_pass(tmp_path):
             read_image(source)
     with pytest.raises(ValueError, match="expected a path, bytes, .*; got list"):
         read_image([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("size", "format", "side", "factor"),
+    [
+        ((400, 300), "JPEG", 200, 2),
+        ((401, 301), "JPEG", 200, 2),  # an odd number of pixels
+        ((300, 400), "JPEG", 201, 1),  # a half is too small
+        ((4000, 300), "JPEG", 200, 2),  # never less than a half
+        ((400, 1), "JPEG", 100, 1),  # nothing to halve
+        ((400, 300), "PNG", 100, 1),  # only JPEG's decoder can
+        ((400, 300), "JPEG", float("inf"), 1),
+    ],
+)
+def test_large_jpeg_files_are_decoded_at_half_their_size(size, format, side, factor):
+    picture = Image.linear_gradient("L").resize(size).convert("RGB")
+    data = encode(picture, format)
+    image, found = read_reduced(data, side)
+    whole = read_image(data)
+    assert found == factor and image.shape[:2] == tuple(-(-n // factor) for n in whole.shape[:2])
+    reduced = cv2.resize(whole, image.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(reduced.astype(int) - image).max() <= 3
+
+
+def test_a_picture_that_the_caller_opened_stays_as_it_is():
+    with Image.open(io.BytesIO(encode(Image.new("RGB", (400, 300)), "JPEG"))) as image:
+        assert read_reduced(image, 100)[1] == 1
+        assert image.size == (400, 300)
+
+
+def test_a_halved_photo_is_turned_as_it_says():
+    data = encode(Image.new("RGB", (400, 300)), "JPEG", exif=exif_orientation(6))
+    assert read_reduced(data, 100)[0].shape == (200, 150, 3)
 
 
 def test_a_missing_file():

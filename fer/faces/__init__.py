@@ -1,6 +1,6 @@
 """Finding faces and cutting them out."""
 
-from .alignment import align_crop, crop_face, is_upright, measure_template
+from .alignment import align_crop, crop_face, crop_side, is_upright, measure_template
 from .detection import Detection, Detector
 from .detectors import DETECTORS, create_detector
 from .yunet import MIN_SCORE
@@ -13,6 +13,7 @@ __all__ = [
     "align_crop",
     "create_detector",
     "crop_face",
+    "crop_side",
     "is_upright",
     "measure_template",
 ]

@@ -35,15 +35,18 @@ def crop_transform(face: Detection, template: np.ndarray) -> np.ndarray:
     return np.array([[1 / side, 0, -left / side], [0, 1 / side, -top / side]])
 
 
+def crop_side(face: Detection, template: np.ndarray) -> float:
+    """How many pixels of the image a side of the face's crop spans; see `crop_transform`."""
+    return 1 / np.sqrt(max(abs(np.linalg.det(crop_transform(face, template)[:, :2])), 1e-12))
+
+
 def crop_face(image: np.ndarray, face: Detection, template: np.ndarray, size: int) -> np.ndarray:
     """Cut `face` out of `image`, RGB uint8 [H,W,3] -> [size,size,3]; what lies outside the image repeats its border.
 
     A face larger than the crop is cut at a multiple of `size` and averaged, so that no detail is skipped.
     """
-    transform = crop_transform(face, template)
-    pixels = size * np.sqrt(abs(np.linalg.det(transform[:, :2])))  # crop pixels per image pixel
-    factor = int(np.clip(round(1 / max(pixels, 1e-6)), 1, 32))
-    fine = transform * (size * factor)
+    factor = int(np.clip(round(crop_side(face, template) / size), 1, 32))
+    fine = crop_transform(face, template) * (size * factor)
     fine[:, 2] += 0.5 * (fine[:, 0] + fine[:, 1]) - 0.5  # from pixel corners to OpenCV's pixel centres
     side = (size * factor, size * factor)
     crop = cv2.warpAffine(image, fine, side, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

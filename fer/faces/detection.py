@@ -17,11 +17,16 @@ class Detection:
     landmarks: np.ndarray | None
     score: float
 
+    def scaled(self, factor: float) -> Detection:
+        """The same face in an image that is `factor` times as large."""
+        return Detection(self.box * factor, None if self.landmarks is None else self.landmarks * factor, self.score)
+
 
 class Detector(Protocol):
     """Any number of threads may call a detector at the same time."""
 
     name: str
+    max_side: float  # pixels of an image's longer side; where it has more, faces are looked for in a reduced copy
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """RGB uint8 [H,W,3] -> the faces, largest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import numpy as np
@@ -15,7 +16,7 @@ DETECTORS = ("yunet", "none")
 class WholeImage:
     """No detection: the image is a crop already."""
 
-    name = "none"
+    name, max_side = "none", math.inf
 
     def for_threads(self, threads: int) -> WholeImage:
         return self

@@ -73,7 +73,7 @@ class YuNet:
         x = to_input(image)
         boxes, landmarks, scores = decode(self.session(x), x.shape[3] // min(STRIDES), self.min_score)
         kept = suppress(boxes, scores)
-        return largest_first([Detection(boxes[i] / scale, landmarks[i] / scale, float(scores[i])) for i in kept])
+        return largest_first([Detection(boxes[i], landmarks[i], float(scores[i])).scaled(1 / scale) for i in kept])
 
 
 def to_input(image: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..description import Description
-from ..faces import MIN_SCORE, Detection, Detector, create_detector, crop_face, is_upright
-from ..images import MAX_PIXELS, ImageSource, read_image
+from ..faces import MIN_SCORE, Detection, Detector, create_detector, crop_face, crop_side, is_upright
+from ..images import MAX_PIXELS, ImageError, ImageSource, read_image, read_reduced
 from ..networks import Network, TorchNetwork, load_network
 from ..resources import DEFAULT_WEIGHTS
 from ..runtimes import count_cores
@@ -123,7 +124,7 @@ class EmotionRecognizer:
         Raises:
             ValueError: the image cannot be read.
         """
-        (result,) = self._classify([self._find(read_image(image, self.max_pixels))])
+        (result,) = self._classify([self._find(image)])
         return result.faces
 
     def predict_crops(self, crops: Sequence[np.ndarray]) -> np.ndarray:
@@ -227,20 +228,26 @@ class EmotionRecognizer:
     def _read_and_find(self, path: ImageSource, keep_image: bool) -> _Found:
         name = str(path) if isinstance(path, (str, os.PathLike)) else ""
         try:
-            image = read_image(path, self.max_pixels)
-        except ValueError as error:
+            return self._find(path, keep_image)._replace(name=name)
+        except ImageError as error:
             return _Found(name, str(error).removeprefix(f"{name}: "), [], [], None)
-        return self._find(image)._replace(name=name, image=image if keep_image else None)
 
-    def _find(self, image: np.ndarray) -> _Found:
+    def _find(self, source: ImageSource, keep_image: bool = False) -> _Found:
+        """Faces are looked for in a copy of half the size, and cut out of it where they are large enough for that."""
+        image, factor = read_reduced(source, math.inf if keep_image else self.detector.max_side, self.max_pixels)
         detections = self.detector(image)
+        least = 2 * self.description.preprocessing.crop_size  # pixels, of which a crop is the average
+        if factor > 1 and not (detections and all(crop_side(d, self.template) >= least for d in detections)):
+            image = read_image(source, self.max_pixels)
+            detections, factor = [d.scaled(factor) for d in detections] or self.detector(image), 1
         if self.detector.name == "none":
             cut = [[image]]
         else:
-            detections = [d for d in detections if min(d.box[2:] - d.box[:2]) >= self.min_face]
+            detections = [d for d in detections if factor * min(d.box[2:] - d.box[:2]) >= self.min_face]
             cut = [self.cut(image, d) for d in detections]
         inputs = [[self.description.preprocessing.prepare(crop) for crop in crops] for crops in cut]
-        return _Found("", "", detections, inputs, None)
+        found = [d.scaled(factor) for d in detections] if factor > 1 else detections
+        return _Found("", "", found, inputs, image if keep_image else None)
 
     def cut(self, image: np.ndarray, face: Detection | Face) -> list[np.ndarray]:
         """The crops of a face that the network sees, RGB uint8 [H,W,3] -> [crop_size,crop_size,3] each.

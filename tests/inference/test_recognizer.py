@@ -94,7 +94,7 @@ def test_faces_are_aligned_where_landmarks_and_a_template_exist(tiny_checkpoint)
     def detector(image):
         return [Detection(np.array([20, 20, 50, 50.0]), landmarks, 0.9)]
 
-    detector.name = "fake"
+    detector.name, detector.max_side = "fake", float("inf")
     (face,) = EmotionRecognizer(model, description, detector, "cpu")(photo(0))
     assert face.aligned
     description.template = []
@@ -337,3 +337,25 @@ def test_a_face_knows_where_the_heads_looked(recognizer, tiny_checkpoint):
         expected = model(to_input(crops, description.preprocessing)).attention.numpy()
     for face, maps in zip(faces, expected):
         np.testing.assert_allclose(face.attention, maps, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("face", "margin", "factor"),
+    [
+        (512, 0, 1),  # a photo no larger than the picture that the detector sees
+        (1500, 0, 2),
+        (300, 1300, 1),  # a large one, whose face is too small to be cut out of the half
+    ],
+)
+def test_large_photos_are_decoded_at_half_their_size(tmp_path, monkeypatch, face, margin, factor):
+    """The same box and nearly the same probabilities as in the whole photo."""
+    photo = cv2.resize(read_image(ROOT / "samples" / "astronaut.jpg"), (face, face), interpolation=cv2.INTER_CUBIC)
+    photo = cv2.copyMakeBorder(photo, 0, margin, 0, margin, cv2.BORDER_CONSTANT)
+    write_image(tmp_path / "photo.jpg", photo)
+    recognizer, cut, sides = EmotionRecognizer.from_pretrained(), EmotionRecognizer.cut, []
+    (expected,) = recognizer(read_image(tmp_path / "photo.jpg"))
+    monkeypatch.setattr(EmotionRecognizer, "cut", lambda self, x, face: sides.append(len(x)) or cut(self, x, face))
+    ((found,),) = (result.faces for result in recognizer.predict_paths([tmp_path / "photo.jpg"]))
+    assert sides == [len(photo) // factor]
+    np.testing.assert_allclose(found.box, expected.box, atol=3)
+    np.testing.assert_allclose(list(found.probs.values()), list(expected.probs.values()), atol=0.03)

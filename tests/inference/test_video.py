@@ -37,6 +37,7 @@ class MovingFaces:
     """Two faces that change places in the list at each call, and none in dark frames."""
 
     name = "fake"
+    max_side = float("inf")
 
     def __init__(self):
         self.calls = 0
