@@ -26,6 +26,7 @@ class Network(Protocol):
     name: str  # of its runtime
     device: str
     precision: str
+    batched: bool  # whether the crops of many images in one pass are faster
 
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Prepared crops, uint8 [N,S,S,1 or 3] -> logits float32 [N,C], attention float32 [N,K,h,w]."""
@@ -59,6 +60,7 @@ class OnnxNetwork:
     ):
         self.description = read_onnx_description(path)
         self.name, self.device, self._path, self._threads = runtime, device, path, {}
+        self.batched = device != "cpu"
         self._session: Session
         if runtime == "openvino":
             self._session = OpenVinoSession(path, None, parallel, precision)
@@ -100,7 +102,7 @@ class TorchNetwork:
         ValueError: the device is not there.
     """
 
-    name = "torch"
+    name, batched = "torch", True
 
     def __init__(self, model: DAN, preprocessing: Preprocessing, device: str = "auto", precision: str = "float32"):
         import torch

@@ -165,7 +165,7 @@ class _Recognition:
         cv2.setNumThreads(1)
         self.warnings = _Warnings()
         log.addHandler(self.warnings)
-        self.recognizer, self.every = EmotionRecognizer.from_pretrained(**options), every
+        self.recognizer, self.every = EmotionRecognizer.from_pretrained(**options).for_threads(1), every
 
     def __call__(self, batch: dict) -> Iterator[dict]:
         for piece in batch["paths"]:

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from ..models.dan import DAN
 
 KEPT_IMAGES = 8  # decoded photos that wait for their batch at the same time
-BATCHES_AHEAD = 2  # in the network, or done, when the first of them is asked for
 
 
 class _Found(NamedTuple):
@@ -190,19 +191,24 @@ class EmotionRecognizer:
         self, paths: Iterable[ImageSource], keep_images: bool, workers: int, ahead: int
     ) -> Iterator[ImageResult]:
         if workers == 0:
-            found = (self._read_and_find(path, keep_images) for path in paths)
-            for batch in self._batches(found, ahead):
-                yield from self._classify(batch)
+            yield from self._predict_by(map, self, paths, keep_images, ahead)
             return
-        each = self.for_threads(workers)
         with ThreadPoolExecutor(workers) as pool:
             try:
-                found = _run_ahead(pool, lambda path: each._read_and_find(path, keep_images), paths, ahead)
-                batches = self._batches(found, ahead)
-                for results in _run_ahead(pool, each._classify, batches, 1 if keep_images else BATCHES_AHEAD):
-                    yield from results
+                run = partial(_run_ahead, pool, ahead)
+                yield from self._predict_by(run, self.for_threads(workers), paths, keep_images, ahead)
             finally:  # also where whoever asked has seen enough
                 pool.shutdown(wait=False, cancel_futures=True)
+
+    @staticmethod
+    def _predict_by(
+        run: Callable, each: EmotionRecognizer, paths: Iterable[ImageSource], keep_images: bool, ahead: int
+    ) -> Iterator[ImageResult]:
+        """By `run`, which is `map` or does what it does in several threads."""
+        if each.network.batched:
+            found = run(lambda path: each._read_and_find(path, keep_images), paths)
+            return chain.from_iterable(map(each._classify, each._batches(found, ahead)))
+        return chain.from_iterable(run(lambda path: each._classify([each._read_and_find(path, keep_images)]), paths))
 
     def _batches(self, found: Iterable[_Found], ahead: int) -> Iterator[list[_Found]]:
         """Images whose faces fill one pass of the network, or as many as may wait."""
@@ -284,7 +290,7 @@ class EmotionRecognizer:
         return Face(detection.box, detection.landmarks, detection.score, named, unsure, aligned, attention=attention)
 
 
-def _run_ahead(pool: ThreadPoolExecutor, work: Callable, items: Iterable, ahead: int) -> Iterator:
+def _run_ahead(pool: ThreadPoolExecutor, ahead: int, work: Callable, items: Iterable) -> Iterator:
     """What `work` gives for each item, in order; the pool works on up to `ahead` of them."""
     under_way: deque[Future] = deque()
     for item in items:
