@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -37,15 +38,28 @@ class Session(Protocol):
         """The input -> the outputs by name."""
 
 
-def _import_openvino():
-    """OpenVINO without its telemetry, which would look up a host on import and write an identifier of the user into ~/intel.
+_CORE_LOCK = Lock()
 
-    The telemetry is a separate package. Its import is blocked here; everything else in OpenVINO works without it.
+
+def _openvino_core():
+    with _CORE_LOCK:  # two threads would make two
+        return _make_openvino_core()
+
+
+@cache
+def _make_openvino_core():
+    """The one core of OpenVINO in this process, without telemetry.
+
+    One, and for good: a core gives the thread that makes it another stack for signals. When several are freed, but not the
+    last one first, that stack is gone, and the next signal (Ctrl-C, the end of a child) ends the process (seen in 2026.4).
+
+    The telemetry is a separate package, which would look up a host on import and write an identifier of the user into
+    ~/intel. Its import is blocked here; everything else in OpenVINO works without it.
     """
     sys.modules.setdefault("openvino_telemetry", None)
     import openvino
 
-    return openvino
+    return openvino.Core()
 
 
 class OpenVinoSession:
@@ -68,8 +82,7 @@ class OpenVinoSession:
         parallel: int | None = None,
         precision: str = "float32",
     ):
-        openvino = _import_openvino()
-        core = openvino.Core()
+        core = _openvino_core()
         has_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16" and not has_bfloat16:
             raise ValueError("this CPU does not compute with bfloat16; take float32")

@@ -1,5 +1,6 @@
 """One network by several runtimes: the same answers, each with its own threads; and what is said where one is not there."""
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -120,3 +121,20 @@ def test_a_runtime_that_is_not_installed(monkeypatch, capsys):
     assert main(["predict", str(ROOT / "samples"), "--runtime", "onnxruntime"]) == 2
     message = "fer predict: needs the package onnxruntime: pip install 'dan-fer[onnxruntime]'"
     assert message in capsys.readouterr().err
+
+
+def test_signals_arrive_after_sessions_are_gone():
+    """OpenVINO changes the stack of signal handlers; where it is gone, a signal is the end of the process."""
+    code = """
+import gc, os, signal
+from fer.faces.yunet import WEIGHTS
+from fer.runtimes import OpenVinoSession
+signal.signal(signal.SIGINT, lambda *_: print("arrived", flush=True))
+sessions = [OpenVinoSession(WEIGHTS), OpenVinoSession(WEIGHTS)]
+while sessions:
+    del sessions[0]
+    gc.collect()
+os.kill(os.getpid(), signal.SIGINT)
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "arrived\n"), run.stderr
