@@ -24,7 +24,7 @@ def to_jpeg(image: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
 
-class Client:
+class CameraClient:
     """One camera. Gradio's component_server calls the function `look` that the page gave to its gr.HTML.
 
     Args:
@@ -54,7 +54,7 @@ def stream(url: str, clients: int, seconds: float, pictures: Sequence[bytes], ra
     """
 
     def run(number: int) -> np.ndarray:
-        client, begin, answers = Client(url), time.monotonic(), []
+        client, begin, answers = CameraClient(url), time.monotonic(), []
         while (sent := time.monotonic()) < begin + seconds:
             place = int((sent - begin) * rate) + number * len(pictures) // clients
             answer = client.look(pictures[place % len(pictures)])

@@ -16,7 +16,7 @@ MAX_RETURN = 0.5  # pixels of a gray frame by which a point that is followed the
 MIN_POINTS = 0.5  # share of a face's points that must come back, and move together
 MAX_STEP = 0.25  # of the box's longer side that a face may move, and share by which it may grow, from frame to frame
 EDGE = 0.02  # of the frame's longer side: a box that ends nearer to its edge belongs to a face that may be cut off
-MAX_CUT_SHIFT = 0.1  # as above, since its detection, of a face that the frame cuts off: its box changes its shape
+MAX_CUT_SHIFT = 0.05  # as above, since its detection, of a face that the frame cuts off: its box changes its shape
 
 
 class FlowDetector:

@@ -133,6 +133,15 @@ def test_the_detector_runs_now_and_then(two_crops):
     assert detector.calls == 4  # as long as there is no face
 
 
+def test_the_batch_size_of_the_command_is_that_of_the_live_view(recognizer, monkeypatch):
+    recognizer.batch_size = 3
+    view, sizes = LiveView(recognizer), []
+    look = recognizer.network
+    monkeypatch.setattr(view.recognizer, "network", lambda batch: sizes.append(len(batch)) or look(batch))
+    assert len(view.look(frame(7))["faces"]) == 7
+    assert sizes == [3, 3, 1]
+
+
 def test_small_faces_are_left_out(two_crops):
     two_crops.min_face = 71
     assert Camera(two_crops).look(FRAME, 0.0) == []
