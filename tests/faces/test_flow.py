@@ -111,6 +111,28 @@ def test_when_the_detector_runs_again(first, second, seconds, faces, again):
     assert detector.calls == 1 + again
 
 
+EMPTY = [  # seconds of the frames, and those in which the detector looks
+    ([0.0, 0.1, 0.2], [0.0, 0.1, 0.2]),  # a camera that is new
+    ([0.0, 0.6, 1.1, 1.2, 1.25, 1.35, 1.4], [0.0, 0.6, 1.1, 1.35]),  # from a second on
+    ([0.0, 1.1, 0.2], [0.0, 1.1, 0.2]),  # out of order
+]
+
+
+@pytest.mark.parametrize(("times", "looks"), EMPTY)
+def test_an_empty_view_is_looked_at_more_rarely(times, looks):
+    detector, seen = Known(MIDDLE), []
+    follow = FlowDetector(detector, interval=0.5)
+    follow(picture(MIDDLE), 0.0)
+    detector.places = ()
+    for time in times:
+        calls = detector.calls
+        follow(picture(), time)
+        seen += [time] * (detector.calls - calls)
+    assert seen == looks
+    detector.places = (MIDDLE,)
+    assert len(follow(picture(MIDDLE), times[-1] + 0.21)) == 1
+
+
 def test_an_interval_of_zero_detects_in_every_frame():
     detector = Known(MIDDLE)
     follow = FlowDetector(detector, interval=0)
