@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import copy
 import logging
 import time
 from collections import OrderedDict
@@ -110,12 +109,11 @@ class LiveView:
     """Looks at the frames of any number of cameras; it keeps no picture.
 
     Args:
-        recognizer: its network is shared.
+        recognizer: finding faces and the network take one core for each frame, so that others get their turn.
     """
 
     def __init__(self, recognizer: EmotionRecognizer):
-        self.recognizer = copy.copy(recognizer)
-        self.recognizer.detector = recognizer.detector.for_threads(count_cores())
+        self.recognizer = recognizer.for_threads(count_cores())
         self.recognizer.detector.max_side = DETECTION_SIDE
         self.sessions: OrderedDict[str, Camera] = OrderedDict()
         self.lock, self.budget = Lock(), PixelBudget(HELD_PIXELS)

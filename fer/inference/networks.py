@@ -26,9 +26,16 @@ class Network(Protocol):
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Prepared crops, uint8 [N,S,S,1 or 3] -> logits float32 [N,C], attention float32 [N,K,h,w]."""
 
+    def for_threads(self, threads: int) -> Network:
+        """One that does the same, and is fast with so many calls at the same time."""
+
 
 class OnnxNetwork:
     """A network that `fer export` wrote, on the CPU by OpenVINO; no torch is needed.
+
+    Args:
+        path: an ONNX file.
+        parallel: see `Session`.
 
     Raises:
         ValueError: no such file, none of `fer export`, or damaged.
@@ -36,9 +43,9 @@ class OnnxNetwork:
 
     name, device = "openvino", "cpu"
 
-    def __init__(self, path: str | os.PathLike):
-        self.description = read_onnx_description(path)
-        self._session = Session(path)
+    def __init__(self, path: str | os.PathLike, parallel: int | None = None):
+        self.description, self._path = read_onnx_description(path), path
+        self._session = Session(path, None, parallel)
         preprocessing = self.description.preprocessing
         blank = (1, preprocessing.input_size, preprocessing.input_size, 1 if preprocessing.gray else 3)
         try:
@@ -51,6 +58,9 @@ class OnnxNetwork:
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         outputs = self._session(crops)
         return outputs["logits"], outputs["attention"]
+
+    def for_threads(self, threads: int) -> OnnxNetwork:
+        return OnnxNetwork(self._path, threads)
 
 
 class TorchNetwork:
@@ -82,6 +92,9 @@ class TorchNetwork:
             batch = torch.from_numpy(crops).to(self.device)
             output = self.model(normalize(batch, self.description.preprocessing))
             return output.logits.float().cpu().numpy(), output.attention.float().cpu().numpy()
+
+    def for_threads(self, threads: int) -> TorchNetwork:
+        return self
 
 
 def read_onnx_description(path: str | os.PathLike) -> Description:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -99,6 +100,12 @@ class EmotionRecognizer:
         network = load_network(weights, device)
         found = create_detector(detector, detector_weights, min_score)
         return cls(network, network.description, found, device, batch_size, max_pixels, min_face)
+
+    def for_threads(self, threads: int) -> EmotionRecognizer:
+        """One that does the same, and is fast with so many calls at the same time."""
+        other = copy.copy(self)
+        other.network, other.detector = self.network.for_threads(threads), self.detector.for_threads(threads)
+        return other
 
     def __call__(self, image: ImageSource) -> list[Face]:
         """The faces of one image, largest first; an empty list where there is none.
