@@ -54,7 +54,7 @@ class Comparison:
             f"IoU {np.median(overlaps):.3f} (worst 5 % {np.percentile(overlaps, 5):.3f}), landmarks "
             f"{np.median(errors):.3f} ({np.percentile(errors, 95):.3f}) of the eyes' distance, "
             f"same label {np.mean([a.label == b.label for a, b in self.pairs]):.1%}, probabilities {probs:.4f} apart, "
-            f"flicker x{live / reference:.2f}, {self.faces - len(self.pairs)} missed and {self.invented} invented "
+            f"flicker x{live / max(reference, 1e-9):.2f}, {self.faces - len(self.pairs)} missed and {self.invented} invented "
             f"of {self.faces}"
         )
 
