@@ -1,6 +1,7 @@
 """`python -m app.benchmark`: the live view measured in headless Chromium, whose camera is a video file.
 
-Needs Chromium and the package playwright. Browser and server share the machine.
+Needs Chromium and the package playwright. Browser and server share the machine. With --no-browser, clients in this process
+post the frames, and need little of it. With --compare, no page runs: it measures what the live view's savings cost.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from fer.images import read_image
+
+from .clients import stream as stream_pictures
+from .clients import to_jpeg
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -125,32 +131,92 @@ def stream(browser, url: str, clients: int, seconds: float, report) -> str:
     )
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m app.benchmark", description="Measure the live view in Chromium.")
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m app.benchmark", description="Measure the live view.")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4], help="tabs at a time (default: 1 4)")
     parser.add_argument("--seconds", type=float, default=30, help="for each number of clients (default: 30)")
     parser.add_argument("--source", type=Path, default=ROOT / "samples/astronaut.jpg", help="photo or video of a face")
+    parser.add_argument("--no-browser", action="store_true", help="clients that post frames without pause, no Chromium")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        nargs="+",
+        metavar="CLIP",
+        help="faces that are followed, beside those that are found in every frame: boxes, landmarks, labels",
+    )
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="after --: arguments of `python -m app`")
-    arguments = parser.parse_args(argv)
-    if CHROMIUM is None:
-        print("error: Chromium is not installed: apt-get install chromium", file=sys.stderr)
-        return 2
-    from playwright.sync_api import sync_playwright
+    return parser
 
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        clip, temporary = write_y4m(Path(folder, "face.y4m"), read_frames(arguments.source)), Path(folder, "server")
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = make_parser().parse_args(argv)
+    if arguments.compare:
+        compare_clips(arguments.compare)
+        return 0
+    if CHROMIUM is None and not arguments.no_browser:
+        print("error: Chromium is not installed: apt-get install chromium; or add --no-browser", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder, "server")
         temporary.mkdir()
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS + camera_flags(clip))
-        with serve([a for a in arguments.arguments if a != "--"], temporary) as (url, pid):
+        make_clients = post_frames if arguments.no_browser else open_tabs
+        with (
+            serve([a for a in arguments.arguments if a != "--"], temporary) as (url, pid),
+            make_clients(arguments.source, url, Path(folder)) as run,
+        ):
             before = _files(temporary)
             for clients in arguments.clients:
                 memory = []
-                print(stream(browser, url, clients, arguments.seconds, lambda m=memory: m.append(megabytes(pid))))
+                print(run(clients, arguments.seconds, lambda m=memory: m.append(megabytes(pid))))
                 print(f"  memory of the server: {memory[0]:.0f} MB after {min(10, arguments.seconds):.0f} s, ", end="")
                 print(f"{memory[-1]:.0f} MB at the end ({arguments.seconds:.0f} s), {max(memory):.0f} MB at most")
             print(f"files that the streams left on the disk: {len(_files(temporary) - before)}", flush=True)
-        browser.close()
     return 0
+
+
+@contextmanager
+def open_tabs(source: Path, url: str, folder: Path) -> Iterator[Callable]:
+    """What lets so many tabs of Chromium stream, see `stream`."""
+    from playwright.sync_api import sync_playwright
+
+    clip = write_y4m(folder / "face.y4m", read_frames(source))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS + camera_flags(clip))
+        yield partial(stream, browser, url)
+        browser.close()
+
+
+@contextmanager
+def post_frames(source: Path, url: str, folder: Path) -> Iterator[Callable]:
+    """What lets so many clients without a browser stream; takes what `stream` takes."""
+    pictures = [to_jpeg(frame) for frame in read_frames(source)]
+    stream_pictures(url, 1, 2, pictures)  # the first frames are slow
+
+    def run(number: int, seconds: float, report: Callable[[], None]) -> str:
+        with ThreadPoolExecutor(1) as pool:
+            line = pool.submit(stream_pictures, url, number, seconds, pictures)
+            while not line.done():
+                wait([line], 10)
+                report()
+            return line.result()
+
+    yield run
+
+
+def compare_clips(clips: Iterable[Path]) -> None:
+    from fer.inference.recognizer import EmotionRecognizer
+
+    from .comparison import compare, swing
+    from .live import DETECTION_INTERVAL, LiveView
+
+    recognizer = LiveView(EmotionRecognizer.from_pretrained()).recognizer
+    for clip in clips:
+        frames = list(read_frames(clip))
+        print(clip.name)
+        for step in (1, 2, 4):
+            print(f"  {24 / step:.0f} frames/s: {compare(recognizer, frames[::step], 24 / step, DETECTION_INTERVAL)}")
+        moved = list(swing(frames, 240))
+        print(f"  swinging: {compare(recognizer, moved, 24, DETECTION_INTERVAL)}", flush=True)
 
 
 def _files(folder: Path) -> set[Path]:

@@ -146,7 +146,7 @@ class Handlers:
 
     def about(self) -> str:
         """The model card in short, as Markdown."""
-        return views.about(self.description)
+        return views.about(self._recognizer)
 
 
 def _read(upload: Upload, recognizer: EmotionRecognizer) -> ImageResult:

@@ -12,7 +12,6 @@ from html import escape
 import cv2
 import numpy as np
 
-from fer.description import Description
 from fer.draw import colour_of, draw_attention, draw_faces
 from fer.faces import crop_face
 from fer.images import encode_image
@@ -195,8 +194,12 @@ def downloads(stem: str, files: dict[str, bytes]) -> str:
     return f"<p>Rows: {' '.join(links)}</p>"
 
 
-def about(description: Description) -> str:
-    """The model card in short, from what the checkpoint says of itself, as Markdown."""
+RUNTIMES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "torch": "PyTorch"}
+
+
+def about(recognizer: EmotionRecognizer) -> str:
+    """The model card in short, from what the checkpoint says of itself, and what runs it, as Markdown."""
+    description, network = recognizer.description, recognizer.network
     m = description.metrics
     figures = "It says nothing of its accuracy."
     if "accuracy" in m:
@@ -215,6 +218,8 @@ def about(description: Description) -> str:
         figures=figures,
         backbone=plain(description.backbone),
         heads=description.num_heads,
+        runtime=RUNTIMES.get(network.name, network.name),
+        device="CPU" if network.device == "cpu" else f"device {network.device}",
         classes=", ".join(map(plain, description.classes)),
         dataset=plain(description.dataset or "unnamed data"),
         confidence=CALIBRATED if description.temperature != 1 else "The confidence of this network was not calibrated.",
@@ -236,6 +241,7 @@ ABOUT = """
 ## What this is
 A DAN ("Distract Your Attention", [Wen et al. 2021](https://arxiv.org/abs/2109.07270)) with {heads} attention heads on the
 backbone {backbone}, trained on {dataset}. It names one of: {classes}. Faces are found by YuNet.
+The network runs by {runtime} on the {device}.
 
 ## How good it is
 {figures}

@@ -37,3 +37,11 @@ class Detector(Protocol):
 
 def largest_first(faces: list[Detection]) -> list[Detection]:
     return sorted(faces, key=lambda f: -float(np.prod(f.box[2:] - f.box[:2])))
+
+
+def overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of a box xyxy [4] with others [N,4] -> [N]."""
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    shared = np.clip(high - low, 0, None).prod(1)
+    areas = (others[:, 2:] - others[:, :2]).prod(1) + (box[2:] - box[:2]).prod()
+    return shared / np.maximum(areas - shared, 1e-9)

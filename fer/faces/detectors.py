@@ -19,7 +19,7 @@ class WholeImage:
     name, max_side = "none", math.inf
 
     def for_threads(self, threads: int) -> WholeImage:
-        return self
+        return WholeImage()
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         h, w = image.shape[:2]

@@ -138,8 +138,12 @@ class EmotionRecognizer:
 
     def predict_logits(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """As `predict_crops`, before temperature and softmax: float32 [N,C]."""
+        return self.predict_maps(crops)[0]
+
+    def predict_maps(self, crops: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """As `predict_logits`, and the attention [K,h,w] of each crop."""
         _check_crops(crops)
-        return self._run([self.description.preprocessing.prepare(crop) for crop in crops])[0]
+        return self._run([self.description.preprocessing.prepare(crop) for crop in crops])
 
     def _to_probs(self, logits: np.ndarray) -> np.ndarray:
         scaled = logits / self.description.temperature
@@ -258,12 +262,19 @@ class EmotionRecognizer:
     def cut(self, image: np.ndarray, face: Detection | Face) -> list[np.ndarray]:
         """The crops of a face that the network sees, RGB uint8 [H,W,3] -> [crop_size,crop_size,3] each.
 
-        One, or, where the checkpoint says so and landmarks show an upright face, the aligned one and the square around the
-        box. The logits of a face are the mean over its crops; its attention is that of the first.
+        The logits of a face are the mean over its crops; its attention is that of the first.
+        """
+        size = self.description.preprocessing.crop_size
+        return [crop_face(image, framing, self.template, size) for framing in self.framings(face)]
+
+    def framings(self, face: Detection | Face) -> tuple[Detection | Face, ...]:
+        """What `crop_face` takes for each crop of a face.
+
+        One, or, where the checkpoint says so and landmarks show an upright face, two: the face, which is aligned, and the face
+        without its landmarks, whose crop is the square around the box.
         """
         both = self.description.second_crop and face.landmarks is not None and is_upright(face.landmarks)
-        faces = (face, replace(face, landmarks=None)) if both else (face,)
-        return [crop_face(image, f, self.template, self.description.preprocessing.crop_size) for f in faces]
+        return (face, replace(face, landmarks=None)) if both else (face,)
 
     def _classify(self, waiting: list[_Found]) -> list[ImageResult]:
         faces = [crops for found in waiting for crops in found.inputs]
@@ -283,7 +294,11 @@ class EmotionRecognizer:
             for found in waiting
         ]
 
-    def _to_face(self, detection: Detection, probs: np.ndarray, attention: np.ndarray) -> Face:
+    def to_face(self, detection: Detection, logits: np.ndarray, attention: np.ndarray | None = None) -> Face:
+        """A face whose crops have the mean logits [C]."""
+        return self._to_face(detection, self._to_probs(logits[None])[0], attention)
+
+    def _to_face(self, detection: Detection, probs: np.ndarray, attention: np.ndarray | None) -> Face:
         named = {name: float(p) for name, p in zip(self.classes, probs)}
         unsure = float(probs.max()) < self.description.unsure_below
         aligned = detection.landmarks is not None and len(self.template) > 0

@@ -294,6 +294,20 @@ def test_about_says_what_the_checkpoint_says(work):
     assert "| contempt | 16 | 0% | never |" in work.about()
 
 
+RUNTIMES = [
+    ("openvino", "cpu", "by OpenVINO on the CPU."),
+    ("torch", "cuda:1", "by PyTorch on the device cuda:1."),
+    ("onnxruntime", "cpu", "by ONNX Runtime on the CPU."),
+    ("another", "cpu", "by another on the CPU."),
+]
+
+
+@pytest.mark.parametrize(("name", "device", "said"), RUNTIMES)
+def test_about_says_what_runs_the_network(recognizer, tmp_path, name, device, said):
+    recognizer.network.name, recognizer.network.device = name, device
+    assert f"The network runs {said}\n" in Handlers(recognizer, tmp_path).about()
+
+
 def test_a_sample_is_shown_and_stays(work):
     sample = Path(__file__).resolve().parents[2] / "samples" / "astronaut.jpg"
     assert "astronaut.jpg" in work.show_sample(sample) and sample.exists()

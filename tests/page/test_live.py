@@ -1,11 +1,16 @@
 import base64
+import copy
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from page_inputs import picture
 
 from app import live
-from app.live import LiveView, give_hint
+from app.live import Camera, LiveView, give_hint
+from fer.faces import Detection, create_detector
 from fer.inference.results import Face
 
 
@@ -55,6 +60,120 @@ def test_attention_lies_over_the_face(view):
     assert np.min(face["maps"]) >= 0 and np.max(face["maps"]) == 1
     a, b, c, d, e, f = face["crop"]  # without landmarks: the square around the box
     assert [e, f, a + c + e, b + d + f] == pytest.approx(face["box"], abs=0.1)
+
+
+BOX = np.array([20, 10, 90, 80], float)
+UPRIGHT = np.array([[42, 37], [68, 37], [55, 50], [45, 63], [65, 63]], float)
+TILTED = UPRIGHT @ [[0.8, 0.6], [-0.6, 0.8]] + (30, -25)  # by 37 degrees
+FRAME = np.random.default_rng(0).integers(0, 255, (90, 120, 1), np.uint8).repeat(3, 2)
+
+
+class Landmarks:
+    """A detector that finds faces with these landmarks, and counts its calls."""
+
+    name = "landmarks"
+
+    def __init__(self, *faces: np.ndarray):
+        self.faces, self.calls = faces, 0
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        self.calls += 1
+        return [Detection(BOX, landmarks, 0.9) for landmarks in self.faces]
+
+
+@pytest.fixture
+def two_crops(recognizer, monkeypatch):
+    """A recogniser whose checkpoint asks for two crops of an upright face; `taken` has the crops of each frame."""
+    recognizer = copy.copy(recognizer)
+    recognizer.description = replace(recognizer.description, second_crop=True)
+    recognizer.detector, recognizer.taken = Landmarks(UPRIGHT), []
+    look = recognizer.predict_maps
+    monkeypatch.setattr(recognizer, "predict_maps", lambda crops: recognizer.taken.append(crops) or look(crops))
+    return recognizer
+
+
+def which(recognizer) -> list[str]:
+    """The crops of each frame: a (aligned), s (square)."""
+    aligned, _ = recognizer.cut(FRAME, Detection(BOX, UPRIGHT, 0.9))
+    return [
+        "".join("a" if np.array_equal(crop, aligned[..., 0]) else "s" for crop in crops) for crops in recognizer.taken
+    ]
+
+
+CROPS = [  # seconds between frames, attention, crops of each frame
+    (0.1, False, ["as", "a", "s", "a", "s"]),
+    (1.0, False, ["as", "a", "s", "a", "s"]),  # the detector runs each time
+    (0.1, True, ["as", "a", "as", "a", "as"]),
+]
+
+
+@pytest.mark.parametrize(("seconds", "attention", "crops"), CROPS)
+def test_the_crops_of_a_face_take_turns_and_count_alike(two_crops, seconds, attention, crops):
+    camera, (both,) = Camera(two_crops), two_crops(FRAME)
+    faces = [camera.look(FRAME, seconds * k, attention) for k in range(5)]
+    assert which(two_crops) == crops
+    for (face,) in faces:
+        assert list(face.probs.values()) == pytest.approx(list(both.probs.values()), abs=1e-5)
+        assert face.attention is not None or not attention
+    assert all(np.array_equal(f[0].attention, both.attention) for f, c in zip(faces, crops) if "a" in c)
+
+
+def test_a_face_that_tilts_has_one_crop_and_then_two_again(two_crops):
+    camera = Camera(two_crops, interval=0)
+    for k, landmarks in enumerate([UPRIGHT, UPRIGHT, TILTED, TILTED, UPRIGHT]):
+        two_crops.detector.faces = [landmarks]
+        camera.look(FRAME, 0.1 * k)
+    assert [len(crops) for crops in two_crops.taken] == [2, 1, 1, 1, 2]
+
+
+def test_the_detector_runs_now_and_then(two_crops):
+    camera, detector = Camera(two_crops, interval=0.5), two_crops.detector
+    assert [len(camera.look(FRAME, 0.1 * k)) for k in range(5)] == [1] * 5
+    assert detector.calls == 1
+    detector.faces = []
+    assert [len(camera.look(FRAME, 0.1 * k)) for k in range(5, 8)] == [0] * 3
+    assert detector.calls == 4  # as long as there is no face
+
+
+def test_the_batch_size_of_the_command_is_that_of_the_live_view(recognizer, monkeypatch):
+    recognizer.batch_size = 3
+    view, sizes = LiveView(recognizer), []
+    look = recognizer.network
+    monkeypatch.setattr(view.recognizer, "network", lambda batch: sizes.append(len(batch)) or look(batch))
+    assert len(view.look(frame(7))["faces"]) == 7
+    assert sizes == [3, 3, 1]
+
+
+def test_small_faces_are_left_out(two_crops):
+    two_crops.min_face = 71
+    assert Camera(two_crops).look(FRAME, 0.0) == []
+
+
+def test_without_a_detector_each_frame_is_a_crop(two_crops):
+    two_crops.detector = create_detector("none")
+    camera = Camera(two_crops)
+    for k in range(3):
+        image = np.roll(FRAME, 5 * k, 1)
+        (face,) = camera.look(image, 0.1 * k)
+        assert face.box.tolist() == [0, 0, 120, 90]
+        assert len(two_crops.taken[k]) == 1 and np.array_equal(two_crops.taken[k][0], image[..., 0])
+
+
+def test_frames_of_one_camera_wait_for_each_other(view, monkeypatch):
+    inside, most, look = [], [], view.recognizer.predict_maps
+
+    def predict(crops):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.005)
+        inside.pop()
+        return look(crops)
+
+    monkeypatch.setattr(view.recognizer, "predict_maps", predict)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(view.look, [frame()] * 24))
+    assert {face["track"] for answer in answers for face in answer["faces"]} == {0}
+    assert most == [1] * 24
 
 
 BROKEN = [

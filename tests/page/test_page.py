@@ -17,6 +17,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
+import numpy as np
 import pytest
 from page_inputs import archive, picture
 
@@ -24,8 +25,10 @@ gradio = pytest.importorskip("gradio", reason="the page needs gradio: pip instal
 from gradio_client import Client, handle_file  # noqa: E402
 
 from app.__main__ import choose_port, main, make_parser  # noqa: E402
+from app.clients import CameraClient, stream, to_jpeg  # noqa: E402
 from app.logins import Logins  # noqa: E402
 from app.page import build_page, launch_options  # noqa: E402
+from fer.inference.recognizer import EmotionRecognizer  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -260,6 +263,43 @@ def test_defaults_keep_the_page_to_this_computer():
     arguments = make_parser().parse_args([])
     assert arguments.host == "127.0.0.1" and not arguments.share and not arguments.auth
     assert launch_options()["share"] is False
+
+
+def test_a_client_of_the_benchmark_speaks_as_the_page_does(launch):
+    url, frame = launch(), np.full((90, 120, 3), 2, np.uint8)  # in which the detector finds two faces
+    client, other = CameraClient(url), CameraClient(url)
+    assert [len(client.look(to_jpeg(frame))["faces"]) for _ in range(2)] == [2, 2]
+    (face, _) = client.look(to_jpeg(frame), attention=True)["faces"]
+    assert "maps" in face and face["track"] == 0
+    assert other.look(to_jpeg(frame))["faces"][0]["track"] == 0 and client.session != other.session
+    assert "could not be read" in client.look(b"MZ")["hint"]
+    line = stream(url, clients=2, seconds=0.5, pictures=[to_jpeg(frame)])
+    assert line.startswith("2 clients: ") and line.endswith("2.00 faces a frame")
+
+
+FLAGS = [
+    ("--weights", "mine.onnx"),
+    ("--device", "cuda"),
+    ("--batch-size", "3"),
+    ("--detector", "none"),
+    ("--detector-weights", "faces.onnx"),
+]
+
+
+def test_the_flags_of_the_command_reach_the_recogniser(capsys, monkeypatch):
+    seen = {}
+
+    def from_pretrained(**options):
+        seen.update(options)
+        raise ValueError("far enough")
+
+    monkeypatch.setattr(EmotionRecognizer, "from_pretrained", from_pretrained)
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
+        monkeypatch.setenv(name, "")
+    assert main([word for flag in FLAGS for word in flag]) == 2
+    assert capsys.readouterr().err == "error: far enough\n"
+    given = {flag[2:].replace("-", "_"): value for flag, value in FLAGS}
+    assert {name: str(value) for name, value in seen.items() if name in given} == given
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:

@@ -1,0 +1,88 @@
+"""What the live view's savings cost: its faces beside those of the detector and of both crops in every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from fer.faces.detection import overlap
+from fer.images import read_image
+from fer.inference.recognizer import EmotionRecognizer
+from fer.inference.results import Face, ImageResult
+from fer.inference.video import Tracks
+
+from .clients import to_jpeg
+from .live import FRAME_RATE, Camera
+
+
+@dataclass
+class Comparison:
+    """Frames one after another, each with the faces of the live view and those of the reference."""
+
+    pairs: list[tuple[Face, Face]] = field(default_factory=list)
+    faces: int = 0  # of the reference
+    invented: int = 0  # faces of the live view that the reference does not have
+    changes: list[tuple[float, float]] = field(default_factory=list)  # of the probabilities from frame to frame
+
+    def add(self, live: Sequence[Face], reference: Sequence[Face]) -> None:
+        before, left = (self.pairs[-1:] or [None])[0], list(reference)
+        self.faces += len(reference)
+        for face in live:
+            overlaps = overlap(face.box, np.reshape([other.box for other in left], (-1, 4)))
+            if not len(overlaps) or overlaps.max() < 0.3:
+                self.invented += 1
+                continue
+            pair = face, left.pop(int(overlaps.argmax()))
+            self.pairs.append(pair)
+            if before and [f.track for f in before] == [f.track for f in pair]:
+                self.changes.append(tuple(np.abs(_probs(a) - _probs(b)).sum() for a, b in zip(before, pair)))
+
+    def __str__(self) -> str:
+        if not self.pairs:
+            return f"no face in common; {self.faces} missed, {self.invented} invented"
+        overlaps = [overlap(a.box, b.box[None])[0] for a, b in self.pairs]
+        errors = [
+            np.linalg.norm(a.landmarks - b.landmarks, axis=1).mean() / np.linalg.norm(b.landmarks[0] - b.landmarks[1])
+            for a, b in self.pairs
+        ]
+        probs = np.mean([np.abs(_probs(a) - _probs(b)).mean() for a, b in self.pairs])
+        live, reference = np.mean(self.changes or [(np.nan, np.nan)], 0)
+        return (
+            f"IoU {np.median(overlaps):.3f} (worst 5 % {np.percentile(overlaps, 5):.3f}), landmarks "
+            f"{np.median(errors):.3f} ({np.percentile(errors, 95):.3f}) of the eyes' distance, "
+            f"same label {np.mean([a.label == b.label for a, b in self.pairs]):.1%}, probabilities {probs:.4f} apart, "
+            f"flicker x{live / max(reference, 1e-9):.2f}, {self.faces - len(self.pairs)} missed and {self.invented} invented "
+            f"of {self.faces}"
+        )
+
+
+def _probs(face: Face) -> np.ndarray:
+    return np.array(list(face.probs.values()))
+
+
+def swing(frames: Sequence[np.ndarray], period: int) -> Iterator[np.ndarray]:
+    """The frames, RGB uint8 [H,W,3], moved to and fro by their width, so that every face leaves and comes back."""
+    for number, frame in enumerate(frames):
+        shift = frame.shape[1] * np.sin(2 * np.pi * number / period)
+        yield cv2.warpAffine(frame, np.array([[1, 0, shift], [0, 1, 0]]), frame.shape[1::-1])
+
+
+def compare(recognizer: EmotionRecognizer, frames: Sequence[np.ndarray], rate: float, interval: float) -> str:
+    """A line of figures for frames, RGB uint8 [H,W,3], of which a camera shows `rate` per second.
+
+    Args:
+        recognizer: its detector is that of the live view.
+        interval: see `FlowDetector`.
+    """
+    camera, comparison, runs = Camera(recognizer, interval), Comparison(), 0
+    tracks = Tracks(FRAME_RATE, recognizer.description.unsure_below)
+    for number, frame in enumerate(frames):
+        image, now = read_image(to_jpeg(frame)), number / rate
+        live = camera.look(image, now)
+        runs += camera.detector.detected == now
+        reference = tracks.follow(ImageResult("", recognizer(image), time=now)).faces
+        comparison.add(live, reference)
+    return f"detector in {runs / len(frames):.0%} of {len(frames)} frames; {comparison}"
