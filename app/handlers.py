@@ -42,8 +42,7 @@ class Handlers:
 
     def __init__(self, recognizer: EmotionRecognizer, arrivals: Path):
         self.arrivals = arrivals
-        self._recognizer = copy.copy(recognizer)
-        self._recognizer.detector = recognizer.detector.for_threads(count_cores())
+        self._recognizer = recognizer.for_threads(count_cores())
         self._recognizer.max_pixels = min(recognizer.max_pixels, MAX_PIXELS)
         self._pictures, self._videos = PixelBudget(HELD_PIXELS), PixelBudget(HELD_FRAME_PIXELS)
         self.description = recognizer.description
