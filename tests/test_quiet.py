@@ -17,16 +17,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-STRACE = [
-    "strace",
-    "-f",
-    "-qq",
-    "--seccomp-bpf",
-    "-e",
-    "trace=connect,bind,sendto,sendmsg,sendmmsg",
-    "-e",
-    "signal=none",
-]
+STRACE = ["strace", "-f", "-qq", "--seccomp-bpf", "-esignal=none", "-etrace=connect,bind,sendto,sendmsg,sendmmsg"]
 KEPT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMPDIR")  # of the environment
 
 GUARD = r"""
@@ -64,7 +55,8 @@ class Trace(NamedTuple):
 @lru_cache
 def strace_works() -> bool:
     """It may be absent, old, or forbidden, as where this process is traced itself."""
-    return bool(shutil.which("strace")) and not subprocess.run([*STRACE, "-o", os.devnull, "true"]).returncode
+    probe = [*STRACE, "-o", os.devnull, "true"]
+    return bool(shutil.which("strace")) and not subprocess.run(probe, capture_output=True).returncode
 
 
 def run(code: str, folder: Path) -> Trace:
@@ -84,9 +76,8 @@ def run(code: str, folder: Path) -> Trace:
     if traced:
         asked |= outside((folder / "calls").read_text(errors="replace"))
     home = folder / "home"
-    return Trace(
-        done.stdout, done.stderr, asked, sorted(str(p.relative_to(home)) for p in home.rglob("*") if p.is_file())
-    )
+    left = sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
+    return Trace(done.stdout, done.stderr, asked, left)
 
 
 def outside(calls: str) -> set[str]:
