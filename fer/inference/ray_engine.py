@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from itertools import groupby, islice
 from pathlib import Path
 from textwrap import shorten
+from unittest.mock import patch
 
 from ..errors import FerError
 from .files import kind_of, predict_files
@@ -89,12 +90,30 @@ def ray_cluster(address: str | None = None, workers: int | None = None) -> Itera
         if address:
             _connect(address, quiet)
         else:
-            ray.init("local", num_cpus=workers, include_dashboard=False, object_store_memory=STORE_BYTES, **quiet)
+            _start(workers, quiet)
     try:
         yield int(ray.cluster_resources().get("CPU", 1))
     finally:
         if own:
             ray.shutdown()
+
+
+def _start(workers: int | None, quiet: dict) -> None:
+    """A cluster that no other machine can reach, and that asks none."""
+    import ray
+
+    # Ray listens on every network, and learns its own address by a socket to 8.8.8.8. Where clusters of several machines
+    # are switched off, as on Windows and macOS, it stays on 127.0.0.1: this process, and those that it starts.
+    local = patch("ray._private.ray_constants.ENABLE_RAY_CLUSTER", False)
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    # The dashboard's process asks the metadata servers of clouds whose machine this is, even where usage stats are off
+    # and the dashboard is left out. (None, None) says that it was not started.
+    no_dashboard = patch("ray._private.services.start_api_server", lambda *_, **__: (None, None))
+    try:
+        with local, no_dashboard:
+            ray.init("local", num_cpus=workers, include_dashboard=False, object_store_memory=STORE_BYTES, **quiet)
+    finally:
+        del os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"]
 
 
 def _connect(address: str, quiet: dict) -> None:
