@@ -106,8 +106,8 @@ def test_about_takes_nothing_of_a_checkpoint_for_markdown(distrusted):
 
 
 def test_the_batch_size_of_the_command_is_that_of_the_page(recognizer, upload, tmp_path, monkeypatch):
-    recognizer.batch_size, sizes, network = 3, [], recognizer.network
-    monkeypatch.setattr(recognizer, "network", lambda batch: sizes.append(len(batch)) or network(batch))
+    recognizer.batch_size, sizes, see = 3, [], TorchNetwork.__call__
+    monkeypatch.setattr(TorchNetwork, "__call__", lambda self, batch: sizes.append(len(batch)) or see(self, batch))
     Handlers(recognizer, tmp_path).rows([upload("a.png", picture(7))])
     assert sizes == [3, 3, 1]
 
