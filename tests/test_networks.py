@@ -13,6 +13,7 @@ from fer.device import has_bfloat16
 from fer.models.export import export_onnx
 from fer.networks import choose_runtime, load_network
 from fer.resources import DEFAULT_WEIGHTS
+from fer.runtimes import count_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 ONNX, CHECKPOINT = (ROOT / "weights" / f"{DEFAULT_WEIGHTS}{suffix}" for suffix in (".onnx", ".safetensors"))
@@ -60,6 +61,24 @@ def test_threads_share_a_network_and_no_thread_count_changes(files, runtime):
     for batch, (logits, _) in zip(batches, results):
         np.testing.assert_allclose(logits, network(batch)[0], atol=1e-4)
     assert counts == (torch.get_num_threads(), cv2.getNumThreads())
+
+
+@pytest.mark.parametrize(
+    ("threads", "parallel", "compiled"),
+    [
+        (None, None, count_cores()),  # one call takes the machine
+        (1, None, 1),
+        (1, 2, min(2, count_cores())),  # two calls at the same time, a core for each
+    ],
+)
+def test_cores_of_one_call(files, threads, parallel, compiled):
+    network, _ = load_network(files["openvino"], threads=threads)
+    network = network.for_threads(parallel) if parallel else network
+    assert network._session._compiled.get_property("INFERENCE_NUM_THREADS") == compiled
+    network, _ = load_network(files["onnxruntime"], runtime="onnxruntime", threads=threads)
+    network = network.for_threads(parallel) if parallel else network
+    intra = network._session._session.get_session_options().intra_op_num_threads
+    assert intra == (1 if parallel else compiled)
 
 
 @pytest.mark.parametrize(
