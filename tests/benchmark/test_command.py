@@ -11,96 +11,18 @@ import pytest
 import torch
 from conftest import make_ferplus
 
-from fer.benchmark import machine, networks, rivals
+from fer.benchmark import networks, rivals
 from fer.benchmark.application import ColdStart
-from fer.benchmark.machine import limit_threads, measure_install
-from fer.benchmark.rounds import Work, measure
-from fer.benchmark.run import add_rates
 from fer.cli import main
 from fer.errors import FerError
 from fer.networks import load_network
 from fer.resources import DEFAULT_WEIGHTS
 from fer.runtimes import count_cores
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PHOTO = ROOT / "samples" / "astronaut.jpg"
 QUICK = ["benchmark", "--seconds", "0", "--rounds", "2", "--batch-size", "3"]
 OURS = ["openvino float32", "onnxruntime float32", "torch float32"]
-
-
-class FakeClock:
-    """Stands still but for the works' own time."""
-
-    def __init__(self):
-        self.now, self.calls = 0.0, []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def work(self, group: str, name: str, *seconds: float, **facts) -> Work:
-        """Its n-th call takes the n-th of `seconds`, and then the last over again."""
-        left = list(seconds)
-
-        def call():
-            self.calls.append(name)
-            self.now += left.pop(0) if len(left) > 1 else left[0]
-
-        return Work(group, name, call, facts)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "order"),
-    [
-        (0, "abc" + "abc" + "bca" + "cab"),  # a warm-up, then once a round
-        (6, "abc" + "aabc" + "bcaa" + "caab"),  # a call that takes half of its two seconds is made twice
-    ],
-)
-def test_rounds_are_interleaved_and_begin_with_another_work(seconds, order):
-    clock = FakeClock()
-    works = [clock.work("x", name, took) for name, took in (("a", 1), ("b", 4), ("c", 2))]
-    figures = measure(works, seconds, rounds=3, clock=clock)
-    assert "".join(clock.calls) == order
-    assert [(f["name"], f["seconds"]) for f in figures] == [("a", 1), ("b", 4), ("c", 2)]
-
-
-def test_a_figure_is_the_median_of_rounds_without_the_warm_up():
-    clock = FakeClock()
-    (figure,) = measure([clock.work("x", "a", 100, 2, 3, 90, 4, 1, batch=2)], 0, rounds=5, clock=clock)
-    assert figure == {"group": "x", "name": "a", "batch": 2, "seconds": 3, "quartiles": [2, 4]}
-
-
-def test_rates():
-    def network(name, precision, batch, seconds, **facts):
-        figure = {"group": "network", "name": name, "precision": precision, "batch": batch, "seconds": seconds}
-        return figure | {"device": "cpu", "macs": 10**9} | facts
-
-    figures = add_rates(
-        [
-            network("ours", "float32", 1, 0.5),
-            network("ours", "float32", 4, 1.0),
-            network("theirs", "float32", 4, 3.0),
-            network("theirs", "bfloat16", 4, 2.0),
-            network("gpu", "float32", 4, 0.1, device="cuda"),
-            network("onnx", "float32", 4, 2.0, macs=None),
-            {"group": "matrix", "name": "m", "precision": "float32", "side": 1000, "seconds": 0.1},
-            {"group": "folder", "name": "fer predict", "seconds": 2.0},
-            {"group": "folder", "name": "naive", "seconds": 5.0},
-            {"group": "photo", "name": "p", "seconds": 5.0},
-        ]
-    )
-    found = [tuple(f.get(key) for key in ("crops_per_second", "ratio", "gflops", "share")) for f in figures]
-    assert found == [
-        pytest.approx((2, 1, 4, 0.2)),
-        pytest.approx((4, 1, 8, 0.4)),
-        pytest.approx((4 / 3, 3, 8 / 3, 2 / 15)),
-        (2, 2, 4, None),  # no limit of this precision
-        (40, pytest.approx(0.1), 80, None),  # the limit is the CPU's
-        (2, 2, None, None),
-        (None, None, pytest.approx(20), None),
-        (None, 1, None, None),
-        (None, 2.5, None, None),
-        (None, None, None, None),
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -255,16 +177,6 @@ def test_what_prediction_takes_comes_first_and_once():
     assert len(set(names)) == len(names) and set(OURS) <= set(names)
 
 
-def test_threads_are_limited_within_the_benchmark_only():
-    import cv2
-
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    with pytest.raises(KeyError), limit_threads(2):
-        assert (torch.get_num_threads(), cv2.getNumThreads()) == (2, 2)
-        raise KeyError
-    assert (torch.get_num_threads(), cv2.getNumThreads()) == before
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -295,48 +207,6 @@ def test_errors_are_one_line(tmp_path, capsys, monkeypatch, arguments, message):
 def test_a_cold_start_that_fails_says_why():
     with pytest.raises(FerError, match="a new process did not recognise the photo: ValueError: no weights 'none'"):
         ColdStart({"weights": "none"}, PHOTO)()
-
-
-class FakeDistribution:
-    def __init__(self, folder: Path, size: int, requires: list[str]):
-        self.requires, self.files, self.folder = requires, [Path("a.py"), Path("a.pyc"), Path("gone.py")], folder
-        folder.mkdir()
-        (folder / "a.py").write_bytes(b"x" * size)
-        (folder / "a.pyc").write_bytes(b"x" * 10**6)
-
-    def locate_file(self, file):
-        return self.folder / file
-
-
-def test_install_size_follows_requirements(tmp_path, monkeypatch):
-    requires = {
-        "dan-fer": [
-            "numpy>=1.26",
-            "Pillow (>=10)",
-            "torch[fast,cpu]>=2.5; extra == 'train'",
-            "absent; os_name == 'nt'",
-        ],
-        "numpy": [],
-        "pillow": ["numpy", "heif; extra == 'all'"],
-        "torch": ["numpy>=2", 'kernels ; extra == "fast" and os_name == "posix"', "docs; extra == 'docs'"],
-        "kernels": ["torch"],  # a circle
-        "heif": [],
-        "docs": [],
-    }
-    there = {name: FakeDistribution(tmp_path / name, 500_000, needs) for name, needs in requires.items()}
-
-    def find(name):
-        if name not in there:
-            raise machine.PackageNotFoundError(name)
-        return there[name]
-
-    monkeypatch.setattr(machine, "distribution", find)
-    light = measure_install()
-    assert light.keys() == {"dan-fer", "numpy", "pillow"} and light["numpy"] == 0.5
-    assert light["dan-fer"] > 7  # with the weights
-    assert measure_install("train").keys() == light.keys() | {"torch", "kernels"}
-    there.clear()
-    assert measure_install() == {}
 
 
 def test_training_of_a_recipe(tmp_path, capsys):
