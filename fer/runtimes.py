@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +48,13 @@ def _import_openvino():
     return openvino
 
 
+@cache
+def _openvino_core():
+    """The only one of this process, which stays: where several come and go, OpenVINO leaves the thread with a signal stack
+    that is gone, and Ctrl-C ends in a segmentation fault."""
+    return _import_openvino().Core()
+
+
 class OpenVinoSession:
     """A session on the CPU.
 
@@ -70,8 +77,7 @@ class OpenVinoSession:
         precision: str = "float32",
         threads: int | None = None,
     ):
-        openvino = _import_openvino()
-        core = openvino.Core()
+        core = _openvino_core()
         has_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16" and not has_bfloat16:
             raise ValueError("this CPU does not compute with bfloat16; take float32")

@@ -1,5 +1,6 @@
 """One network by several runtimes: the same answers, each with its own threads; and what is said where one is not there."""
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -139,3 +140,26 @@ def test_a_runtime_that_is_not_installed(monkeypatch, capsys):
     assert main(["predict", str(ROOT / "samples"), "--runtime", "onnxruntime"]) == 2
     message = "fer predict: needs the package onnxruntime: pip install 'dan-fer[onnxruntime]'"
     assert message in capsys.readouterr().err
+
+
+INTERRUPTED = """
+import os, signal, sys
+from fer.networks import OnnxNetwork
+first, second = OnnxNetwork(sys.argv[1]), OnnxNetwork(sys.argv[1])
+del first
+del second
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signal")
+def test_an_interruption_after_networks_have_gone(files):
+    """Each Core of OpenVINO has a stack for signals; a signal on one that is gone ends the process with a fault."""
+    child = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, files["openvino"]], capture_output=True, text=True, cwd=ROOT
+    )
+    assert (child.returncode, child.stdout) == (0, "interrupted\n"), child.stderr
