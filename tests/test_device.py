@@ -2,7 +2,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -69,9 +68,8 @@ def test_a_cpu_computes_bfloat16_where_it_can(monkeypatch, features, native):
 
 
 def test_peak_memory_is_that_of_this_process():
-    """Not that of whoever started it, which getrusage tells of on Linux: 400 MB here."""
-    held = np.ones(50_000_000)
+    """Not that of whoever started it, here with torch, which getrusage tells of on Linux."""
     code = "import sys; from fer.device import peak_megabytes; print(peak_megabytes('cpu'), 'torch' in sys.modules)"
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     megabytes, with_torch = child.stdout.split()
-    assert 1 < float(megabytes) < held.nbytes / 2**20 < peak_megabytes("cpu") and with_torch == "False"
+    assert 1 < float(megabytes) < 100 < peak_megabytes("cpu") and with_torch == "False"
