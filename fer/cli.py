@@ -7,12 +7,12 @@ import logging
 import sys
 
 from . import __version__
-from .commands import data, evaluate, predict, train
+from .commands import benchmark, data, evaluate, predict, train
 from .commands.common import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from .errors import FerError
 from .terminal import printable_lines, set_up_streams
 
-_COMMANDS = predict.COMMANDS | train.COMMANDS | evaluate.COMMANDS | data.COMMANDS
+_COMMANDS = predict.COMMANDS | benchmark.COMMANDS | train.COMMANDS | evaluate.COMMANDS | data.COMMANDS
 _EXTRAS = {"av": "video", "supervision": "video", "ray": "ray", "pandas": "ray", "onnxruntime": "onnxruntime"}
 _AFTER_INTERRUPTION = {
     "predict": "; what was done is in --out, and --resume goes on",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:  # prediction by OpenVINO has no torch
+    import torch
 
 
 def choose_device(name: str = "auto") -> str:
@@ -17,6 +20,8 @@ def choose_device(name: str = "auto") -> str:
     Raises:
         ValueError: an unknown device, or one that is not there.
     """
+    import torch
+
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     available = [device for device, is_there in there.items() if is_there]
     if name == "auto":
@@ -42,6 +47,8 @@ def has_bfloat16(device: str) -> bool:
 
 def autocast(device: str, enabled: bool) -> torch.autocast:
     """Within: bfloat16 where `enabled`, unless the device only emulates it."""
+    import torch
+
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled and has_bfloat16(device))
 
 
@@ -58,7 +65,12 @@ def has_compiler(device: str) -> bool:
 def peak_megabytes(device: str) -> float:
     """The most memory used so far: tensors on a cuda device, else the resident size of this process (NaN on Windows)."""
     if device.startswith("cuda"):
+        import torch
+
         return torch.cuda.max_memory_allocated(device) / 2**20
+    status = Path("/proc/self/status")  # of Linux, where getrusage also counts whoever started this process
+    if status.exists() and (peak := re.search(r"VmHWM:\s+(\d+) kB", status.read_text())):
+        return int(peak[1]) / 1024
     try:
         import resource
     except ModuleNotFoundError:

@@ -43,7 +43,7 @@ class OnnxNetwork:
         runtime: openvino or onnxruntime.
         device: of onnxruntime, one of PROVIDERS; openvino computes on the CPU.
         precision: of openvino, one of PRECISIONS.
-        parallel: see `OpenVinoSession`.
+        parallel, threads: see `OpenVinoSession`.
 
     Raises:
         ValueError: no such file, none of `fer export`, or damaged; see also the sessions.
@@ -57,16 +57,17 @@ class OnnxNetwork:
         device: str = "cpu",
         precision: str = "auto",
         parallel: int | None = None,
+        threads: int | None = None,
     ):
         self.description = read_onnx_description(path)
         self.name, self.device, self._path, self._threads = runtime, device, path, {}
         self.batched = device != "cpu"
         self._session: Session
         if runtime == "openvino":
-            self._session = OpenVinoSession(path, None, parallel, precision)
+            self._session = OpenVinoSession(path, None, parallel, precision, threads)
             self.precision = self._session.precision
         else:
-            self._session, self.precision = OnnxRuntimeSession(path, device, parallel), "float32"
+            self._session, self.precision = OnnxRuntimeSession(path, device, parallel, threads), "float32"
         self._try(path)
 
     def _try(self, path: str | os.PathLike) -> None:
@@ -187,7 +188,11 @@ def choose_runtime(weights: str | os.PathLike, device: str = "auto", runtime: st
 
 
 def load_network(
-    weights: str | os.PathLike, device: str = "auto", runtime: str = "auto", precision: str = "auto"
+    weights: str | os.PathLike,
+    device: str = "auto",
+    runtime: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
 ) -> tuple[Network, Description]:
     """The network of `weights`, and its description.
 
@@ -196,6 +201,7 @@ def load_network(
         device: auto (the CPU), cpu; cuda, cuda:N or mps of PyTorch; cuda, coreml or directml of ONNX Runtime.
         runtime: one of RUNTIMES; see `choose_runtime`.
         precision: one of PRECISIONS; auto is float32, but bfloat16 for OpenVINO on a CPU that computes with it.
+        threads: cores for one call by OpenVINO or ONNX Runtime, None takes all; PyTorch has `torch.set_num_threads`.
 
     Raises:
         ValueError: see `find_weights`, `choose_runtime`, `OnnxNetwork`, `load_checkpoint`; a device or precision that the
@@ -209,7 +215,7 @@ def load_network(
         return (
             _load_checkpoint(weights, device, precision)
             if runtime == "torch"
-            else _load_onnx(weights, device, runtime, precision)
+            else _load_onnx(weights, device, runtime, precision, threads)
         )
     except ModuleNotFoundError as error:
         if error.name != runtime:
@@ -232,12 +238,12 @@ def _load_checkpoint(weights: str | os.PathLike, device: str, precision: str) ->
 
 
 def _load_onnx(
-    weights: str | os.PathLike, device: str, runtime: str, precision: str
+    weights: str | os.PathLike, device: str, runtime: str, precision: str, threads: int | None
 ) -> tuple[OnnxNetwork, Description]:
     path = find_weights(weights, (".onnx",))
     if runtime == "openvino" and device not in ("auto", "cpu"):
         raise ValueError(f"OpenVINO runs on the CPU, not on {device!r}; leave out --runtime or --device")
     if runtime == "onnxruntime" and precision == "bfloat16":
         raise ValueError("ONNX Runtime computes in float32 here; --runtime openvino and torch know bfloat16")
-    network = OnnxNetwork(path, runtime, "cpu" if device == "auto" else device, precision)
+    network = OnnxNetwork(path, runtime, "cpu" if device == "auto" else device, precision, None, threads)
     return network, network.description

@@ -70,6 +70,7 @@ class OpenVinoSession:
         shape: of the input, -1 where it varies; None takes what the file says.
         parallel: calls that run at the same time, each with one core; None runs one at a time with all cores.
         precision: one of PRECISIONS; auto is bfloat16 where the CPU computes with it, else float32.
+        threads: cores for one call where `parallel` is None; None takes all.
 
     Raises:
         ValueError: the file cannot be read as a graph with one input of this shape; bfloat16, which the CPU lacks.
@@ -81,6 +82,7 @@ class OpenVinoSession:
         shape: tuple[int, ...] | None = None,
         parallel: int | None = None,
         precision: str = "float32",
+        threads: int | None = None,
     ):
         core = _openvino_core()
         has_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -88,7 +90,7 @@ class OpenVinoSession:
             raise ValueError("this CPU does not compute with bfloat16; take float32")
         self.precision = "bfloat16" if has_bfloat16 and precision != "float32" else "float32"
         options = {
-            "INFERENCE_NUM_THREADS": parallel or count_cores(),
+            "INFERENCE_NUM_THREADS": parallel or threads or count_cores(),
             "NUM_STREAMS": parallel or 1,
             "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[self.precision],
         }
@@ -120,14 +122,16 @@ class OnnxRuntimeSession:
     Args:
         path: an ONNX file.
         device: one of PROVIDERS.
-        parallel: see `OpenVinoSession`.
+        parallel, threads: see `OpenVinoSession`.
 
     Raises:
         ValueError: the file cannot be read as a graph; the installed ONNX Runtime has no such device.
         ModuleNotFoundError: ONNX Runtime is not installed.
     """
 
-    def __init__(self, path: str | os.PathLike, device: str = "cpu", parallel: int | None = None):
+    def __init__(
+        self, path: str | os.PathLike, device: str = "cpu", parallel: int | None = None, threads: int | None = None
+    ):
         import onnxruntime
 
         provider = PROVIDERS.get(device)
@@ -135,7 +139,7 @@ class OnnxRuntimeSession:
             names = ", ".join(name for name, p in PROVIDERS.items() if p in present)
             raise ValueError(f"ONNX Runtime has no device {device!r} here; choose one of {names}")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1 if parallel else count_cores()
+        options.intra_op_num_threads = 1 if parallel else threads or count_cores()
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(Path(path), options, [provider])

@@ -243,21 +243,6 @@ def test_train_then_evaluate(tmp_path, capsys):
     assert "without duplicates" in capsys.readouterr().out
 
 
-def test_benchmark_reports_each_figure(tiny_checkpoint, capsys):
-    photo = str(ROOT / "samples" / "astronaut.jpg")
-    assert (
-        main(
-            ["benchmark", "--weights", str(tiny_checkpoint), "--seconds", "0", "--photo", photo, "--detector", "yunet"]
-        )
-        == 0
-    )
-    out = capsys.readouterr().out
-    for figure in ("parameters", "MACs", "folded, fp32", "crops/s", "peak memory", "photo 512x512, 1 faces"):
-        assert figure in out
-    assert main(["benchmark", "--seconds", "0"]) == 0
-    assert "network, openvino, fp32" in capsys.readouterr().out  # what prediction takes
-
-
 def test_train_py_is_the_same_command():
     script = subprocess.run(
         [sys.executable, str(ROOT / "train.py"), "--help"], capture_output=True, text=True, cwd=ROOT
@@ -316,19 +301,6 @@ def test_publish_with_a_second_crop_calibrates_on_found_faces(tmp_path, tiny_che
     assert asked == [("yunet", "yunet.onnx")]
     shipped = read_description(out)
     assert shipped.second_crop and shipped.metrics["detector"] == "fake"
-
-
-def test_benchmark_of_a_recipe(tmp_path, capsys):
-    data = make_ferplus(tmp_path / "data", {"FER2013Train": 64, "FER2013Valid": 8})
-    (tmp_path / "tiny.yaml").write_text(
-        "dataset: ferplus\nbackbone: mobilefacenet-128\ninput_size: 32\nbatch_size: 8\nnum_heads: 1\ncompile: true\n"
-    )
-    command = ["benchmark", "--recipe", str(tmp_path / "tiny.yaml"), "--data", str(data), "--seconds", "0.1"]
-    assert main([*command, "--device", "cpu"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split("  ")[0] for line in lines] == [*(f"loading, {n} workers" for n in range(3)), "network, a step"]
-    assert main(command[:3]) == 2
-    assert "--recipe and --data go together" in capsys.readouterr().err
 
 
 def test_paths_from_a_file(tiny_checkpoint, photos, tmp_path, capsys, monkeypatch):

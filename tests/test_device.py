@@ -1,10 +1,14 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from fer.device import autocast, choose_device, has_bfloat16
+from fer.device import autocast, choose_device, has_bfloat16, peak_megabytes
 from fer.distributed import process_group
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize(
@@ -61,3 +65,11 @@ def test_a_cpu_computes_bfloat16_where_it_can(monkeypatch, features, native):
     with autocast("cpu", False):
         assert not torch.is_autocast_enabled("cpu")
     has_bfloat16.cache_clear()
+
+
+def test_peak_memory_is_that_of_this_process():
+    """Not that of whoever started it, here with torch, which getrusage tells of on Linux."""
+    code = "import sys; from fer.device import peak_megabytes; print(peak_megabytes('cpu'), 'torch' in sys.modules)"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    megabytes, with_torch = child.stdout.split()
+    assert 1 < float(megabytes) < 100 < peak_megabytes("cpu") and with_torch == "False"

@@ -38,6 +38,10 @@ def test_the_wheel_recognises_faces_without_torch(tmp_path):
     assert len(list((tmp_path / "drawn").iterdir())) == 2
     assert list((tmp_path / "home").iterdir()) == []  # nothing is cached, nor written down of anyone
 
+    cost = run(python, "-m", "fer", "benchmark", "--seconds", "0", "--rounds", "2", cwd=tmp_path, env=environment)
+    assert cost.returncode == 0, cost.stderr
+    assert "photo, astronaut.jpg 512x512, 1 face" in cost.stdout and "size on disk, dan-fer " in cost.stdout
+
     needs = run(python, "-m", "fer", "predict", "samples", "--weights", ROOT / "weights/dan-mobilefacenet-ferplus.safetensors",
                 cwd=tmp_path, env=environment)  # fmt: skip
     assert needs.returncode == 2 and "pip install 'dan-fer[train]'" in needs.stderr

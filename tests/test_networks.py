@@ -14,6 +14,7 @@ from fer.device import has_bfloat16
 from fer.models.export import export_onnx
 from fer.networks import choose_runtime, load_network
 from fer.resources import DEFAULT_WEIGHTS
+from fer.runtimes import count_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 ONNX, CHECKPOINT = (ROOT / "weights" / f"{DEFAULT_WEIGHTS}{suffix}" for suffix in (".onnx", ".safetensors"))
@@ -61,6 +62,24 @@ def test_threads_share_a_network_and_no_thread_count_changes(files, runtime):
     for batch, (logits, _) in zip(batches, results):
         np.testing.assert_allclose(logits, network(batch)[0], atol=1e-4)
     assert counts == (torch.get_num_threads(), cv2.getNumThreads())
+
+
+@pytest.mark.parametrize(
+    ("threads", "parallel", "compiled"),
+    [
+        (None, None, count_cores()),  # one call takes the machine
+        (1, None, 1),
+        (1, 2, min(2, count_cores())),  # two calls at the same time, a core for each
+    ],
+)
+def test_cores_of_one_call(files, threads, parallel, compiled):
+    network, _ = load_network(files["openvino"], threads=threads)
+    network = network.for_threads(parallel) if parallel else network
+    assert network._session._compiled.get_property("INFERENCE_NUM_THREADS") == compiled
+    network, _ = load_network(files["onnxruntime"], runtime="onnxruntime", threads=threads)
+    network = network.for_threads(parallel) if parallel else network
+    intra = network._session._session.get_session_options().intra_op_num_threads
+    assert intra == (1 if parallel else compiled)
 
 
 @pytest.mark.parametrize(
@@ -123,18 +142,24 @@ def test_a_runtime_that_is_not_installed(monkeypatch, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_signals_arrive_after_sessions_are_gone():
-    """OpenVINO changes the stack of signal handlers; where it is gone, a signal is the end of the process."""
-    code = """
-import gc, os, signal
-from fer.faces.yunet import WEIGHTS
-from fer.runtimes import OpenVinoSession
-signal.signal(signal.SIGINT, lambda *_: print("arrived", flush=True))
-sessions = [OpenVinoSession(WEIGHTS), OpenVinoSession(WEIGHTS)]
-while sessions:
-    del sessions[0]
-    gc.collect()
-os.kill(os.getpid(), signal.SIGINT)
+INTERRUPTED = """
+import os, signal, sys
+from fer.networks import OnnxNetwork
+first, second = OnnxNetwork(sys.argv[1]), OnnxNetwork(sys.argv[1])
+del first
+del second
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+except KeyboardInterrupt:
+    print("interrupted")
 """
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert (run.returncode, run.stdout) == (0, "arrived\n"), run.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signal")
+def test_an_interruption_after_networks_have_gone(files):
+    """Each Core of OpenVINO has a stack for signals; a signal on one that is gone ends the process with a fault."""
+    child = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, files["openvino"]], capture_output=True, text=True, cwd=ROOT
+    )
+    assert (child.returncode, child.stdout) == (0, "interrupted\n"), child.stderr

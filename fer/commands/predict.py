@@ -1,4 +1,4 @@
-"""fer predict, benchmark."""
+"""fer predict."""
 
 from __future__ import annotations
 
@@ -181,52 +181,6 @@ def _recognise(
     return predict_with_ray(paths, options, arguments.every, arguments.workers)
 
 
-def _add_benchmark(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--photo", metavar="FILE", help="also time detection and recognition of this photo")
-    parser.add_argument(
-        "--files", metavar="DIR", help="time a folder of photos instead: one by one, and as fer predict does"
-    )
-    parser.add_argument("--recipe", help="time the training of this recipe instead, loading apart; needs --data")
-    parser.add_argument("--data", metavar="DIR", help="folder of the recipe's dataset")
-    parser.add_argument(
-        "--seconds", type=at_least(0, float), default=5, help="time spent on each figure (default: %(default)s)"
-    )
-    add_weights(parser)
-    add_detector(parser)
-
-
-def _benchmark(arguments: argparse.Namespace) -> int:
-    from ..benchmark import benchmark, benchmark_files, benchmark_training
-    from ..faces import create_detector
-    from ..models.checkpoint import find_checkpoint
-    from ..networks import load_network
-    from ..training.config import TrainConfig, load_recipe
-
-    if bool(arguments.recipe) != bool(arguments.data):
-        raise ValueError("--recipe and --data go together: what is trained, and the folder of its dataset")
-    if arguments.recipe:
-        fields = load_recipe(arguments.recipe) | {"data": arguments.data, "device": arguments.device, "compile": False}
-        for line in benchmark_training(TrainConfig(**fields), arguments.seconds):
-            print(line, flush=True)
-        return EXIT_OK
-    if arguments.files:
-        from ..images import find_files
-        from ..inference.recognizer import EmotionRecognizer
-
-        recognizer = EmotionRecognizer.from_pretrained(**recognizer_options(arguments))
-        for line in benchmark_files(recognizer, list(find_files([arguments.files], recursive=True))):
-            print(line, flush=True)
-        return EXIT_OK
-    weights, network = find_checkpoint(arguments.weights), load_network(arguments.weights, arguments.device)
-    detector = create_detector(arguments.detector if arguments.photo else "none", arguments.detector_weights)
-    for line in benchmark(
-        weights, network, detector, arguments.device, arguments.batch_size, arguments.seconds, arguments.photo
-    ):
-        print(line, flush=True)
-    return EXIT_OK
-
-
 COMMANDS = {
     "predict": (_add_predict, _predict, "recognise the emotions of the faces in images, videos and folders"),
-    "benchmark": (_add_benchmark, _benchmark, "parameters, multiplications and speed on this machine"),
 }
