@@ -17,6 +17,7 @@ from page_inputs import archive, picture
 
 from app import handlers, video, views
 from app.handlers import Handlers
+from fer.networks import TorchNetwork
 
 
 @pytest.fixture
