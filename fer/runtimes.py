@@ -53,12 +53,16 @@ def _make_openvino_core():
     One, and for good: a core gives the thread that makes it another stack for signals. When several are freed, but not the
     last one first, that stack is gone, and the next signal (Ctrl-C, the end of a child) ends the process (seen in 2026.4).
 
-    The telemetry is a separate package, which would look up a host on import and write an identifier of the user into
-    ~/intel. Its import is blocked here; everything else in OpenVINO works without it.
+    The telemetry would look up a host on import and write an identifier of the user into ~/intel. It is a separate package,
+    whose import is blocked here for good; that of the converters, which send it, is passed over, and takes a fifth of a second.
+    OpenVINO does without either.
     """
     sys.modules.setdefault("openvino_telemetry", None)
+    passed_over = sys.modules.setdefault("openvino.tools.ovc", None) is None
     import openvino
 
+    if passed_over:
+        del sys.modules["openvino.tools.ovc"]  # whoever needs the converters may import them
     return openvino.Core()
 
 

@@ -106,9 +106,10 @@ class EmotionRecognizer:
                 number out of its range.
             ModuleNotFoundError: the runtime is not installed; says what to install.
         """
-        network, description = load_network(weights, device, runtime, precision)
-        found = create_detector(detector, detector_weights, min_score)
-        return cls(network, description, found, device, batch_size, max_pixels, min_face)
+        with ThreadPoolExecutor(1) as pool:  # both take a while to compile
+            finding = pool.submit(create_detector, detector, detector_weights, min_score)
+            network, description = load_network(weights, device, runtime, precision)
+        return cls(network, description, finding.result(), device, batch_size, max_pixels, min_face)
 
     def for_threads(self, threads: int) -> EmotionRecognizer:
         """One that does the same, and is fast with so many calls at the same time."""
