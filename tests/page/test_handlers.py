@@ -265,7 +265,7 @@ def test_a_large_video_is_shown_smaller_and_holds_few_frames(work, upload, monke
 
 
 def test_a_failure_within_a_video_is_told(work, upload, monkeypatch, caplog):
-    monkeypatch.setattr(work._recognizer, "network", lambda x: 1 / 0)
+    monkeypatch.setattr(TorchNetwork, "__call__", lambda self, x: 1 / 0)
     path = upload("clip.mp4", film(3))
     *_, html = work.show_video(path)
     assert "clip.mp4: could not be looked at (ZeroDivisionError)" in html and "a video failed" in caplog.text
