@@ -41,7 +41,7 @@ def crop_side(face: Detection, template: np.ndarray) -> float:
 
 
 def crop_face(image: np.ndarray, face: Detection, template: np.ndarray, size: int) -> np.ndarray:
-    """Cut `face` out of `image`, RGB uint8 [H,W,3] -> [size,size,3]; what lies outside the image repeats its border.
+    """Cut `face` out of `image`, uint8 [H,W,3] or [H,W] -> [size,size,...]; what lies outside the image repeats its border.
 
     A face larger than the crop is cut at a multiple of `size` and averaged, so that no detail is skipped.
     """

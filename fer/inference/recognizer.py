@@ -13,6 +13,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+import cv2
 import numpy as np
 
 from ..description import Description
@@ -255,13 +256,15 @@ class EmotionRecognizer:
             cut = [[image]]
         else:
             detections = [d for d in detections if factor * min(d.box[2:] - d.box[:2]) >= self.min_face]
-            cut = [self.cut(image, d) for d in detections]
+            gray = detections and self.description.preprocessing.gray  # one channel is cut faster than three
+            seen = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if gray else image
+            cut = [self.cut(seen, d) for d in detections]
         inputs = [[self.description.preprocessing.prepare(crop) for crop in crops] for crops in cut]
         found = [d.scaled(factor) for d in detections] if factor > 1 else detections
         return _Found("", "", found, inputs, image if keep_image else None)
 
     def cut(self, image: np.ndarray, face: Detection | Face) -> list[np.ndarray]:
-        """The crops of a face that the network sees, RGB uint8 [H,W,3] -> [crop_size,crop_size,3] each.
+        """The crops of a face that the network sees, uint8 [H,W,3] (RGB) or [H,W] -> [crop_size,crop_size,...] each.
 
         The logits of a face are the mean over its crops; its attention is that of the first.
         """

@@ -122,10 +122,11 @@ def test_the_second_crop_is_the_square_around_the_box():
     results = list(recognizer.predict_paths(images, workers=0))
     assert [len(result.faces) for result in results] == [2, 0, 1, 2]
     for image, result in zip(images, results):
+        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         for face in result.faces:
-            crops = [crop_face(image, face, recognizer.template, 48)]
+            crops = [crop_face(gray, face, recognizer.template, 48)]
             if face.landmarks is landmarks:
-                crops.append(crop_face(image, without_landmarks(face), recognizer.template, 48))
+                crops.append(crop_face(gray, without_landmarks(face), recognizer.template, 48))
                 assert np.abs(np.subtract(*map(np.float32, crops))).mean() > 1
             logits, attention = recognizer._run([description.preprocessing.prepare(crop) for crop in crops])
             expected = torch.softmax(torch.tensor(logits.mean(0) / description.temperature), 0)
