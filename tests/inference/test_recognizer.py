@@ -333,7 +333,8 @@ def test_a_face_knows_where_the_heads_looked(recognizer, tiny_checkpoint):
     image = photo(2)
     faces = recognizer(image)
     model, description = load_checkpoint(tiny_checkpoint)
-    crops = [recognizer.cut(image, face)[0] for face in faces]
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    crops = [recognizer.cut(gray, face)[0] for face in faces]
     with torch.inference_mode():
         expected = model(to_input(crops, description.preprocessing)).attention.numpy()
     for face, maps in zip(faces, expected):
