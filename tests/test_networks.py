@@ -145,6 +145,7 @@ def test_a_runtime_that_is_not_installed(monkeypatch, capsys):
 INTERRUPTED = """
 import os, signal, sys
 from fer.networks import OnnxNetwork
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background starts programs that ignore it
 first, second = OnnxNetwork(sys.argv[1]), OnnxNetwork(sys.argv[1])
 del first
 del second
@@ -160,6 +161,6 @@ except KeyboardInterrupt:
 def test_an_interruption_after_networks_have_gone(files):
     """Each Core of OpenVINO has a stack for signals; a signal on one that is gone ends the process with a fault."""
     child = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, files["openvino"]], capture_output=True, text=True, cwd=ROOT
+        [sys.executable, "-c", INTERRUPTED, files["openvino"]], capture_output=True, text=True, cwd=ROOT, timeout=100
     )
     assert (child.returncode, child.stdout) == (0, "interrupted\n"), child.stderr
