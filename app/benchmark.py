@@ -22,6 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fer.benchmark.application import fit
 from fer.images import read_image
 
 from .clients import stream as stream_pictures
@@ -52,15 +53,6 @@ def camera_flags(clip: Path) -> list[str]:
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={clip}",
     ]
-
-
-def fit(image: np.ndarray, width: int = 640, height: int = 480) -> np.ndarray:
-    """RGB uint8 [H,W,3] as large as possible in the middle of a black picture [height,width,3]."""
-    scale = min(width / image.shape[1], height / image.shape[0])
-    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:height, :width]
-    h, w = image.shape[:2]
-    top, left = (height - h) // 2, (width - w) // 2
-    return cv2.copyMakeBorder(image, top, height - h - top, left, width - w - left, cv2.BORDER_CONSTANT)
 
 
 def write_y4m(path: Path, frames: Iterable[np.ndarray], rate: int = 15) -> Path:
@@ -204,6 +196,7 @@ def post_frames(source: Path, url: str, folder: Path) -> Iterator[Callable]:
 
 
 def compare_clips(clips: Iterable[Path]) -> None:
+    """Print what `compare` says of each clip, shown at 24 frames a second, at 12 and at 6, and swinging out of view."""
     from fer.inference.recognizer import EmotionRecognizer
 
     from .comparison import compare, swing

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-import cv2
 import numpy as np
+
+from fer.images import encode_image
 
 QUALITY = 85  # of the page's JPEG files
 HEADERS = {"Content-Type": "application/json"}
@@ -21,7 +22,7 @@ HEADERS = {"Content-Type": "application/json"}
 
 def to_jpeg(image: np.ndarray) -> bytes:
     """RGB uint8 [H,W,3] as the page sends it."""
-    return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+    return encode_image(image, "jpeg", QUALITY)
 
 
 class CameraClient:

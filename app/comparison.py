@@ -15,7 +15,7 @@ from fer.inference.results import Face, ImageResult
 from fer.inference.video import Tracks
 
 from .clients import to_jpeg
-from .live import FRAME_RATE, Camera
+from .live import FRAME_RATE, SAME_FACE, Camera
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Comparison:
         self.faces += len(reference)
         for face in live:
             overlaps = overlap(face.box, np.reshape([other.box for other in left], (-1, 4)))
-            if not len(overlaps) or overlaps.max() < 0.3:
+            if not len(overlaps) or overlaps.max() < SAME_FACE:
                 self.invented += 1
                 continue
             pair = face, left.pop(int(overlaps.argmax()))

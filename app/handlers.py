@@ -34,8 +34,7 @@ class Handlers:
     """The work of the page, for any number of users at once.
 
     Args:
-        recognizer: its network and its detector are shared; finding faces takes one core for each piece of work, so that
-            others get their turn.
+        recognizer: its network and its detector are shared. Each piece of work takes one core, so that others get their turn.
         arrivals: the folder where uploads arrive; paths elsewhere are not touched.
     """
 

@@ -79,7 +79,7 @@ def read_reduced(source: ImageSource, side: float, max_pixels: int = MAX_PIXELS)
     `side` pixels then.
 
     Returns:
-        the image, and how many pixels of the file a side of one of its pixels spans: 1 or 2.
+        the image, and the factor by which it was reduced: 1 or 2.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source), 1
@@ -105,7 +105,7 @@ def read_reduced(source: ImageSource, side: float, max_pixels: int = MAX_PIXELS)
 
 
 def _reduce(image: Image.Image, side: float) -> int:
-    """Let the decoder halve `image`, where it can and the longer side stays at `side` pixels or more -> by which factor."""
+    """Let the decoder halve `image`, where it can and the longer side keeps `side` pixels -> the factor, 1 or 2."""
     w, h = image.size
     if max(w, h) >= 2 * side and min(w, h) > 1:
         image.draft(None, (w // 2, h // 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -60,15 +61,18 @@ class OnnxNetwork:
         threads: int | None = None,
     ):
         self.description = read_onnx_description(path)
-        self.name, self.device, self._path, self._threads = runtime, device, path, {}
+        self.name, self.device, self.precision = runtime, device, precision
         self.batched = device != "cpu"
-        self._session: Session
-        if runtime == "openvino":
-            self._session = OpenVinoSession(path, None, parallel, precision, threads)
-            self.precision = self._session.precision
-        else:
-            self._session, self.precision = OnnxRuntimeSession(path, device, parallel, threads), "float32"
+        self._path = path
+        self._session = self._open(parallel, threads)
+        self.precision = self._session.precision
+        self._of_threads = {parallel: self}  # shared by all of them
         self._try(path)
+
+    def _open(self, parallel: int | None, threads: int | None = None) -> Session:
+        if self.name == "openvino":
+            return OpenVinoSession(self._path, None, parallel, self.precision, threads)
+        return OnnxRuntimeSession(self._path, self.device, parallel, threads)
 
     def _try(self, path: str | os.PathLike) -> None:
         """Whether a blank crop gives finite logits of the described classes; after it the next answer is fast, too."""
@@ -86,9 +90,11 @@ class OnnxNetwork:
         return outputs["logits"], outputs["attention"]
 
     def for_threads(self, threads: int) -> OnnxNetwork:
-        if threads not in self._threads:
-            self._threads[threads] = OnnxNetwork(self._path, self.name, self.device, self.precision, threads)
-        return self._threads[threads]
+        if threads not in self._of_threads:
+            other = copy.copy(self)
+            other._session = self._open(threads)
+            self._of_threads[threads] = other
+        return self._of_threads[threads]
 
 
 class TorchNetwork:
@@ -212,11 +218,9 @@ def load_network(
         raise ValueError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
     runtime = choose_runtime(weights, device, runtime)
     try:
-        return (
-            _load_checkpoint(weights, device, precision)
-            if runtime == "torch"
-            else _load_onnx(weights, device, runtime, precision, threads)
-        )
+        if runtime == "torch":
+            return _load_checkpoint(weights, device, precision)
+        return _load_onnx(weights, device, runtime, precision, threads)
     except ModuleNotFoundError as error:
         if error.name != runtime:
             raise

@@ -43,12 +43,17 @@ class Preprocessing:
             if len(each) == 3:  # JSON gives lists
                 object.__setattr__(self, name, tuple(map(float, each)))
 
+    def convert_colors(self, image: np.ndarray) -> np.ndarray:
+        """An image, uint8 RGB [H,W,3] or gray [H,W], -> the one of both that the network sees."""
+        if self.gray and image.ndim == 3:
+            return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        if not self.gray and image.ndim == 2:
+            return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+        return image
+
     def prepare(self, crop: np.ndarray) -> np.ndarray:
         """A crop, uint8 [H,W,3] or gray [H,W], -> uint8 [input_size,input_size,1 or 3]."""
-        if self.gray and crop.ndim == 3:
-            crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-        elif not self.gray and crop.ndim == 2:
-            crop = cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB)
+        crop = self.convert_colors(crop)
         h, w = crop.shape[:2]
         if h != w:
             top, left = max(0, w - h) // 2, max(0, h - w) // 2

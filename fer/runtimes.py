@@ -33,6 +33,7 @@ class Session(Protocol):
     """
 
     outputs: list[str]
+    precision: str
 
     def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """The input -> the outputs by name."""
@@ -48,14 +49,15 @@ def _openvino_core():
 
 @cache
 def _make_openvino_core():
-    """The one core of OpenVINO in this process, without telemetry.
+    """The only core of OpenVINO in this process, without telemetry.
 
-    One, and for good: a core gives the thread that makes it another stack for signals. When several are freed, but not the
-    last one first, that stack is gone, and the next signal (Ctrl-C, the end of a child) ends the process (seen in 2026.4).
+    There must not be a second one, and this one must stay. A core replaces the signal stack of the thread that makes it. When
+    several cores are freed in the order in which they were made, the thread is left with a stack that no longer exists, and
+    the next signal (Ctrl-C, the end of a child process) crashes the process. Seen in OpenVINO 2026.4.
 
-    The telemetry would look up a host on import and write an identifier of the user into ~/intel. It is a separate package,
-    whose import is blocked here for good; that of the converters, which send it, is passed over, and takes a fifth of a second.
-    OpenVINO does without either.
+    OpenVINO's telemetry looks up a host on import and writes an identifier of the user into ~/intel. It is a package of its
+    own, whose import is blocked here. OpenVINO's converters send it, and take a fifth of a second to import; they are left out
+    while OpenVINO is imported. It needs neither.
     """
     sys.modules.setdefault("openvino_telemetry", None)
     passed_over = sys.modules.setdefault("openvino.tools.ovc", None) is None
@@ -138,6 +140,7 @@ class OnnxRuntimeSession:
     ):
         import onnxruntime
 
+        self.precision = "float32"
         provider = PROVIDERS.get(device)
         if provider not in (present := onnxruntime.get_available_providers()):
             names = ", ".join(name for name, p in PROVIDERS.items() if p in present)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 import math
 import subprocess
@@ -14,11 +13,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from ..errors import FerError
 from ..faces import Detector, create_detector
-from ..images import MAX_SIDE, read_image
+from ..images import MAX_SIDE, encode_image, read_image
 from ..inference.recognizer import EmotionRecognizer
 from ..networks import load_network
 from ..runtimes import OpenVinoSession
@@ -46,12 +44,12 @@ def load_recognizer(options: dict, threads: int) -> EmotionRecognizer:
     return EmotionRecognizer(network, description, detector, **options)
 
 
-def fit(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """RGB uint8 [H,W,3] as large as possible in the corner of a black picture [height,width,3]."""
+def fit(image: np.ndarray, width: int = FRAME_SIZE[0], height: int = FRAME_SIZE[1]) -> np.ndarray:
+    """RGB uint8 [H,W,3] as large as possible in the middle of a black picture [height,width,3]."""
     scale = min(width / image.shape[1], height / image.shape[0])
-    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return cv2.copyMakeBorder(image, 0, height - size[1], 0, width - size[0], cv2.BORDER_CONSTANT)
+    w, h = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    image, top, left = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA), (height - h) // 2, (width - w) // 2
+    return cv2.copyMakeBorder(image, top, height - h - top, left, width - w - left, cv2.BORDER_CONSTANT)
 
 
 def photo_works(recognizer: EmotionRecognizer, photo: str | Path) -> list[Work]:
@@ -68,11 +66,9 @@ def photo_works(recognizer: EmotionRecognizer, photo: str | Path) -> list[Work]:
     facts = {"width": width, "height": height, "faces": len(recognizer(photo))}
     works.append(Work("photo", Path(photo).name, lambda: recognizer(photo), facts))
 
-    live, file = copy.copy(recognizer), io.BytesIO()
+    live, frame = copy.copy(recognizer), encode_image(fit(image), "jpeg", 80)
     live.detector = copy.copy(recognizer.detector)
     live.detector.max_side = LIVE_SIDE
-    Image.fromarray(fit(image, *FRAME_SIZE)).save(file, "JPEG", quality=80)
-    frame = file.getvalue()
     facts = {"width": FRAME_SIZE[0], "height": FRAME_SIZE[1], "faces": len(live(frame))}
     works.append(Work("frame", "JPEG", lambda: live(frame), facts))
     return works

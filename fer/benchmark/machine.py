@@ -38,10 +38,7 @@ def limit_threads(threads: int) -> Iterator[None]:
 
 def describe_machine() -> dict:
     """CPU, cores, system, and the versions of what this process has imported (None for the rest)."""
-    versions = {
-        name: getattr(sys.modules.get(module), "__version__", None) and str(sys.modules[module].__version__)
-        for name, module in VERSIONS.items()
-    }
+    versions = {name: getattr(sys.modules.get(module), "__version__", None) for name, module in VERSIONS.items()}
     return {
         "cpu": _name_cpu(),
         "cores": count_cores(),

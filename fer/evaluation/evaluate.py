@@ -12,7 +12,7 @@ from ..data import Samples, SplitNotFound, duplicates_of, load_samples
 from ..data.loader import CropDataset, make_loader
 from ..description import Description
 from ..faces import Detector, create_detector, is_upright
-from ..networks import choose_runtime, find_weights, load_network
+from ..networks import find_weights, load_network
 from ..terminal import progress
 from .calibration import reliability, selective
 from .metrics import Predictions, agreement, predict, summarize, summarize_attention, without_duplicates
@@ -22,9 +22,7 @@ from .metrics import Predictions, agreement, predict, summarize, summarize_atten
 class SplitPredictions:
     """What a checkpoint says of one split: logits before its temperature, over the classes of the dataset."""
 
-    asked: (
-        dict  # dataset, split, flip, runtime, precision, detector (annotation where the faces of photos are annotated)
-    )
+    asked: dict  # dataset, split, flip, runtime, precision; detector, or "annotation" where photos have annotated faces
     weights: str
     description: Description
     samples: Samples
@@ -49,9 +47,8 @@ def predict_split(
     batch_size: int = 16,
 ) -> SplitPredictions:
     """Run a network over one split of a dataset; arguments and errors are those of `evaluate_checkpoint`."""
-    runtime = choose_runtime(weights, device, runtime)
     network, description = load_network(weights, device, runtime, precision)
-    path = find_weights(weights, (".safetensors",) if runtime == "torch" else (".onnx",))
+    path = find_weights(weights, (".safetensors",) if network.name == "torch" else (".onnx",))
     samples = load_samples(dataset, data, split, rule)
     if unknown := [name for name in samples.classes if name not in description.classes]:
         known = ", ".join(description.classes)
@@ -107,7 +104,7 @@ def evaluate_checkpoint(
     The dataset's classes are matched with the checkpoint's by name; where it has fewer, the choice is among those.
 
     Args:
-        weights: name of shipped weights, or a file: a checkpoint, or of `fer export`.
+        weights: the name of shipped weights, a checkpoint, or an ONNX file of `fer export`.
         options: `duplicates_of_dir`: a folder with the train split; images that also occur in it (as the rule of the
             checkpoint's training keeps it), and images of test that occur in validation, are left out of
             `accuracy_without_duplicates`; None looks in `data`.

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..runtimes import open_session
-from .detection import Detection, largest_first
+from .detection import Detection, largest_first, overlap
 
 WEIGHTS = Path(__file__).with_name("yunet_n_320_320.onnx")
 MIN_SCORE = 0.6
@@ -117,13 +117,10 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, max_overlap: float = MAX_OVE
     The overlap is the intersection over the union of the boxes in whole pixels, as OpenCV computes it.
     """
     corners, sides = np.trunc(boxes[:, :2]), np.trunc(boxes[:, 2:] - boxes[:, :2])
-    areas, left = sides.prod(1), np.argsort(-scores, kind="stable")
+    boxes, left = np.concatenate([corners, corners + sides], 1), np.argsort(-scores, kind="stable")
     kept = []
     while len(left):
         best, left = left[0], left[1:]
         kept.append(int(best))
-        low = np.maximum(corners[best], corners[left])
-        high = np.minimum(corners[best] + sides[best], corners[left] + sides[left])
-        shared = np.clip(high - low, 0, None).prod(1)
-        left = left[shared <= max_overlap * (areas[best] + areas[left] - shared)]
+        left = left[overlap(boxes[best], boxes[left]) <= max_overlap]
     return kept

@@ -13,7 +13,6 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
 import numpy as np
 
 from ..description import Description
@@ -197,24 +196,23 @@ class EmotionRecognizer:
         self, paths: Iterable[ImageSource], keep_images: bool, workers: int, ahead: int
     ) -> Iterator[ImageResult]:
         if workers == 0:
-            yield from self._predict_by(map, self, paths, keep_images, ahead)
+            yield from self._predict_by(map, paths, keep_images, ahead)
             return
         with ThreadPoolExecutor(workers) as pool:
             try:
                 run = partial(_run_ahead, pool, ahead)
-                yield from self._predict_by(run, self.for_threads(workers), paths, keep_images, ahead)
+                yield from self.for_threads(workers)._predict_by(run, paths, keep_images, ahead)
             finally:  # also where whoever asked has seen enough
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    @staticmethod
     def _predict_by(
-        run: Callable, each: EmotionRecognizer, paths: Iterable[ImageSource], keep_images: bool, ahead: int
+        self, run: Callable, paths: Iterable[ImageSource], keep_images: bool, ahead: int
     ) -> Iterator[ImageResult]:
-        """By `run`, which is `map` or does what it does in several threads."""
-        if each.network.batched:
-            found = run(lambda path: each._read_and_find(path, keep_images), paths)
-            return chain.from_iterable(map(each._classify, each._batches(found, ahead)))
-        return chain.from_iterable(run(lambda path: each._classify([each._read_and_find(path, keep_images)]), paths))
+        """The results of `paths`, in order; `run` is `map`, or `_run_ahead`, which does the same in several threads."""
+        if self.network.batched:
+            found = run(lambda path: self._read_and_find(path, keep_images), paths)
+            return chain.from_iterable(map(self._classify, self._batches(found, ahead)))
+        return chain.from_iterable(run(lambda path: self._classify([self._read_and_find(path, keep_images)]), paths))
 
     def _batches(self, found: Iterable[_Found], ahead: int) -> Iterator[list[_Found]]:
         """Images whose faces fill one pass of the network, or as many as may wait."""
@@ -256,9 +254,8 @@ class EmotionRecognizer:
             cut = [[image]]
         else:
             detections = [d for d in detections if factor * min(d.box[2:] - d.box[:2]) >= self.min_face]
-            gray = detections and self.description.preprocessing.gray  # one channel is cut faster than three
-            seen = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if gray else image
-            cut = [self.cut(seen, d) for d in detections]
+            seen = self.description.preprocessing.convert_colors(image) if detections else image
+            cut = [self.cut(seen, d) for d in detections]  # faster than from three channels, where one is enough
         inputs = [[self.description.preprocessing.prepare(crop) for crop in crops] for crops in cut]
         found = [d.scaled(factor) for d in detections] if factor > 1 else detections
         return _Found("", "", found, inputs, image if keep_image else None)
@@ -286,11 +283,11 @@ class EmotionRecognizer:
         counts = np.array([len(crops) for crops in faces], int)
         first = np.cumsum(counts) - counts
         mean = np.add.reduceat(logits, first) / counts[:, None].astype(np.float32)
-        seen = zip(self._to_probs(mean), (attention[i] for i in first))
+        seen = zip(mean, (attention[i] for i in first))
         return [
             ImageResult(
                 found.name,
-                [self._to_face(detection, *next(seen)) for detection in found.detections],
+                [self.to_face(detection, *next(seen)) for detection in found.detections],
                 found.error,
                 found.image,
                 detector="" if found.error else self.detector.name,
@@ -300,9 +297,7 @@ class EmotionRecognizer:
 
     def to_face(self, detection: Detection, logits: np.ndarray, attention: np.ndarray | None = None) -> Face:
         """A face whose crops have the mean logits [C]."""
-        return self._to_face(detection, self._to_probs(logits[None])[0], attention)
-
-    def _to_face(self, detection: Detection, probs: np.ndarray, attention: np.ndarray | None) -> Face:
+        probs = self._to_probs(logits[None])[0]
         named = {name: float(p) for name, p in zip(self.classes, probs)}
         unsure = float(probs.max()) < self.description.unsure_below
         aligned = detection.landmarks is not None and len(self.template) > 0
