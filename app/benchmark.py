@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from fer.benchmark.application import fit
-from fer.images import read_image
+from fer.io.images import read_image
 
 from .clients import stream as stream_pictures
 from .clients import to_jpeg
@@ -66,8 +66,8 @@ def write_y4m(path: Path, frames: Iterable[np.ndarray], rate: int = 15) -> Path:
 
 def read_frames(source: Path) -> Iterator[np.ndarray]:
     """The frames of a video, or a photo for two seconds, each 640x480."""
-    from fer.inference.files import kind_of
-    from fer.inference.video import VideoReader
+    from fer.io.paths import kind_of
+    from fer.io.video import VideoReader
 
     if kind_of(source) == "video":
         yield from (fit(frame.image) for frame in VideoReader(source))

@@ -9,7 +9,7 @@ from threading import Condition
 
 from PIL import Image
 
-from fer.images import open_image
+from fer.io.images import open_image
 
 # A picture in one block goes back to the system when it is done; of many small blocks each thread would keep as many as its
 # largest picture had.

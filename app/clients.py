@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from fer.images import encode_image
+from fer.io.images import encode_image
 
 QUALITY = 85  # of the page's JPEG files
 HEADERS = {"Content-Type": "application/json"}

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from fer.faces.detection import overlap
-from fer.images import read_image
+from fer.faces.detection import intersection_over_union
 from fer.inference.recognizer import EmotionRecognizer
-from fer.inference.results import Face, ImageResult
-from fer.inference.video import Tracks
+from fer.inference.tracks import Tracks
+from fer.io.images import read_image
+from fer.results.types import Face, ImageResult
 
 from .clients import to_jpeg
 from .live import FRAME_RATE, SAME_FACE, Camera
@@ -31,7 +31,7 @@ class Comparison:
         before, left = (self.pairs[-1:] or [None])[0], list(reference)
         self.faces += len(reference)
         for face in live:
-            overlaps = overlap(face.box, np.reshape([other.box for other in left], (-1, 4)))
+            overlaps = intersection_over_union(face.box, np.reshape([other.box for other in left], (-1, 4)))
             if not len(overlaps) or overlaps.max() < SAME_FACE:
                 self.invented += 1
                 continue
@@ -43,7 +43,7 @@ class Comparison:
     def __str__(self) -> str:
         if not self.pairs:
             return f"no face in common; {self.faces} missed, {self.invented} invented"
-        overlaps = [overlap(a.box, b.box[None])[0] for a, b in self.pairs]
+        overlaps = [intersection_over_union(a.box, b.box[None])[0] for a, b in self.pairs]
         errors = [
             np.linalg.norm(a.landmarks - b.landmarks, axis=1).mean() / np.linalg.norm(b.landmarks[0] - b.landmarks[1])
             for a, b in self.pairs

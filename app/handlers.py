@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from fer.device import count_cores
 from fer.inference.recognizer import EmotionRecognizer
-from fer.inference.results import ImageResult
-from fer.inference.rows import Tally, to_rows
-from fer.inference.sinks import open_sink
-from fer.runtimes import count_cores
+from fer.results.rows import to_rows
+from fer.results.sinks import open_sink
+from fer.results.tally import Tally
+from fer.results.types import ImageResult
 
 from . import video, views
 from .budget import PixelBudget, count_pixels

@@ -11,16 +11,16 @@ from threading import Lock
 
 import numpy as np
 
-from fer.draw import fuse_attention
+from fer.device import count_cores
 from fer.faces import Detection, crop_face
 from fer.faces.alignment import crop_transform
-from fer.faces.detection import largest_first, overlap
+from fer.faces.detection import intersection_over_union, largest_first
 from fer.faces.flow import FlowDetector
-from fer.images import read_image
 from fer.inference.recognizer import EmotionRecognizer
-from fer.inference.results import Face, ImageResult
-from fer.inference.video import Tracks
-from fer.runtimes import count_cores
+from fer.inference.tracks import Tracks
+from fer.io.images import read_image
+from fer.results.types import Face, ImageResult
+from fer.visualization.attention import fuse_attention
 
 from .budget import PixelBudget, count_pixels
 
@@ -71,20 +71,20 @@ class Camera:
             return self.tracks.follow(ImageResult("", faces, time=now)).faces
 
     def _recognise(self, image: np.ndarray, found: list[Detection], attention: bool) -> list[Face]:
-        framings = [self.recognizer.framings(face) for face in found]
+        framings = [self.recognizer.classifier.framings(face) for face in found]
         logits = [self._remember(face, len(crops)) for face, crops in zip(found, framings)]
         taken = [(i, k) for i, of_face in enumerate(logits) for k in self._choose(of_face, attention)]  # face, crop
         image = self.recognizer.description.preprocessing.convert_colors(image)
-        new, maps = self.recognizer.predict_maps([self._cut(image, framings[i][k]) for i, k in taken])
+        new, maps = self.recognizer.classifier.classify([self._cut(image, framings[i][k]) for i, k in taken])
         for (i, k), values in zip(taken, new):
             logits[i][k] = values
         aligned = {i: weights for (i, k), weights in zip(taken, maps) if k == 0}
         self.boxes, self.logits = np.reshape([face.box for face in found], (-1, 4)), logits
-        return [self.recognizer.to_face(f, logits[i].mean(0), aligned.get(i)) for i, f in enumerate(found)]
+        return [self.recognizer.classifier.to_face(f, logits[i].mean(0), aligned.get(i)) for i, f in enumerate(found)]
 
     def _remember(self, face: Detection, crops: int) -> np.ndarray:
         """The logits [crops,C] of a face in the last frame; NaN where it was not there, or had more or fewer crops."""
-        overlaps = overlap(face.box, self.boxes)
+        overlaps = intersection_over_union(face.box, self.boxes)
         if len(overlaps) and overlaps.max() > SAME_FACE:
             logits = self.logits[int(overlaps.argmax())]
             if len(logits) == crops:
@@ -97,7 +97,7 @@ class Camera:
 
     def _cut(self, image: np.ndarray, framing: Detection) -> np.ndarray:
         size = self.recognizer.description.preprocessing.crop_size
-        return image if self.whole else crop_face(image, framing, self.recognizer.template, size)
+        return image if self.whole else crop_face(image, framing, self.recognizer.classifier.template, size)
 
 
 class LiveView:
@@ -168,7 +168,7 @@ class LiveView:
         }
         if attention:
             described["maps"] = [_to_unit(m) for m in (fuse_attention(face.attention), *face.attention)]
-            to_crop = np.vstack([crop_transform(face, self.recognizer.template), [0, 0, 1]])
+            to_crop = np.vstack([crop_transform(face, self.recognizer.classifier.template), [0, 0, 1]])
             described["crop"] = [float(v) for v in np.linalg.inv(to_crop)[:2].T.ravel()]
         return described
 

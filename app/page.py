@@ -9,9 +9,9 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
-from fer.draw import colour_of
-from fer.images import VIDEO_SUFFIXES
 from fer.inference.recognizer import EmotionRecognizer
+from fer.io.paths import VIDEO_SUFFIXES
+from fer.visualization.colors import color_of
 
 from . import views
 from .handlers import MAX_FILES, MAX_PHOTOS, Handlers
@@ -81,7 +81,7 @@ def _live(view: LiveView) -> None:
         js_on_load=(STATIC / "live.js").read_text(),
         server_functions=[look],
         classes=list(classes),
-        colours={name: list(colour_of(name, classes)) for name in classes},
+        colours={name: list(color_of(name, classes)) for name in classes},
     )
 
 

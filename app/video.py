@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from fer.draw import draw_faces
 from fer.inference.recognizer import EmotionRecognizer
-from fer.inference.results import ImageResult
-from fer.inference.rows import Tally
-from fer.inference.video import VideoReader, VideoWriter, predict_video
-from fer.timeline import Timeline
+from fer.io.video import VideoReader, VideoWriter
+from fer.results.tally import Tally
+from fer.results.types import ImageResult
+from fer.visualization.faces import draw_faces
+from fer.visualization.timeline import Timeline
 
 from .views import reduce
 
@@ -44,7 +44,7 @@ class AnnotatedCopy:
         """The results of the frames up to MAX_SECONDS and MAX_FRAMES, with their pictures."""
         every = 2 if self.reader.rate > 20 else 1
         begin = None
-        results = predict_video(recognizer, self.path, every, keep_images=True, workers=0, max_pixels=MAX_FRAME_PIXELS)
+        results = recognizer.predict_video(self.path, every, keep_images=True, workers=0, max_pixels=MAX_FRAME_PIXELS)
         for result in results:
             begin = result.time if begin is None else begin
             seconds = self.seconds if result.time is None else result.time - begin

@@ -12,12 +12,14 @@ from html import escape
 import cv2
 import numpy as np
 
-from fer.draw import colour_of, draw_attention, draw_faces
 from fer.faces import crop_face
-from fer.images import encode_image
 from fer.inference.recognizer import EmotionRecognizer
-from fer.inference.results import Face, ImageResult
-from fer.inference.rows import Tally
+from fer.io.images import encode_image
+from fer.results.tally import Tally
+from fer.results.types import Face, ImageResult
+from fer.visualization.attention import draw_attention
+from fer.visualization.colors import color_of
+from fer.visualization.faces import draw_faces
 
 SIDE = 1_280  # pixels of the longer side of a shown photo
 THUMBNAIL = 96  # pixels
@@ -27,7 +29,7 @@ MIME = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
 
 def css(name: str, classes: Iterable[str]) -> str:
     """The colour of a class among all."""
-    return "rgb({},{},{})".format(*colour_of(name, list(classes)))
+    return "rgb({},{},{})".format(*color_of(name, list(classes)))
 
 
 def plain(text: object) -> str:
@@ -82,7 +84,7 @@ def photo(recognizer: EmotionRecognizer, result: ImageResult) -> str:
 def _card(recognizer: EmotionRecognizer, image: np.ndarray, face: Face, number: int) -> str:
     bars = "".join(_bar(name, p, css(name, face.probs)) for name, p in face.probs.items())
     captions = ["all heads", *(f"head {k}" for k in range(1, len(face.attention) + 1))]
-    maps = zip(captions, draw_attention(recognizer.cut(image, face)[0], face.attention, THUMBNAIL))
+    maps = zip(captions, draw_attention(recognizer.classifier.cut(image, face)[0], face.attention, THUMBNAIL))
     figures = "".join(f"<figure>{picture(m, f'where {c} look')}<figcaption>{c}</figcaption></figure>" for c, m in maps)
     emotion = css(face.label, face.probs)
     return (
@@ -124,7 +126,7 @@ class Gallery:
     """Faces of many pictures, by their emotions; only small copies are kept."""
 
     def __init__(self, recognizer: EmotionRecognizer):
-        self.template, self.classes = recognizer.template, recognizer.classes
+        self.template, self.classes = recognizer.classifier.template, recognizer.classes
         self.faces: dict[str, list[tuple[float, str]]] = defaultdict(list)
         self.counts: Counter[str] = Counter()
         self.empty: list[str] = []
@@ -199,7 +201,7 @@ RUNTIMES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "torch": "PyT
 
 def about(recognizer: EmotionRecognizer) -> str:
     """The model card in short, from what the checkpoint says of itself, and what runs it, as Markdown."""
-    description, network = recognizer.description, recognizer.network
+    description, network = recognizer.description, recognizer.classifier.network
     m = description.metrics
     figures = "It says nothing of its accuracy."
     if "accuracy" in m:

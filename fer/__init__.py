@@ -1,7 +1,10 @@
 """Facial expression recognition with DAN.
 
->>> from fer import EmotionRecognizer
->>> faces = EmotionRecognizer.from_pretrained()("photo.jpg")
+Examples:
+    >>> from fer import EmotionRecognizer
+    >>> faces = EmotionRecognizer.from_pretrained()("samples/astronaut.jpg")
+    >>> [face.label for face in faces]
+    ['happiness']
 """
 
 from __future__ import annotations
@@ -12,23 +15,46 @@ from typing import TYPE_CHECKING
 from .labels import EMOTIONS
 
 if TYPE_CHECKING:
-    from .inference.dataframe import to_dataframe
     from .inference.recognizer import EmotionRecognizer
-    from .inference.results import Face, ImageResult
+    from .models import create_model
+    from .models.checkpoint import load_checkpoint
+    from .models.dan import DAN
+    from .resources import list_weights
+    from .results.dataframe import to_dataframe
+    from .results.types import Face, ImageResult
 
 __version__ = "0.1.0"
-__all__ = ["EMOTIONS", "EmotionRecognizer", "Face", "ImageResult", "__version__", "to_dataframe"]
+__all__ = [
+    "DAN",
+    "EMOTIONS",
+    "EmotionRecognizer",
+    "Face",
+    "ImageResult",
+    "__version__",
+    "create_model",
+    "list_weights",
+    "load_checkpoint",
+    "to_dataframe",
+]
 
-_PLACES = {
-    "EmotionRecognizer": ".inference.recognizer",
-    "Face": ".inference.results",
-    "ImageResult": ".inference.results",
-    "to_dataframe": ".inference.dataframe",
+_MODULES = {
+    "DAN": "models.dan",
+    "EmotionRecognizer": "inference.recognizer",
+    "Face": "results.types",
+    "ImageResult": "results.types",
+    "create_model": "models",
+    "list_weights": "resources",
+    "load_checkpoint": "models.checkpoint",
+    "to_dataframe": "results.dataframe",
 }
 
 
-def __getattr__(name: str):
-    """`import fer` stays light: torch and OpenCV are imported with the first class that needs them."""
-    if name not in _PLACES:
+def __getattr__(name: str) -> object:
+    """Import the module of a name when it is first used, so that `import fer` itself stays light."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'fer' has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name], __name__), name)
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,12 +7,40 @@ import logging
 import sys
 
 from . import __version__
-from .commands import benchmark, data, evaluate, predict, train
+from .commands import (
+    average,
+    benchmark,
+    check_data,
+    evaluate,
+    export,
+    import_dan,
+    measure_template,
+    pack,
+    predict,
+    publish,
+    report,
+    study,
+    train,
+)
 from .commands.common import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from .errors import FerError
 from .terminal import printable_lines, set_up_streams
 
-_COMMANDS = predict.COMMANDS | benchmark.COMMANDS | train.COMMANDS | evaluate.COMMANDS | data.COMMANDS
+_COMMANDS = {  # module: add_arguments(parser), run(arguments), HELP
+    "predict": predict,
+    "benchmark": benchmark,
+    "train": train,
+    "study": study,
+    "report": report,
+    "average": average,
+    "evaluate": evaluate,
+    "publish": publish,
+    "export": export,
+    "import-dan": import_dan,
+    "check-data": check_data,
+    "pack": pack,
+    "measure-template": measure_template,
+}
 _EXTRAS = {"av": "video", "supervision": "video", "ray": "ray", "pandas": "ray", "onnxruntime": "onnxruntime"}
 _AFTER_INTERRUPTION = {
     "predict": "; what was done is in --out, and --resume goes on",
@@ -52,13 +80,14 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fer", description="Facial expression recognition with DAN.")
     parser.add_argument("--version", action="version", version=f"dan-fer {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (add_arguments, run, help) in _COMMANDS.items():
-        sub = commands.add_parser(name, help=help, description=help)
-        add_arguments(sub)
+    for name, command in _COMMANDS.items():
+        sub = commands.add_parser(name, help=command.HELP, description=command.HELP)
+        if name in argv:  # the arguments of the others would import what is not needed
+            command.add_arguments(sub)
         sub.add_argument(
             "-q", "--quiet", action="store_true", help="no progress and no summary: warnings and errors only"
         )
-        sub.set_defaults(run=run)
+        sub.set_defaults(run=command.run)
     return parser.parse_args(argv)
 
 

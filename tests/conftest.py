@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from fer.data.ferplus import VOTES
-from fer.images import write_image
+from fer.data.datasets.ferplus import VOTES
+from fer.io.images import write_image
 from fer.labels import EMOTIONS
 from fer.models.backbone import create_backbone
 from fer.models.checkpoint import Description, save_checkpoint

@@ -7,7 +7,7 @@ import zipfile
 
 import numpy as np
 
-from fer.images import encode_image
+from fer.io.images import encode_image
 
 rng = np.random.default_rng(0)
 

@@ -19,10 +19,10 @@ import fer
 from fer.cli import main
 from fer.evaluation import evaluate, publish
 from fer.evaluation.evaluate import evaluate_checkpoint
-from fer.images import read_image, write_image
-from fer.inference.rows import COLUMNS
+from fer.io.images import read_image, write_image
 from fer.labels import EMOTIONS
 from fer.models.checkpoint import load_checkpoint, read_description, save_checkpoint
+from fer.results.rows import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[1]
 rng = np.random.default_rng(0)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas
 import pytest
 
-from fer.images import read_image
-from fer.inference.video import TICK
+from fer.io.images import read_image
+from fer.io.video import TICK
 
 ROOT = Path(__file__).resolve().parents[1]
 

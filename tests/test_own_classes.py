@@ -8,13 +8,13 @@ import pytest
 from conftest import pattern_image
 
 from fer.cli import main
-from fer.draw import colour_of
-from fer.images import read_image, write_image
-from fer.inference.results import Face, ImageResult
-from fer.inference.sinks import COLUMNS
+from fer.io.images import read_image, write_image
 from fer.labels import _tell_others
 from fer.models.checkpoint import read_description
-from fer.timeline import Timeline
+from fer.results.sinks import COLUMNS
+from fer.results.types import Face, ImageResult
+from fer.visualization.colors import color_of
+from fer.visualization.timeline import Timeline
 
 PATTERNS = {
     "tired": "fear",
@@ -57,7 +57,7 @@ def test_train_evaluate_predict(tmp_path, data, capsys, caplog):
     assert len(rows) == 12 and {row["label"] for row in rows} <= set(CLASSES)
     assert sum(float(rows[0][name]) for name in CLASSES) == pytest.approx(1, abs=0.001)
     drawn = read_image(tmp_path / "drawn/0.png")
-    assert (drawn == colour_of(rows[0]["label"], CLASSES)).all(2).any()
+    assert (drawn == color_of(rows[0]["label"], CLASSES)).all(2).any()
     capsys.readouterr()
     assert main(predict) == 0
     assert all(any(name in line for name in CLASSES) for line in capsys.readouterr().out.splitlines()[1:])
@@ -77,4 +77,4 @@ def test_timeline(tmp_path):
     assert timeline.draw(tmp_path / "timeline.png")
     picture = read_image(tmp_path / "timeline.png")
     for name in CLASSES:
-        assert (np.abs(picture.astype(int) - colour_of(name, CLASSES)).max(2) < 3).sum() > 1000, name
+        assert (np.abs(picture.astype(int) - color_of(name, CLASSES)).max(2) < 3).sum() > 1000, name

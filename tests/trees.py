@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fer.data import Samples
-from fer.images import ImageSource, write_image
+from fer.io.images import ImageSource, write_image
 
 
 def make_image(path: Path | str, size: tuple[int, int] = (48, 48)) -> np.ndarray:

@@ -16,10 +16,10 @@ import numpy as np
 
 from ..errors import FerError
 from ..faces import Detector, create_detector
-from ..images import MAX_SIDE, encode_image, read_image
 from ..inference.recognizer import EmotionRecognizer
-from ..networks import load_network
-from ..runtimes import OpenVinoSession
+from ..io.images import MAX_SIDE, encode_image, read_image
+from ..runtimes.networks import load_network
+from ..runtimes.sessions import OpenVinoSession
 from .rounds import Work
 
 DETECTION_SIZES = ((640, 480), (320, 240))
@@ -105,7 +105,7 @@ def folder_works(recognizer: EmotionRecognizer, paths: Sequence[Path]) -> list[W
             with suppress(ValueError):
                 image = read_image(path)
                 for detection in whole(image):
-                    recognizer.predict_crops(recognizer.cut(image, detection))
+                    recognizer.predict_crops(recognizer.classifier.cut(image, detection))
 
     facts = {"files": len(paths), "faces": together()}
     calls = {"fer predict": together, "one by one": one_by_one, "naive": naive}

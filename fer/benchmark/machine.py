@@ -13,8 +13,8 @@ from pathlib import Path
 import cv2
 
 from .. import __version__
+from ..device import count_cores
 from ..resources import resource_folder
-from ..runtimes import count_cores
 
 PACKAGE = Path(__file__).resolve().parents[1]
 VERSIONS = {"openvino": "openvino", "onnxruntime": "onnxruntime", "torch": "torch", "numpy": "numpy", "opencv": "cv2"}

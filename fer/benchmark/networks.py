@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ..device import has_bfloat16
-from ..networks import Network, find_weights, load_network
 from ..preprocessing import Preprocessing
+from ..resources import find_weights
+from ..runtimes.networks import Network, load_network
 from .rounds import Work
 
 

@@ -78,8 +78,8 @@ def _count(weights: str | Path) -> dict[str, int | None]:
 def _network_works(
     recognizer: EmotionRecognizer, weights: str | Path, threads: int, compare: bool, macs: int | None
 ) -> list[Work]:
-    batches = sorted({1, 2, recognizer.batch_size})
-    networks = load_networks(weights, recognizer.network, threads)
+    batches = sorted({1, 2, recognizer.classifier.batch_size})
+    networks = load_networks(weights, recognizer.classifier.network, threads)
     works = network_works(networks, recognizer.description.preprocessing, batches, macs)
     if not compare:
         return works

@@ -6,13 +6,15 @@ import argparse
 import json
 from pathlib import Path
 
-from ..files import write_atomically
+from ..device import count_cores
+from ..io.atomic import write_atomically
 from ..resources import resource_folder
-from ..runtimes import count_cores
 from .common import EXIT_OK, add_detector, add_weights, at_least, make_folder, named, recognizer_options
 
+HELP = "speed, memory and size on this machine, beside other networks"
 
-def _add_benchmark(parser: argparse.ArgumentParser) -> None:
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     sample = resource_folder("samples") / "astronaut.jpg"
     parser.add_argument(
         "--threads",
@@ -49,7 +51,7 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     add_detector(parser)
 
 
-def _benchmark(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     if arguments.recipe:
         return _benchmark_training(arguments)
@@ -89,8 +91,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _find_images(folder: str) -> list[Path]:
-    from ..images import find_files
-    from ..inference.files import kind_of
+    from ..io.paths import find_files, kind_of
 
     files = [path for path in find_files([folder], recursive=True) if kind_of(path) == "image"]
     if not files:
@@ -106,6 +107,3 @@ def _benchmark_training(arguments: argparse.Namespace) -> int:
     for line in benchmark_training(TrainConfig(**fields), arguments.seconds):
         print(line, flush=True)
     return EXIT_OK
-
-
-COMMANDS = {"benchmark": (_add_benchmark, _benchmark, "speed, memory and size on this machine, beside other networks")}

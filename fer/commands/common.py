@@ -30,9 +30,9 @@ def named(text: str) -> str:
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
-    from ..networks import RUNTIMES
     from ..resources import DEFAULT_WEIGHTS
-    from ..runtimes import PRECISIONS
+    from ..runtimes.networks import RUNTIMES
+    from ..runtimes.sessions import PRECISIONS
 
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="shipped weights or a file (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu; cuda, mps (torch); coreml, directml (onnxruntime)")
@@ -96,3 +96,10 @@ def add_face_limits(parser: argparse.ArgumentParser) -> None:
 
 def add_detector_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector-weights", metavar="FILE", help="another ONNX file of YuNet")
+
+
+def add_dataset(parser: argparse.ArgumentParser) -> None:
+    from ..data import DATASETS
+
+    parser.add_argument("dataset", choices=DATASETS, help="name of the dataset")
+    parser.add_argument("data", metavar="DIR", help="folder of the dataset")

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..images import MAX_PIXELS
+from ..io.images import MAX_PIXELS
 from ..terminal import printable, progress
 from .common import (
     EXIT_OK,
@@ -24,14 +24,16 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from ..annotations import Annotations
     from ..inference.recognizer import EmotionRecognizer
-    from ..inference.results import ImageResult
-    from ..inference.rows import Tally
-    from ..inference.sinks import Sink
+    from ..results.sinks import Sink
+    from ..results.tally import Tally
+    from ..results.types import ImageResult
+    from ..visualization.copies import AnnotatedCopies
+
+HELP = "recognise the emotions of the faces in images, videos and folders"
 
 
-def _add_predict(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths",
         nargs="*",
@@ -86,11 +88,11 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     add_face_limits(parser)
 
 
-def _predict(arguments: argparse.Namespace) -> int:
-    from ..annotations import Annotations
+def run(arguments: argparse.Namespace) -> int:
     from ..inference.recognizer import EmotionRecognizer
-    from ..inference.rows import Tally
-    from ..inference.sinks import check_out, open_sink
+    from ..results.sinks import check_out, open_sink
+    from ..results.tally import Tally
+    from ..visualization.copies import AnnotatedCopies
 
     resume = arguments.resume or arguments.retry_errors
     check_out(arguments.out, resume, arguments.overwrite)
@@ -102,13 +104,13 @@ def _predict(arguments: argparse.Namespace) -> int:
     with (
         _engine(arguments),  # before --out is opened: a wrong address leaves it as it is
         open_sink(arguments.out, recognizer.classes, resume, arguments.retry_errors, arguments.overwrite) as sink,
-        Annotations(copies) as annotations,
+        AnnotatedCopies(copies) as drawing,
     ):
         left = [path for path in paths if not sink.has(str(path))]
         tally.begin(len(paths) - len(left), sum(str(path) in sink.failed for path in paths))
         results = _recognise(arguments, recognizer, options, left)
         try:
-            _write(results, sink, annotations, tally, len(paths))
+            _write(results, sink, drawing, tally, len(paths))
         finally:  # also when interrupted
             results.close()  # no thread goes on
             if not arguments.quiet:
@@ -116,12 +118,12 @@ def _predict(arguments: argparse.Namespace) -> int:
     return EXIT_SOME_FAILED if tally.failures or tally.failed_before else EXIT_OK
 
 
-def _write(results: Iterator[ImageResult], sink: Sink, annotations: Annotations, tally: Tally, total: int) -> None:
+def _write(results: Iterator[ImageResult], sink: Sink, drawing: AnnotatedCopies, tally: Tally, total: int) -> None:
     """Each result to where it belongs, and a bar that shows the files done of `total`."""
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    from ..inference.rows import to_rows
-    from ..inference.sinks import TableSink
+    from ..results.rows import to_rows
+    from ..results.sinks import TableSink
 
     hidden = isinstance(sink, TableSink)
     with (
@@ -132,15 +134,15 @@ def _write(results: Iterator[ImageResult], sink: Sink, annotations: Annotations,
             if not result.repeated:
                 sink.write(to_rows(result))
                 tally.add(result)
-            annotations.add(result)
+            drawing.add(result)
             bar.set_postfix(tally.short(), refresh=False)
             bar.update(tally.before + tally.files - bar.n)
 
 
 def _find(arguments: argparse.Namespace) -> tuple[list[Path], dict[str, Path]]:
     """The files to look at, and where the annotated copy of each goes."""
-    from ..images import find_files
-    from ..inference.tables import TABLE_SUFFIX, read_list
+    from ..io.paths import TABLE_SUFFIX, find_files
+    from ..io.tables import read_list
 
     if arguments.engine == "ray" and arguments.annotate:
         raise ValueError("--annotate needs --engine plain: the processes of Ray send rows, and no pictures")
@@ -179,8 +181,3 @@ def _recognise(
     from ..inference.ray_engine import predict_with_ray
 
     return predict_with_ray(paths, options, arguments.every, arguments.workers)
-
-
-COMMANDS = {
-    "predict": (_add_predict, _predict, "recognise the emotions of the faces in images, videos and folders"),
-}

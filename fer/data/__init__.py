@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .affectnet import AFFECTNET7, AFFECTNET8
-from .ckplus import CKPLUS
 from .dataset import Dataset
-from .expw import EXPW
-from .fer2013 import FER2013
-from .ferplus import FERPLUS
-from .folder import FOLDER
-from .jaffe import JAFFE
-from .parquet import PARQUET
-from .rafdb import RAFDB, RAFDB_COMPOUND
+from .datasets.affectnet import AFFECTNET7, AFFECTNET8
+from .datasets.ckplus import CKPLUS
+from .datasets.expw import EXPW
+from .datasets.fer2013 import FER2013
+from .datasets.ferplus import FERPLUS
+from .datasets.folder import FOLDER
+from .datasets.jaffe import JAFFE
+from .datasets.parquet import PARQUET
+from .datasets.rafdb import RAFDB, RAFDB_COMPOUND
+from .datasets.sfew import SFEW
 from .samples import Samples, SplitNotFound, duplicates_of, redundant_copies
-from .sfew import SFEW
 
 DATASETS = {
     "ferplus": FERPLUS,

@@ -11,9 +11,9 @@ from threading import Lock
 
 import numpy as np
 
-from ..files import write_atomically
-from ..images import FORMATS, encode_image
-from .parquet import describe_columns
+from ..io.atomic import write_atomically
+from ..io.images import FORMATS, encode_image
+from .datasets.parquet import describe_columns
 from .samples import Samples
 
 ROWS = 256  # encoded at a time

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..faces import Detection, crop_face
-from ..images import ImageSource, read_image
+from ..io.images import ImageSource, read_image
 
 DECODED_BYTES = 2e9
 

@@ -12,7 +12,8 @@ from ..data import Samples, SplitNotFound, duplicates_of, load_samples
 from ..data.loader import CropDataset, make_loader
 from ..description import Description
 from ..faces import Detector, create_detector, is_upright
-from ..networks import find_weights, load_network
+from ..resources import find_weights
+from ..runtimes.networks import load_network
 from ..terminal import progress
 from .calibration import reliability, selective
 from .metrics import Predictions, agreement, predict, summarize, summarize_attention, without_duplicates

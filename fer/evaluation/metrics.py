@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from ..distributed import gather_shards, rank
 from ..models.attention import attention_overlap
-from ..networks import Network
+from ..runtimes.networks import Network
 from ..terminal import progress
 from .calibration import expected_calibration_error
 

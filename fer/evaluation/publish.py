@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..models.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
+from ..models.checkpoint import load_checkpoint, save_checkpoint
 from .calibration import cross_fitted_error, expected_calibration_error, fit_temperature, unsure_threshold
 from .evaluate import measure, predict_split
 
@@ -50,7 +50,7 @@ def publish_checkpoint(
     if Path(out).is_dir():
         raise ValueError(f"--out {out}: is a folder; expected the name of a file")
     Path(out).parent.mkdir(parents=True, exist_ok=True)  # before the work, which is lost where this fails
-    model, description = load_checkpoint(find_checkpoint(weights))
+    model, description = load_checkpoint(weights)
     description.dataset = dataset or description.dataset
     description.second_crop = second_crop
     rule = description.recipe.get("val_rule", "")

@@ -1,8 +1,8 @@
-"""What a detector gives."""
+"""What a detector finds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -10,36 +10,37 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """A face: `box` xyxy float [4] and `landmarks` [5,2] in pixels (right eye, left eye, nose, right and left mouth
-    corner; None where the detector gives none), `score` 0..1 (NaN where it gives none)."""
+    """A face in an image, as the detector finds it."""
 
-    box: np.ndarray
-    landmarks: np.ndarray | None
-    score: float
+    box: np.ndarray  # xyxy, pixels, float [4]
+    landmarks: np.ndarray | None  # [5,2] pixels: right eye, left eye, nose, right and left mouth corner; None: unknown
+    detection_score: float  # 0 to 1; NaN where the detector gives none
 
     def scaled(self, factor: float) -> Detection:
         """The same face in an image that is `factor` times as large."""
-        return Detection(self.box * factor, None if self.landmarks is None else self.landmarks * factor, self.score)
+        return replace(
+            self, box=self.box * factor, landmarks=None if self.landmarks is None else self.landmarks * factor
+        )
 
 
 class Detector(Protocol):
-    """Any number of threads may call a detector at the same time."""
+    """Finds faces. Any number of threads may call a detector at the same time."""
 
     name: str
-    max_side: float  # pixels of an image's longer side; where it has more, faces are looked for in a reduced copy
+    max_side: float  # pixels; an image whose longer side has more is reduced to it before faces are looked for
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """RGB uint8 [H,W,3] -> the faces, largest first."""
 
     def for_threads(self, threads: int) -> Detector:
-        """One that does the same, and is fast with so many calls at the same time."""
+        """The same detector, tuned for so many calls at the same time, each on one core."""
 
 
 def largest_first(faces: list[Detection]) -> list[Detection]:
-    return sorted(faces, key=lambda f: -float(np.prod(f.box[2:] - f.box[:2])))
+    return sorted(faces, key=lambda face: -float(np.prod(face.box[2:] - face.box[:2])))
 
 
-def overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+def intersection_over_union(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Intersection over union of a box xyxy [4] with others [N,4] -> [N]."""
     low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
     shared = np.clip(high - low, 0, None).prod(1)

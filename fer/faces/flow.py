@@ -97,7 +97,7 @@ def _move(face: Detection, starts: np.ndarray, ends: np.ndarray, sure: np.ndarra
     if abs(growth - 1) > MAX_STEP or np.linalg.norm(place - middle) > MAX_STEP * side:
         return None
     landmarks = None if face.landmarks is None else face.landmarks @ matrix[:, :2].T + matrix[:, 2]
-    return Detection(box, landmarks, face.score)
+    return Detection(box, landmarks, face.detection_score)
 
 
 def _is_cut_anew(shape: tuple[int, ...], found: Detection, face: Detection) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..runtimes import open_session
-from .detection import Detection, largest_first, overlap
+from ..runtimes.sessions import open_session
+from .detection import Detection, intersection_over_union, largest_first
 
 WEIGHTS = Path(__file__).with_name("yunet_n_320_320.onnx")
 MIN_SCORE = 0.6
@@ -122,5 +122,5 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, max_overlap: float = MAX_OVE
     while len(left):
         best, left = left[0], left[1:]
         kept.append(int(best))
-        left = left[overlap(boxes[best], boxes[left]) <= max_overlap]
+        left = left[intersection_over_union(boxes[best], boxes[left]) <= max_overlap]
     return kept

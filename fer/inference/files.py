@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby
-from pathlib import Path
 
-from ..images import VIDEO_SUFFIXES
+from ..io.paths import kind_of
+from ..io.tables import ImageTable
+from ..results.types import ImageResult
 from .recognizer import EmotionRecognizer
-from .results import ImageResult
-from .tables import TABLE_SUFFIX, predict_table
-from .video import predict_video
 
 log = logging.getLogger("fer")
 
@@ -23,12 +22,6 @@ REMEDIES = {
 }
 
 
-def kind_of(path: str | os.PathLike) -> str:
-    """image, video or table, by the suffix."""
-    suffix = Path(path).suffix.lower()
-    return "video" if suffix in VIDEO_SUFFIXES else "table" if suffix == TABLE_SUFFIX else "image"
-
-
 def predict_files(
     recognizer: EmotionRecognizer,
     paths: Iterable[str | os.PathLike],
@@ -36,11 +29,13 @@ def predict_files(
     keep_images: bool = False,
     workers: int | None = None,
 ) -> Iterator[ImageResult]:
-    """The results of images, videos and Parquet files of images, in the order of `paths`: one of an image, one per frame
-    of a video, one per row of a Parquet file.
+    """The results of images, videos and Parquet files of images, in the order of `paths`.
 
-    A file that cannot be read gives a result with its `error`, after those of its part that can; the others go on.
-    Arguments: see `predict_video`.
+    An image has one result, a video one per frame, a Parquet file one per row. A file that cannot be read gives a result
+    with its `error`, after the results of the part that can be read; the other files go on.
+
+    Args:
+        every, keep_images, workers: see `EmotionRecognizer.predict_video`.
     """
     for kind, group in groupby(paths, kind_of):
         if kind == "image":
@@ -49,7 +44,7 @@ def predict_files(
         for path in group:
             try:
                 if kind == "video":
-                    yield from predict_video(recognizer, path, every, keep_images, workers)
+                    yield from recognizer.predict_video(path, every, keep_images, workers)
                 else:
                     yield from predict_table(recognizer, path, workers)
             except Exception as error:  # decoders raise many kinds; the other files go on
@@ -63,3 +58,24 @@ def _describe(error: Exception) -> str:
     if type(error) is ValueError:  # raised for its message
         return str(error)
     return f"cannot be read ({type(error).__name__}: {error})"
+
+
+def predict_table(
+    recognizer: EmotionRecognizer, path: str | os.PathLike, workers: int | None = None
+) -> Iterator[ImageResult]:
+    """One ImageResult per row of a Parquet file, in order; its `frame` is the number of the row, from 0.
+
+    Where the file is damaged, the last result has the `error`.
+
+    Args:
+        path: of a file that `ImageTable` reads.
+        workers: see `EmotionRecognizer.predict_paths`.
+
+    Raises:
+        ValueError: see `ImageTable`.
+    """
+    table = ImageTable(path)
+    for number, result in enumerate(recognizer.predict_paths(table, workers=workers)):
+        yield replace(result, path=str(path), frame=number, error=result.error.removeprefix("image: "))
+    if table.error:
+        yield ImageResult(str(path), [], table.error)

@@ -15,8 +15,9 @@ from textwrap import shorten
 from unittest.mock import patch
 
 from ..errors import FerError
-from .files import kind_of, predict_files
-from .results import ImageResult
+from ..io.paths import kind_of
+from ..results.types import ImageResult
+from .files import predict_files
 
 log = logging.getLogger("fer")
 

@@ -1,4 +1,4 @@
-"""From an image to its faces with their emotions."""
+"""From images and videos to faces with their emotions."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..description import Description
-from ..faces import MIN_SCORE, Detection, Detector, create_detector, crop_face, crop_side, is_upright
-from ..images import MAX_PIXELS, ImageError, ImageSource, read_image, read_reduced
-from ..networks import Network, TorchNetwork, load_network
+from ..device import count_cores
+from ..faces import MIN_SCORE, Detection, Detector, create_detector, crop_side
+from ..io.images import MAX_PIXELS, ImageError, ImageSource, read_image, read_reduced
+from ..io.video import VideoReader
 from ..resources import DEFAULT_WEIGHTS
-from ..runtimes import count_cores
-from .results import Face, ImageResult
+from ..results.types import Face, ImageResult
+from ..runtimes.networks import Network, load_network
+from .classifier import FaceClassifier
+from .tracks import SMOOTHING, Tracks
+from .video import follow_faces
 
-if TYPE_CHECKING:
-    from ..models.dan import DAN
-
-KEPT_IMAGES = 8  # decoded photos that wait for their batch at the same time
+KEPT_IMAGES = 8  # decoded images that wait for their results at the same time, where the caller wants to keep them
 
 
-class _Found(NamedTuple):
-    """An image that waits for the network."""
+class _DetectedImage(NamedTuple):
+    """An image whose faces wait for the network."""
 
     name: str
     error: str
     detections: list[Detection]
-    inputs: list[list[np.ndarray]]  # of each face its prepared crops, uint8 [S,S,1 or 3]
+    inputs: list[list[np.ndarray]]  # for each face its prepared crops, uint8 [S,S,1 or 3]
     image: np.ndarray | None
 
 
@@ -45,38 +45,35 @@ class EmotionRecognizer:
     Any number of threads may use one recogniser at the same time.
 
     Args:
-        network: see `load_network`; or a DAN in eval mode.
-        description: what its checkpoint says of itself.
+        network: see `load_network`.
+        description: of the network's checkpoint.
         detector: see `create_detector`.
-        device: of a DAN: auto, cpu, cuda, cuda:N or mps.
-        batch_size: crops in one pass of the network; on a CPU more are slower.
-        max_pixels: larger images are refused, as decompression bombs.
-        min_face: pixels of the image; faces whose box is lower or narrower are left out.
+        batch_size: crops in one pass of the network. On a CPU larger batches are slower.
+        max_pixels: larger images are refused.
+        min_face: faces whose box is lower or narrower than this, in pixels of the image, are left out.
+
+    Examples:
+        >>> from fer import EmotionRecognizer
+        >>> recognizer = EmotionRecognizer.from_pretrained()
+        >>> face = recognizer("samples/astronaut.jpg")[0]
+        >>> face.label
+        'happiness'
     """
 
     def __init__(
         self,
-        network: Network | DAN,
+        network: Network,
         description: Description,
         detector: Detector,
-        device: str = "auto",
         batch_size: int = 16,
         max_pixels: int = MAX_PIXELS,
         min_face: float = 0,
     ):
-        for name, value, least in (
-            ("batch_size", batch_size, 1),
-            ("max_pixels", max_pixels, 1),
-            ("min_face", min_face, 0),
-        ):
+        for name, value, least in (("max_pixels", max_pixels, 1), ("min_face", min_face, 0)):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
-        if hasattr(network, "fold"):
-            network = TorchNetwork(network.fold(), description.preprocessing, device)
-        self.network = network
-        self.description, self.detector, self.batch_size = description, detector, batch_size
-        self.max_pixels, self.min_face = max_pixels, min_face
-        self.template = np.asarray(description.template, float).reshape(-1, 2)
+        self.classifier = FaceClassifier(network, description, batch_size)
+        self.detector, self.max_pixels, self.min_face = detector, max_pixels, min_face
 
     @classmethod
     def from_pretrained(
@@ -97,24 +94,37 @@ class EmotionRecognizer:
 
         Args:
             weights, device, runtime, precision: see `load_network`.
-            detector: yunet or none (each image is one crop).
-            detector_weights: another ONNX file of YuNet than that of the package.
-            min_score: YuNet drops faces of a lower detection score, 0..1.
+            detector: yunet, or none: each image is one crop.
+            detector_weights: an ONNX file of YuNet; None takes the one that comes with the package.
+            batch_size, max_pixels, min_face: see the class.
+            min_score: YuNet drops faces with a lower detection score, 0 to 1.
 
         Raises:
-            ValueError: no such weights, or not a file of this package; unknown detector, device, runtime or precision; a
-                number out of its range.
-            ModuleNotFoundError: the runtime is not installed; says what to install.
+            ValueError: no such weights, or not a file of this package; an unknown detector, device, runtime or
+                precision; a number out of its range.
+            ModuleNotFoundError: the runtime is not installed. The message says what to install.
         """
-        with ThreadPoolExecutor(1) as pool:  # both take a while to compile
-            finding = pool.submit(create_detector, detector, detector_weights, min_score)
+        with ThreadPoolExecutor(1) as pool:  # detector and network both take a while to compile
+            future = pool.submit(create_detector, detector, detector_weights, min_score)
             network, description = load_network(weights, device, runtime, precision)
-        return cls(network, description, finding.result(), device, batch_size, max_pixels, min_face)
+        return cls(network, description, future.result(), batch_size, max_pixels, min_face)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the emotions, in the order of the logits."""
+        return self.classifier.classes
+
+    @property
+    def description(self) -> Description:
+        """What the checkpoint says about itself: classes, preprocessing, dataset, figures, licence."""
+        return self.classifier.description
 
     def for_threads(self, threads: int) -> EmotionRecognizer:
-        """One that does the same, and is fast with so many calls at the same time."""
+        """The same recogniser, tuned for so many calls at the same time, each on one core."""
         other = copy.copy(self)
-        other.network, other.detector = self.network.for_threads(threads), self.detector.for_threads(threads)
+        other.classifier = copy.copy(self.classifier)
+        other.classifier.network = self.classifier.network.for_threads(threads)
+        other.detector = self.detector.for_threads(threads)
         return other
 
     def __call__(self, image: ImageSource) -> list[Face]:
@@ -126,39 +136,23 @@ class EmotionRecognizer:
         Raises:
             ValueError: the image cannot be read.
         """
-        (result,) = self._classify([self._find(image)])
+        (result,) = self._classify([self._detect(image)])
         return result.faces
 
     def predict_crops(self, crops: Sequence[np.ndarray]) -> np.ndarray:
-        """Crops that show one face each, uint8 [H,W,3] or [H,W], -> probabilities [N,C] in the order of `classes`.
+        """Probabilities [N,C], in the order of `classes`, of crops that show one face each.
+
+        Args:
+            crops: uint8 [H,W,3] (RGB) or [H,W] (gray) each.
 
         Raises:
             ValueError: one array instead of a list, or a crop of another shape or type.
         """
-        return self._to_probs(self.predict_logits(crops))
+        return self.classifier.to_probs(self.predict_logits(crops))
 
     def predict_logits(self, crops: Sequence[np.ndarray]) -> np.ndarray:
-        """As `predict_crops`, before temperature and softmax: float32 [N,C]."""
-        return self.predict_maps(crops)[0]
-
-    def predict_maps(self, crops: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-        """As `predict_logits`, and the attention [K,h,w] of each crop."""
-        _check_crops(crops)
-        return self._run([self.description.preprocessing.prepare(crop) for crop in crops])
-
-    def _to_probs(self, logits: np.ndarray) -> np.ndarray:
-        scaled = logits / self.description.temperature
-        powers = np.exp(scaled - scaled.max(1, keepdims=True, initial=-np.inf))
-        return powers / powers.sum(1, keepdims=True)
-
-    def _run(self, inputs: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Prepared crops, uint8 [S,S,1 or 3] each, -> logits float32 [N,C], attention [K,h,w] of each."""
-        logits, attention = [np.empty((0, len(self.classes)), np.float32)], []
-        for start in range(0, len(inputs), self.batch_size):
-            some, maps = self.network(np.stack(inputs[start : start + self.batch_size]))
-            logits.append(some)
-            attention.extend(maps)
-        return np.concatenate(logits), attention
+        """As `predict_crops`, but float32 logits [N,C], before temperature and softmax."""
+        return self.classifier.classify(crops).logits
 
     def predict_paths(
         self,
@@ -167,16 +161,16 @@ class EmotionRecognizer:
         workers: int | None = None,
         ahead: int | None = None,
     ) -> Iterator[ImageResult]:
-        """One ImageResult per path, in order, while the faces of many images share one batch.
+        """One ImageResult per image, in order.
 
-        A file that cannot be read gives a result with its `error`; the others go on. Memory does not grow with the number
-        of paths: they are read as they are needed, a few ahead.
+        An image that cannot be read gives a result with its `error`; the others go on. Memory does not grow with the
+        number of paths: they are read when they are needed, a few ahead.
 
         Args:
-            paths: or other sources that `read_image` takes.
+            paths: of image files, or other sources that `read_image` takes.
             keep_images: put the decoded image into the result (for drawing).
-            workers: threads that decode images and find faces; None takes one per core, 0 does it in this one.
-            ahead: paths that are taken before the first of them has its result; None takes what fills a batch.
+            workers: threads that decode images and find faces; None takes one per core, 0 works in the calling thread.
+            ahead: images that are read before the first of them has its result; None takes as many as fill a batch.
 
         Raises:
             ValueError: one path or image instead of several, or negative `workers`.
@@ -188,9 +182,10 @@ class EmotionRecognizer:
         workers = count_cores() if workers is None else workers
         if workers < 0:
             raise ValueError(f"workers must be at least 0, not {workers}")
-        return self._predict_paths(
-            paths, keep_images, workers, ahead or (KEPT_IMAGES if keep_images else 2 * self.batch_size)
-        )
+        return self._predict_paths(paths, keep_images, workers, ahead or self._count_waiting(keep_images))
+
+    def _count_waiting(self, keep_images: bool) -> int:
+        return KEPT_IMAGES if keep_images else 2 * self.classifier.batch_size
 
     def _predict_paths(
         self, paths: Iterable[ImageSource], keep_images: bool, workers: int, ahead: int
@@ -202,128 +197,107 @@ class EmotionRecognizer:
             try:
                 run = partial(_run_ahead, pool, ahead)
                 yield from self.for_threads(workers)._predict_by(run, paths, keep_images, ahead)
-            finally:  # also where whoever asked has seen enough
+            finally:  # also where the caller stops early
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _predict_by(
         self, run: Callable, paths: Iterable[ImageSource], keep_images: bool, ahead: int
     ) -> Iterator[ImageResult]:
         """The results of `paths`, in order; `run` is `map`, or `_run_ahead`, which does the same in several threads."""
-        if self.network.batched:
-            found = run(lambda path: self._read_and_find(path, keep_images), paths)
-            return chain.from_iterable(map(self._classify, self._batches(found, ahead)))
-        return chain.from_iterable(run(lambda path: self._classify([self._read_and_find(path, keep_images)]), paths))
+        if self.classifier.network.batched:
+            images = run(lambda path: self._read_and_detect(path, keep_images), paths)
+            return chain.from_iterable(map(self._classify, self._batches(images, ahead)))
+        return chain.from_iterable(run(lambda path: self._classify([self._read_and_detect(path, keep_images)]), paths))
 
-    def _batches(self, found: Iterable[_Found], ahead: int) -> Iterator[list[_Found]]:
+    def _batches(self, images: Iterable[_DetectedImage], ahead: int) -> Iterator[list[_DetectedImage]]:
         """Images whose faces fill one pass of the network, or as many as may wait."""
-        waiting: list[_Found] = []
-        for one in found:
-            waiting.append(one)
-            if len(waiting) >= ahead or sum(len(f.inputs) for f in waiting) >= self.batch_size:
+        waiting: list[_DetectedImage] = []
+        for image in images:
+            waiting.append(image)
+            if len(waiting) >= ahead or sum(len(w.inputs) for w in waiting) >= self.classifier.batch_size:
                 yield waiting
                 waiting = []
         if waiting:
             yield waiting
 
-    def predict_video(self, path: str | os.PathLike, every: int = 1, **options) -> Iterator[ImageResult]:
-        """One ImageResult per frame of a video; see `fer.inference.video.predict_video`."""
-        from .video import predict_video
+    def predict_video(
+        self,
+        path: str | os.PathLike,
+        every: int = 1,
+        keep_images: bool = False,
+        workers: int | None = None,
+        smoothing: float = SMOOTHING,
+        max_pixels: int | None = None,
+    ) -> Iterator[ImageResult]:
+        """One ImageResult per frame of a video, in order, with `frame`, `time` and the track of each face.
 
-        return predict_video(self, path, every, **options)
+        The probabilities of a track are its mean over time; older frames count less. Where the video is damaged, the
+        last result has the `error`. Needs the extra `video`.
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.description.classes
+        Args:
+            every: look at every N-th frame. The others are left out; with `keep_images` they are given too, with the
+                faces of the last frame that was looked at.
+            keep_images: put the frames into the results (for drawing).
+            workers: see `predict_paths`.
+            smoothing: seconds after which the weight of a frame has fallen to 1/e; 0 does not smooth.
+            max_pixels: videos with larger frames are refused; None takes the limit of the recogniser.
 
-    def _read_and_find(self, path: ImageSource, keep_image: bool) -> _Found:
+        Raises:
+            ValueError: the file is missing, no video, or its frames are too large.
+        """
+        if every < 1:
+            raise ValueError(f"--every takes a number of at least 1, not {every}")
+        reader = VideoReader(path, self.max_pixels if max_pixels is None else max_pixels)
+        tracks = Tracks(float(reader.rate) / every, self.description.unsure_below, smoothing)
+        predict = partial(self.predict_paths, workers=workers)
+        yield from follow_faces(reader, predict, tracks, every, keep_images, self._count_waiting(keep_images))
+
+    def _read_and_detect(self, path: ImageSource, keep_image: bool) -> _DetectedImage:
         name = str(path) if isinstance(path, (str, os.PathLike)) else ""
         try:
-            return self._find(path, keep_image)._replace(name=name)
+            return self._detect(path, keep_image)._replace(name=name)
         except ImageError as error:
-            return _Found(name, str(error).removeprefix(f"{name}: "), [], [], None)
+            return _DetectedImage(name, str(error).removeprefix(f"{name}: "), [], [], None)
 
-    def _find(self, source: ImageSource, keep_image: bool = False) -> _Found:
-        """Faces are looked for in a copy of half the size, and cut out of it where they are large enough for that."""
+    def _detect(self, source: ImageSource, keep_image: bool = False) -> _DetectedImage:
+        """Find the faces of an image, and cut them out: from a copy of half its size where they are large enough there."""
+        classifier = self.classifier
         image, factor = read_reduced(source, math.inf if keep_image else self.detector.max_side, self.max_pixels)
         detections = self.detector(image)
-        least = 2 * self.description.preprocessing.crop_size  # pixels, of which a crop is the average
-        if factor > 1 and not (detections and all(crop_side(d, self.template) >= least for d in detections)):
+        least = 2 * classifier.preprocessing.crop_size  # pixels; a crop averages at least two in each direction
+        if factor > 1 and not (detections and all(crop_side(d, classifier.template) >= least for d in detections)):
             image = read_image(source, self.max_pixels)
             detections, factor = [d.scaled(factor) for d in detections] or self.detector(image), 1
         if self.detector.name == "none":
-            cut = [[image]]
+            crops = [[image]]
         else:
             detections = [d for d in detections if factor * min(d.box[2:] - d.box[:2]) >= self.min_face]
-            seen = self.description.preprocessing.convert_colors(image) if detections else image
-            cut = [self.cut(seen, d) for d in detections]  # faster than from three channels, where one is enough
-        inputs = [[self.description.preprocessing.prepare(crop) for crop in crops] for crops in cut]
-        found = [d.scaled(factor) for d in detections] if factor > 1 else detections
-        return _Found("", "", found, inputs, image if keep_image else None)
+            converted = classifier.preprocessing.convert_colors(image) if detections else image
+            crops = [classifier.cut(converted, d) for d in detections]
+        inputs = [[classifier.preprocessing.prepare(crop) for crop in of_face] for of_face in crops]
+        detections = [d.scaled(factor) for d in detections] if factor > 1 else detections
+        return _DetectedImage("", "", detections, inputs, image if keep_image else None)
 
-    def cut(self, image: np.ndarray, face: Detection | Face) -> list[np.ndarray]:
-        """The crops of a face that the network sees, uint8 [H,W,3] (RGB) or [H,W] -> [crop_size,crop_size,...] each.
-
-        The logits of a face are the mean over its crops; its attention is that of the first.
-        """
-        size = self.description.preprocessing.crop_size
-        return [crop_face(image, framing, self.template, size) for framing in self.framings(face)]
-
-    def framings(self, face: Detection | Face) -> tuple[Detection | Face, ...]:
-        """What `crop_face` takes for each crop of a face.
-
-        One, or, where the checkpoint says so and landmarks show an upright face, two: the face, which is aligned, and the face
-        without its landmarks, whose crop is the square around the box.
-        """
-        both = self.description.second_crop and face.landmarks is not None and is_upright(face.landmarks)
-        return (face, replace(face, landmarks=None)) if both else (face,)
-
-    def _classify(self, waiting: list[_Found]) -> list[ImageResult]:
-        faces = [crops for found in waiting for crops in found.inputs]
-        logits, attention = self._run([crop for crops in faces for crop in crops])
-        counts = np.array([len(crops) for crops in faces], int)
-        first = np.cumsum(counts) - counts
-        mean = np.add.reduceat(logits, first) / counts[:, None].astype(np.float32)
-        seen = zip(mean, (attention[i] for i in first))
+    def _classify(self, images: list[_DetectedImage]) -> list[ImageResult]:
+        outputs = zip(*self.classifier.run_faces([crops for image in images for crops in image.inputs]))
         return [
             ImageResult(
-                found.name,
-                [self.to_face(detection, *next(seen)) for detection in found.detections],
-                found.error,
-                found.image,
-                detector="" if found.error else self.detector.name,
+                image.name,
+                [self.classifier.to_face(detection, *next(outputs)) for detection in image.detections],
+                image.error,
+                image.image,
+                detector="" if image.error else self.detector.name,
             )
-            for found in waiting
+            for image in images
         ]
-
-    def to_face(self, detection: Detection, logits: np.ndarray, attention: np.ndarray | None = None) -> Face:
-        """A face whose crops have the mean logits [C]."""
-        probs = self._to_probs(logits[None])[0]
-        named = {name: float(p) for name, p in zip(self.classes, probs)}
-        unsure = float(probs.max()) < self.description.unsure_below
-        aligned = detection.landmarks is not None and len(self.template) > 0
-        return Face(detection.box, detection.landmarks, detection.score, named, unsure, aligned, attention=attention)
 
 
 def _run_ahead(pool: ThreadPoolExecutor, ahead: int, work: Callable, items: Iterable) -> Iterator:
-    """What `work` gives for each item, in order; the pool works on up to `ahead` of them."""
-    under_way: deque[Future] = deque()
+    """The results of `work` for each item, in order; the pool works on up to `ahead` items at a time."""
+    pending: deque[Future] = deque()
     for item in items:
-        under_way.append(pool.submit(work, item))
-        if len(under_way) >= ahead:
-            yield under_way.popleft().result()
-    while under_way:
-        yield under_way.popleft().result()
-
-
-def _check_crops(crops: Sequence[np.ndarray]) -> None:
-    if isinstance(crops, np.ndarray) and (crops.ndim < 3 or (crops.ndim == 3 and crops.shape[2] == 3)):
-        raise ValueError(f"expected a list of crops; got one array {list(crops.shape)}: put it into a list, [crop]")
-    for crop in crops:
-        if (
-            not isinstance(crop, np.ndarray)
-            or crop.dtype != np.uint8
-            or crop.shape[2:] not in ((), (3,))
-            or 0 in crop.shape
-        ):
-            came = f"{crop.dtype} {list(crop.shape)}" if isinstance(crop, np.ndarray) else type(crop).__name__
-            raise ValueError(f"a crop is uint8 [H,W,3] (RGB) or [H,W] (gray); got {came}")
+        pending.append(pool.submit(work, item))
+        if len(pending) >= ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()

@@ -1,295 +1,60 @@
-"""Videos: their frames, tracks of faces with emotions smoothed over time, an annotated copy."""
+"""The frames of a video, one after another, to results with tracked faces."""
 
 from __future__ import annotations
 
-import logging
-import os
-import struct
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from fractions import Fraction
 from itertools import groupby, islice
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ..faces.tracking import FaceTracker
-from ..images import MAX_PIXELS
-from .containers import is_cut_off, is_quarter_turn, upright
-from .results import Face, ImageResult
+from ..io.video import Frame, VideoReader, count_in_flight
+from ..results.types import ImageResult
+from .tracks import Tracks
 
-if TYPE_CHECKING:
-    import av
-
-    from .recognizer import EmotionRecognizer
-
-log = logging.getLogger("fer")
-
-IN_FLIGHT = 64_000_000  # pixels of decoded frames that wait at the same time
-KEPT_IMAGES = 8  # frames that are drawn on, as above
-TICK = Fraction(1, 90_000)  # seconds, in which frames of written videos are timed
-SMOOTHING = 0.5  # seconds in which the weight of a frame falls to 1/e
+Predict = Callable[..., Iterator[ImageResult]]  # called as predict(images, ahead=N), see `predict_paths`
 
 
-class Frame(NamedTuple):
-    """A frame of a video."""
-
-    number: int  # from 0
-    time: float  # seconds from the start
-    image: np.ndarray  # RGB uint8 [H,W,3]
-
-
-class VideoReader:
-    """The frames of a video file, one after another, upright; the first is at 0 seconds.
-
-    Iteration goes on after damage as far as there are frames. `error` says afterwards what was wrong.
-
-    Args:
-        max_pixels: larger frames are refused; where the size changes to a larger one, iteration ends there.
-
-    Raises:
-        ValueError: the file is missing, no video, or its frames are too large.
-    """
-
-    def __init__(self, path: str | os.PathLike, max_pixels: int = MAX_PIXELS):
-        import av
-
-        self.path, self.max_pixels, self.number, self.error = str(path), max_pixels, 0, ""
-        if not Path(path).is_file():
-            raise ValueError(f"{path}: no such file")
-        try:
-            self.container = av.open(self.path)
-        except (av.FFmpegError, OSError) as error:
-            raise ValueError(f"{path}: cannot be read as a video ({error.strerror})") from None
-        try:
-            self._prepare()
-        except ValueError as error:
-            self.container.close()
-            raise ValueError(f"{path}: {error}") from None
-
-    def _prepare(self) -> None:
-        if not self.container.streams.video:
-            raise ValueError("no picture in it, only sound")
-        self.stream = self.container.streams.video[0]
-        codec = self.stream.codec_context
-        if codec is None:
-            raise ValueError("cannot be read as a video (no decoder for its format)")
-        self._check_size(codec.width, codec.height)
-        codec.options = {"max_pixels": str(min(self.max_pixels, 2**31 - 1))}  # of a size that changes later
-        codec.thread_type = "AUTO"
-        codec.thread_count = count_in_flight(codec.width * codec.height, os.cpu_count() or 1)  # each holds frames
-        self.rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
-        self.expected = self.stream.frames or int((self.container.duration or 0) / 1e6 * self.rate)  # 0: not known
-
-    def _check_size(self, width: int, height: int) -> None:
-        if width * height > self.max_pixels:
-            raise ValueError(f"{width}x{height} pixels, more than the limit of {self.max_pixels}")
-
-    def __iter__(self) -> Iterator[Frame]:
-        start = rotation = matrix = None
-        for frame in self._decode():
-            start = frame.time if start is None else start
-            time = self.number / self.rate if frame.time is None else frame.time - start
-            if frame.rotation != rotation:  # reading the side data of every frame would keep all frames in memory
-                rotation, matrix = frame.rotation, _read_matrix(frame)
-                if matrix and not is_quarter_turn(matrix):
-                    log.warning(
-                        "%s: turned by %d degrees; its frames are taken as they are stored", self.path, rotation
-                    )
-            yield Frame(self.number, max(0.0, float(time)), _to_image(frame, matrix))
-            self.number += 1
-        if is_cut_off(self.path):
-            self.error = f"damaged (the file is cut off; {self.number} frames are left)"
-        elif not self.number:
-            self.error = self.error or "no frame in it"
-
-    def _decode(self) -> Iterator[av.VideoFrame]:
-        import av
-
-        with self.container:
-            try:
-                for packet in self.container.demux(self.stream):
-                    if packet.is_corrupt:
-                        self._note("data is missing")
-                    for frame in self._decode_packet(packet):
-                        self._check_size(frame.width, frame.height)
-                        if frame.is_corrupt:
-                            self._note("a frame is damaged")
-                        yield frame
-            except av.FFmpegError as error:
-                self._note(error.strerror)
-            except ValueError as error:
-                self.error = f"frame {self.number} has {error}"
-
-    def _decode_packet(self, packet: av.Packet) -> list[av.VideoFrame]:
-        import av
-
-        try:
-            return packet.decode()
-        except av.FFmpegError as error:
-            codec = self.stream.codec_context
-            self._check_size(codec.width, codec.height)  # that made it fail
-            unknown = f"a frame is damaged, or larger than the limit of {self.max_pixels} pixels"
-            self._note(error.strerror if codec.width else unknown)
-            return []
-
-    def _note(self, damage: str) -> None:
-        self.error = self.error or f"damaged (from frame {self.number} on: {damage})"
-
-
-def _read_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
-    """The display matrix of a frame; None where it has none."""
-    data = frame.side_data.get("DISPLAYMATRIX")
-    return None if data is None else struct.unpack("9i", bytes(data))
-
-
-def _to_image(frame: av.VideoFrame, matrix: tuple[int, ...] | None) -> np.ndarray:
-    return np.ascontiguousarray(upright(frame.to_ndarray(format="rgb24"), matrix))
-
-
-def count_in_flight(pixels: int, most: int) -> int:
-    """How many frames of so many pixels may be in memory at the same time: at least one, and `most`."""
-    return max(1, min(most, IN_FLIGHT // max(1, pixels)))
-
-
-def predict_video(
-    recognizer: EmotionRecognizer,
-    path: str | os.PathLike,
-    every: int = 1,
-    keep_images: bool = False,
-    workers: int | None = None,
-    smoothing: float = SMOOTHING,
-    max_pixels: int | None = None,
+def follow_faces(
+    reader: VideoReader, predict: Predict, tracks: Tracks, every: int, keep_images: bool, waiting: int
 ) -> Iterator[ImageResult]:
-    """One ImageResult per frame, in order, with `frame`, `time` and the track of each face.
+    """One ImageResult per frame; see `EmotionRecognizer.predict_video`.
 
-    The probabilities of a track are the mean over its past, in which a frame counts the less the longer ago it is. Where
-    the video is damaged, the last result has the `error`. Where the size of the frames changes, the next one is looked at.
+    A frame of another size than the one before is always looked at.
 
     Args:
-        every: look at every N-th frame; the others are left out, or with keep_images come with the faces before them.
-        keep_images: put the frames into the results (for drawing).
-        workers: see `predict_paths`.
-        smoothing: seconds in which the weight of a frame falls to 1/e; 0 does not smooth.
-        max_pixels: videos of larger frames are refused; None takes the limit of the recogniser.
-
-    Raises:
-        ValueError: the file is missing, no video, or its frames are too large.
+        predict: images to results, such as `EmotionRecognizer.predict_paths`.
+        waiting: frames that may wait for their results at the same time, if they are small.
     """
-    if every < 1:
-        raise ValueError(f"--every takes a number of at least 1, not {every}")
-    reader = VideoReader(path, recognizer.max_pixels if max_pixels is None else max_pixels)
-    tracks = Tracks(float(reader.rate) / every, recognizer.description.unsure_below, smoothing)
     for size, frames in groupby(reader, lambda frame: frame.image.shape[:2]):
-        for first, others, result in _look(recognizer, frames, size, every, keep_images, workers):
-            result = replace(result, path=str(path), frame=first.number, time=first.time, image=first.image)
+        for first, skipped, result in _predict_every(frames, size, predict, every, keep_images, waiting):
+            result = replace(result, path=reader.path, frame=first.number, time=first.time, image=first.image)
             yield (result := tracks.follow(result))
-            for frame in others:
+            for frame in skipped:
                 yield replace(result, frame=frame.number, time=frame.time, image=frame.image, repeated=True)
     if reader.error:
-        yield ImageResult(str(path), [], reader.error)
+        yield ImageResult(reader.path, [], reader.error)
 
 
-def _look(
-    recognizer: EmotionRecognizer,
-    frames: Iterator[Frame],
-    size: tuple[int, int],
-    every: int,
-    keep_images: bool,
-    workers: int | None,
+def _predict_every(
+    frames: Iterator[Frame], size: tuple[int, int], predict: Predict, every: int, keep_images: bool, waiting: int
 ) -> Iterator[tuple[Frame, Iterable[Frame], ImageResult]]:
-    """Every N-th of frames of one size, the frames after it that are left out, and its result."""
-    groups: deque[tuple[Frame, Iterable[Frame]]] = deque()  # under way
-    most, held = (KEPT_IMAGES, 2 * every) if keep_images else (2 * recognizer.batch_size, 1)  # frames held per group
-    ahead = count_in_flight(size[0] * size[1] * held, most)
+    """Every N-th of frames of one size, the frames after it that are skipped, and its result."""
+    pending: deque[tuple[Frame, Iterable[Frame]]] = deque()
+    held = 2 * every if keep_images else 1  # frames in memory for each one that is looked at
+    ahead = count_in_flight(size[0] * size[1] * held, waiting)
 
-    def looked_at() -> Iterator[np.ndarray]:
+    def images() -> Iterator[np.ndarray]:
         for frame in frames:
-            others: Iterable[Frame] = islice(frames, every - 1)
+            skipped: Iterable[Frame] = islice(frames, every - 1)
             if not keep_images:
-                deque(others, maxlen=0)
-                others = ()
+                deque(skipped, maxlen=0)
+                skipped = ()
             elif ahead > 1:  # otherwise they are read after the result of the first
-                others = list(others)
-            groups.append((frame if keep_images else frame._replace(image=None), others))
+                skipped = list(skipped)
+            pending.append((frame if keep_images else frame._replace(image=None), skipped))
             yield frame.image
 
-    for result in recognizer.predict_paths(looked_at(), workers=workers, ahead=ahead):
-        yield *groups.popleft(), result
-
-
-class Tracks:
-    """Which faces of successive frames are the same, and the mean probabilities of each over its past.
-
-    Args:
-        rate: frames per second.
-        unsure_below: confidence of the mean below which a face is called unsure.
-        smoothing: seconds in which the weight of a frame falls to 1/e; 0 does not smooth.
-    """
-
-    def __init__(self, rate: float, unsure_below: float, smoothing: float = SMOOTHING):
-        self.tracker, self.smoothing, self.unsure_below = FaceTracker(rate), smoothing, unsure_below
-        self.means: dict[int, tuple[float, dict[str, float]]] = {}  # track -> time, probs
-
-    def follow(self, result: ImageResult) -> ImageResult:
-        """The result of the next frame (with its `time`), its faces with their tracks and mean probabilities."""
-        boxes, scores = [face.box for face in result.faces], [face.detection_score for face in result.faces]
-        tracks = self.tracker.update(np.reshape(boxes, (-1, 4)), np.array(scores))
-        faces = [self._smooth(f, t, result.time) if t is not None else f for f, t in zip(result.faces, tracks)]
-        self.means = {t: mean for t, mean in self.means.items() if result.time - mean[0] < 60}  # memory stays flat
-        return replace(result, faces=faces)
-
-    def _smooth(self, face: Face, track: int, time: float) -> Face:
-        probs = face.probs
-        if self.smoothing and track in self.means:
-            before, mean = self.means[track]
-            keep = float(np.exp(-max(time - before, 0.0) / self.smoothing))
-            probs = {name: keep * mean[name] + (1 - keep) * p for name, p in probs.items()}
-        self.means[track] = time, probs
-        return replace(face, track=track, probs=probs, unsure=max(probs.values()) < self.unsure_below)
-
-
-class VideoWriter:
-    """Frames to a video file (H.264).
-
-    Args:
-        target: a path, whose suffix names the container, or a binary file to write to.
-        rate: frames per second, about; the times of the frames are exact.
-        format: the container of a binary file, such as mp4.
-    """
-
-    def __init__(self, target: str | os.PathLike | BinaryIO, rate: Fraction, format: str | None = None):
-        import av
-
-        if isinstance(target, (str, os.PathLike)):
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            target = str(target)
-        self.container = av.open(target, "w", format)
-        self.stream = self.container.add_stream("libx264", rate=rate)
-        self.stream.pix_fmt, self.stream.codec_context.time_base = "yuv420p", TICK
-        self.last = -1  # in ticks
-
-    def write(self, image: np.ndarray, time: float) -> None:
-        """RGB uint8 [H,W,3] at `time` seconds; H.264 wants even sides, an odd one loses a row or column.
-
-        Frames of another size than the first are scaled to it; a time that is not after the one before becomes so.
-        """
-        import av
-
-        h, w = (side // 2 * 2 for side in image.shape[:2])
-        if self.last < 0:
-            self.stream.width, self.stream.height = w, h
-            few = "rc-lookahead=0:sync-lookahead=0:bframes=0:sliced-threads=1"  # few frames in memory
-            large = {"x264-params": few} if count_in_flight(w * h, 32) < 32 else {}
-            self.stream.options = {"crf": "20", "preset": "veryfast"} | large
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:h, :w]), format="rgb24")
-        self.last = max(round(time / TICK), self.last + 1)
-        frame.pts, frame.time_base = self.last, TICK
-        self.container.mux(self.stream.encode(frame))
-
-    def close(self) -> None:
-        if self.last >= 0:
-            self.container.mux(self.stream.encode())
-        self.container.close()
+    for result in predict(images(), ahead=ahead):
+        yield *pending.popleft(), result

@@ -2,9 +2,46 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
-def __getattr__(name: str):
-    """Importing this package stays light: torch is imported with the first thing that needs it."""
+if TYPE_CHECKING:  # importing this package does not import torch
+    from .authors import load_dan_checkpoint
+    from .dan import DAN
+
+__all__ = ["create_model", "load_dan_checkpoint"]
+
+
+def create_model(
+    backbone: str = "mobilefacenet",
+    num_classes: int = 8,
+    num_heads: int = 4,
+    *,
+    attention: str = "paper",
+    fusion: str = "paper",
+    backbone_weights: str | None = None,
+) -> DAN:
+    """A DAN with random weights, ready to be trained.
+
+    Args:
+        backbone, backbone_weights: name and initial weights, see `create_backbone`.
+        num_classes, num_heads, attention, fusion: see `DAN`.
+
+    Raises:
+        ValueError: an unknown name, or weights that cannot be read or do not fit.
+
+    Examples:
+        >>> import torch, fer
+        >>> model = fer.create_model("mobilefacenet", num_classes=7)
+        >>> model(torch.zeros(2, 3, 112, 112)).logits.shape
+        torch.Size([2, 7])
+    """
+    from .backbone import create_backbone
+    from .dan import DAN
+
+    return DAN(create_backbone(backbone, backbone_weights), num_classes, num_heads, attention, fusion)
+
+
+def __getattr__(name: str) -> object:
     if name == "load_dan_checkpoint":
         from .authors import load_dan_checkpoint
 

@@ -10,9 +10,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ..description import FORMAT_VERSION, Description
-from ..files import write_atomically
-from ..resources import resource_folder
+from ..description import Description
+from ..io.atomic import write_atomically
+from ..resources import find_checkpoint
 from .backbone import create_backbone
 from .dan import DAN
 from .weights import read_safetensors
@@ -37,24 +37,6 @@ def save_checkpoint(path: str | os.PathLike, model: DAN, description: Descriptio
     write_atomically(path, lambda temporary: save_file(state, temporary, metadata))
 
 
-def find_checkpoint(weights: str | os.PathLike) -> Path:
-    """A checkpoint by path, or by the name of shipped weights.
-
-    Raises:
-        ValueError: neither; lists the shipped ones.
-    """
-    path = Path(weights)
-    if path.suffix == ".safetensors":
-        if not path.is_file():
-            raise ValueError(f"{path}: no such checkpoint file")
-        return path
-    folder = resource_folder("weights")
-    if not (folder / f"{weights}.safetensors").is_file():
-        shipped = ", ".join(sorted(p.stem for p in folder.glob("*.safetensors"))) or "none"
-        raise ValueError(f"no weights {str(weights)!r}; shipped: {shipped}; or give the path of a .safetensors file")
-    return folder / f"{weights}.safetensors"
-
-
 def read_description(path: str | os.PathLike) -> Description:
     """The description of the checkpoint at `path`, without loading its weights.
 
@@ -63,7 +45,7 @@ def read_description(path: str | os.PathLike) -> Description:
             file, and the field.
     """
     if not Path(path).is_file():
-        raise ValueError(f"{path}: no such checkpoint file")
+        raise ValueError(f"{path}: no such file")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -85,12 +67,23 @@ def build_network(description: Description) -> DAN:
     return DAN(create_backbone(d.backbone), len(d.classes), d.num_heads, d.attention, d.fusion)
 
 
-def load_checkpoint(path: str | os.PathLike) -> tuple[DAN, Description]:
-    """The network of the checkpoint at `path`, in eval mode on the CPU, and its description. Nothing is fetched for it.
+def load_checkpoint(weights: str | os.PathLike) -> tuple[DAN, Description]:
+    """A network in eval mode on the CPU, and its description, from a checkpoint. Nothing is downloaded.
+
+    Args:
+        weights: the path of a `.safetensors` file, or the name of shipped weights.
 
     Raises:
-        ValueError: see `read_description`; or the weights are not finite, or do not fit the description.
+        ValueError: see `find_weights` and `read_description`; or the weights are not finite, or do not fit the
+            description.
+
+    Examples:
+        >>> import fer
+        >>> model, description = fer.load_checkpoint("dan-mobilefacenet-ferplus")
+        >>> model.attention.num_heads, description.classes[:3]
+        (4, ('neutral', 'happiness', 'sadness'))
     """
+    path = find_checkpoint(weights)
     d = read_description(path)
     state = read_safetensors(path)
     try:
@@ -137,15 +130,3 @@ def load_matching(model: DAN, path: str | os.PathLike, classes: tuple[str, ...])
 def load_training_state(path: str | os.PathLike) -> dict:
     """Read a training state; nothing but tensors and plain values is unpickled."""
     return torch.load(path, map_location="cpu", weights_only=True)
-
-
-__all__ = [
-    "FORMAT_VERSION",
-    "Description",
-    "find_checkpoint",
-    "load_checkpoint",
-    "load_matching",
-    "load_training_state",
-    "read_description",
-    "save_checkpoint",
-]

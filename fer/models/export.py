@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..description import Description
-from ..files import write_atomically
+from ..io.atomic import write_atomically
 from ..preprocessing import Preprocessing
-from .checkpoint import find_checkpoint, load_checkpoint
+from .checkpoint import load_checkpoint
 from .dan import DAN
 from .inputs import normalize
 
@@ -48,7 +48,7 @@ def export_onnx(checkpoint: str | os.PathLike, out: str | os.PathLike, half: boo
 
     if Path(out).suffix != ".onnx":
         raise ValueError(f"--out {out}: expected a name that ends with .onnx")
-    model, description = load_checkpoint(find_checkpoint(checkpoint))
+    model, description = load_checkpoint(checkpoint)
     size, channels = description.preprocessing.input_size, 1 if description.preprocessing.gray else 3
     program = torch.onnx.export(
         ExportedDAN(model, description.preprocessing).eval(),

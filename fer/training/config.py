@@ -194,7 +194,7 @@ def _find_base(base: object, recipe: Path) -> str:
     return str(beside) if beside.is_file() and not shipped else base
 
 
-def add_arguments(parser: argparse.ArgumentParser, recipe: bool = True) -> None:
+def add_flags(parser: argparse.ArgumentParser, recipe: bool = True) -> None:
     """A flag for each field of TrainConfig; a flag that is not given leaves no trace."""
     if recipe:
         parser.add_argument("--recipe", help="name in recipes/ or path of a YAML file")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..models.checkpoint import find_checkpoint, load_checkpoint
+from ..models.checkpoint import load_checkpoint
 from ..preprocessing import Preprocessing
 
 
@@ -27,7 +27,7 @@ class Teachers(nn.Module):
         self.temperature = temperature
         self.models = nn.ModuleList()
         for name in names:
-            model, description = load_checkpoint(find_checkpoint(name))
+            model, description = load_checkpoint(name)
             if (description.classes, description.preprocessing) != (classes, preprocessing):
                 raise ValueError(
                     f"--teachers {name}: it knows {description.classes} from {description.preprocessing}; the student "

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from ..device import choose_device
 from ..distributed import process_group, rank
 from ..errors import FerError
-from ..files import write_atomically
+from ..io.atomic import write_atomically
 from ..models.checkpoint import load_training_state, save_checkpoint
 from .config import FREE, TrainConfig
 from .environment import describe_environment

@@ -9,9 +9,9 @@ import torch
 
 from ..data.transforms import Augmentation
 from ..models.backbone import create_backbone
-from ..models.checkpoint import find_checkpoint, load_matching, read_description
+from ..models.checkpoint import load_matching, read_description
 from ..models.dan import DAN
-from ..resources import resource_folder
+from ..resources import find_checkpoint, resource_folder
 from .config import TrainConfig
 from .optimizer import find_frozen
 

@@ -24,8 +24,8 @@ from ..losses import DANLoss
 from ..models.checkpoint import Description
 from ..models.dan import DAN
 from ..models.inputs import normalize
-from ..networks import TorchNetwork
 from ..preprocessing import Preprocessing
+from ..runtimes.torch_network import TorchNetwork
 from ..terminal import progress
 from .config import TrainConfig
 from .distillation import Teachers

@@ -14,10 +14,10 @@ from conftest import make_ferplus
 from fer.benchmark import networks, rivals
 from fer.benchmark.application import ColdStart
 from fer.cli import main
+from fer.device import count_cores
 from fer.errors import FerError
-from fer.networks import load_network
 from fer.resources import DEFAULT_WEIGHTS
-from fer.runtimes import count_cores
+from fer.runtimes.networks import load_network
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTO = ROOT / "samples" / "astronaut.jpg"

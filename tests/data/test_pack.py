@@ -13,8 +13,8 @@ from fer.cli import main
 from fer.data import load_samples
 from fer.data.pack import PackOptions, pack_split
 from fer.data.samples import Samples
-from fer.files import write_atomically
-from fer.images import encode_image, write_image
+from fer.io.atomic import write_atomically
+from fer.io.images import encode_image, write_image
 
 CLASSES = ("neutral", "happiness", "anger")
 

@@ -12,9 +12,10 @@ from fer.evaluation.evaluate import evaluate_checkpoint, predict_split
 from fer.faces import Detection
 from fer.inference.recognizer import EmotionRecognizer
 from fer.labels import EMOTIONS
-from fer.models.checkpoint import find_checkpoint, load_checkpoint, read_description, save_checkpoint
+from fer.models.checkpoint import load_checkpoint, read_description, save_checkpoint
 from fer.models.inputs import to_input
-from fer.resources import DEFAULT_WEIGHTS
+from fer.resources import DEFAULT_WEIGHTS, find_checkpoint
+from fer.runtimes.torch_network import TorchNetwork
 
 
 @pytest.fixture
@@ -102,30 +103,32 @@ class CornerDetector:
 @pytest.mark.parametrize("second_crop", [False, True])
 def test_faces_are_found_as_inference_finds_them(ferplus_tree, tmp_path, monkeypatch, second_crop):
     """With a detector the logits are those of the recogniser that looks at the same images as photos."""
-    model, description = load_checkpoint(find_checkpoint(DEFAULT_WEIGHTS))
+    model, description = load_checkpoint(DEFAULT_WEIGHTS)
     description.second_crop = second_crop
     save_checkpoint(tmp_path / "w.safetensors", model, description)
     monkeypatch.setattr(module, "create_detector", lambda *_: CornerDetector())
     found = predict_split(tmp_path / "w.safetensors", "ferplus", ferplus_tree, "val", detector="auto")
     assert found.asked["detector"] == "fake"
-    recognizer = EmotionRecognizer(model, description, CornerDetector(), "cpu")
+    recognizer = EmotionRecognizer(
+        TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, CornerDetector()
+    )
     images = [found.samples.read(i) for i in range(len(found.samples))]
     faces = [recognizer(image) for image in images]
-    counts = [len(recognizer.cut(image, seen[0])) for image, seen in zip(images, faces) if seen]
+    counts = [len(recognizer.classifier.cut(image, seen[0])) for image, seen in zip(images, faces) if seen]
     assert 0 < len(counts) < len(images) and set(counts) == ({1, 2} if second_crop else {1})
     as_crops = predict_split(tmp_path / "w.safetensors", "ferplus", ferplus_tree, "val")
     for image, seen, logits, as_crop in zip(images, faces, found.predictions.logits, as_crops.predictions.logits):
         if not seen:  # the image as it is
             np.testing.assert_allclose(logits, as_crop, atol=1e-3)
             continue
-        expected = recognizer.predict_logits(recognizer.cut(image, seen[0])).mean(0)
+        expected = recognizer.predict_logits(recognizer.classifier.cut(image, seen[0])).mean(0)
         np.testing.assert_allclose(logits, expected, atol=1e-3)
         assert np.abs(logits - as_crop).max() > 0.01
 
 
 def test_annotated_photos_need_no_detector(tmp_path, monkeypatch):
     """The box is that of the annotation, and the second crop, too, is cut by it."""
-    model, description = load_checkpoint(find_checkpoint(DEFAULT_WEIGHTS))
+    model, description = load_checkpoint(DEFAULT_WEIGHTS)
     description.second_crop = True
     save_checkpoint(tmp_path / "w.safetensors", model, description)
     image = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
@@ -134,8 +137,10 @@ def test_annotated_photos_need_no_detector(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "load_samples", lambda *_: photos)
     found = predict_split(tmp_path / "w.safetensors", "expw", tmp_path, "train", detector="yunet")
     assert found.asked["detector"] == "annotation"
-    recognizer = EmotionRecognizer(model, description, CornerDetector(), "cpu")
-    crops = recognizer.cut(image, Detection(boxes[0], landmarks[0], 1.0))
+    recognizer = EmotionRecognizer(
+        TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, CornerDetector()
+    )
+    crops = recognizer.classifier.cut(image, Detection(boxes[0], landmarks[0], 1.0))
     np.testing.assert_allclose(found.predictions.logits[0], recognizer.predict_logits(crops).mean(0), atol=1e-3)
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from fer.faces.detectors import WholeImage, YuNet, create_detector
 from fer.faces.yunet import MAX_OVERLAP, MIN_SCORE, STRIDES, WEIGHTS, decode, suppress
-from fer.images import read_image
-from fer.inference.video import VideoReader
+from fer.io.images import read_image
+from fer.io.video import VideoReader
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
@@ -36,7 +36,7 @@ def test_the_sample_faces(yunet, name, place):
     assert right_eye[0] < nose[0] < left_eye[0]  # the person's right is at the left of the picture
     assert right_eye[1] < nose[1] < right_mouth[1]
     assert right_mouth[0] < left_mouth[0]
-    assert 0.6 < face.score <= 1
+    assert 0.6 < face.detection_score <= 1
 
 
 def by_opencv(image: np.ndarray) -> np.ndarray:
@@ -55,7 +55,7 @@ def same_faces(image: np.ndarray, yunet: YuNet) -> int:
         box = np.concatenate([row[:2], row[:2] + row[2:4]])
         np.testing.assert_allclose(face.box, box, atol=0.01)
         np.testing.assert_allclose(face.landmarks, row[4:14].reshape(5, 2), atol=0.01)
-        assert face.score == pytest.approx(row[14], abs=1e-4)
+        assert face.detection_score == pytest.approx(row[14], abs=1e-4)
     return len(found)
 
 
@@ -158,7 +158,7 @@ import socket
 def refuse(*arguments, **options): raise SystemExit(f"a host was asked for: {arguments}")
 socket.socket.connect = socket.getaddrinfo = socket.gethostbyname = socket.create_connection = refuse
 from fer.faces import create_detector
-from fer.images import read_image
+from fer.io.images import read_image
 import time
 print(len(create_detector()(read_image("samples/astronaut.jpg"))))
 time.sleep(1)  # telemetry has threads of its own

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fer.faces import Detection
-from fer.faces.detection import overlap
+from fer.faces.detection import intersection_over_union
 from fer.faces.flow import SIDE, FlowDetector
 
 H, W = 480, 640
@@ -65,8 +65,8 @@ def test_box_and_landmarks_move_with_the_face(dx, dy, turn, growth):
     follow = FlowDetector(detector, interval=1)
     for k, matrix in enumerate(places):
         (found,), true = follow(picture(matrix), 0.1 * k), face(matrix)
-    assert detector.calls == 1 and found.score == 0.9
-    assert overlap(found.box, true.box[None])[0] > 0.95
+    assert detector.calls == 1 and found.detection_score == 0.9
+    assert intersection_over_union(found.box, true.box[None])[0] > 0.95
     assert np.abs(found.landmarks - true.landmarks).max() < 2
 
 
@@ -77,7 +77,7 @@ def test_several_faces_move_their_own_way():
         places = place(150 + 4 * k, 240), place(480, 240 + 4 * k)
         found = follow(picture(*places), 0.1 * k)
     assert detector.calls == 1
-    assert [overlap(f.box, face(p).box[None])[0] > 0.95 for f, p in zip(found, places)] == [True, True]
+    assert [intersection_over_union(f.box, face(p).box[None])[0] > 0.95 for f, p in zip(found, places)] == [True, True]
 
 
 MIDDLE, EDGE = place(320, 240), place(45, 240)

@@ -10,17 +10,17 @@ import pytest
 
 import fer.inference.files as files
 from fer.faces import create_detector
-from fer.images import encode_image, write_image
 from fer.inference.recognizer import EmotionRecognizer
-from fer.inference.results import ImageResult
-from fer.models.checkpoint import load_checkpoint
+from fer.io.images import encode_image, write_image
+from fer.results.types import ImageResult
+from fer.runtimes.networks import load_network
 
 IMAGE = np.full((40, 40, 3), 90, np.uint8)
 
 
 @pytest.fixture
 def recognizer(tiny_checkpoint) -> EmotionRecognizer:
-    return EmotionRecognizer(*load_checkpoint(tiny_checkpoint), create_detector("none"), "cpu", batch_size=2)
+    return EmotionRecognizer(*load_network(tiny_checkpoint, "cpu"), create_detector("none"), batch_size=2)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_any_error_is_a_row(recognizer, paths, monkeypatch, predict, before, err
         yield from [ImageResult(str(path), [], frame=i) for i in range(before)]
         raise ValueError(f"{path}: too odd") if type(error) is ValueError else error
 
-    monkeypatch.setattr(files, predict, fail)
+    monkeypatch.setattr(EmotionRecognizer if predict == "predict_video" else files, predict, fail)
     results = list(files.predict_files(recognizer, paths))
     assert {r.path for r in results} == {str(path) for path in paths}
     (failed,) = (r for r in results if r.error)
@@ -90,6 +90,6 @@ def test_an_interruption_is_none(recognizer, paths, monkeypatch):
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(files, "predict_video", interrupt)
+    monkeypatch.setattr(EmotionRecognizer, "predict_video", interrupt)
     with pytest.raises(KeyboardInterrupt):
         list(files.predict_files(recognizer, paths))

@@ -18,8 +18,8 @@ from PIL import Image
 
 from fer.cli import main
 from fer.errors import FerError
-from fer.images import encode_image, write_image
 from fer.inference import ray_engine
+from fer.io.images import encode_image, write_image
 
 ROOT = Path(__file__).resolve().parents[2]
 rng = np.random.default_rng(0)

@@ -13,12 +13,14 @@ from PIL import Image
 
 import fer
 from fer.faces import Detection, crop_face
-from fer.images import read_image, write_image
+from fer.inference.classifier import FaceClassifier
 from fer.inference.recognizer import EmotionRecognizer
+from fer.io.images import read_image, write_image
 from fer.labels import EMOTIONS
-from fer.models.checkpoint import find_checkpoint, load_checkpoint
+from fer.models.checkpoint import load_checkpoint
 from fer.models.inputs import to_input
 from fer.resources import DEFAULT_WEIGHTS
+from fer.runtimes.torch_network import TorchNetwork
 
 rng = np.random.default_rng(0)
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +29,9 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def recognizer(tiny_checkpoint) -> EmotionRecognizer:
     model, description = load_checkpoint(tiny_checkpoint)
-    return EmotionRecognizer(model, description, FakeDetector(), "cpu", batch_size=4)
+    return EmotionRecognizer(
+        TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, FakeDetector(), batch_size=4
+    )
 
 
 def photo(faces: int) -> np.ndarray:
@@ -62,9 +66,9 @@ def test_the_network_sees_the_crop_by_the_one_rule(recognizer, tiny_checkpoint):
 
 def test_temperature_softens(tiny_checkpoint):
     model, description = load_checkpoint(tiny_checkpoint)
-    sharp = EmotionRecognizer(model, description, FakeDetector(), "cpu")
+    sharp = EmotionRecognizer(TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, FakeDetector())
     description.temperature = 4.0
-    soft = EmotionRecognizer(model, description, FakeDetector(), "cpu")
+    soft = EmotionRecognizer(TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, FakeDetector())
     crops = [photo(1)[..., 0]]
     a, b = sharp.predict_logits(crops), soft.predict_logits(crops)
     np.testing.assert_array_equal(a, b)
@@ -95,16 +99,20 @@ def test_faces_are_aligned_where_landmarks_and_a_template_exist(tiny_checkpoint)
         return [Detection(np.array([20, 20, 50, 50.0]), landmarks, 0.9)]
 
     detector.name, detector.max_side = "fake", float("inf")
-    (face,) = EmotionRecognizer(model, description, detector, "cpu")(photo(0))
+    (face,) = EmotionRecognizer(TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, detector)(
+        photo(0)
+    )
     assert face.aligned
     description.template = []
-    (face,) = EmotionRecognizer(model, description, detector, "cpu")(photo(0))
+    (face,) = EmotionRecognizer(TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, detector)(
+        photo(0)
+    )
     assert not face.aligned
 
 
 def test_the_second_crop_is_the_square_around_the_box():
     """Mean of the logits of both crops, for upright faces with landmarks; the attention is that of the aligned crop."""
-    model, description = load_checkpoint(find_checkpoint(DEFAULT_WEIGHTS))
+    model, description = load_checkpoint(DEFAULT_WEIGHTS)
     description.second_crop = True
     landmarks = 20 + 30 * np.array(description.template)
     with_landmarks = Detection(np.array([20, 20, 50, 55.0]), landmarks, 0.9)
@@ -117,22 +125,24 @@ def test_the_second_crop_is_the_square_around_the_box():
         def __call__(self, image):
             return [[], [without], [with_landmarks, without], [rolled, with_landmarks]][image[0, 0, 0]]
 
-    recognizer = EmotionRecognizer(model, description, Both(), "cpu", batch_size=2)
+    recognizer = EmotionRecognizer(
+        TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, Both(), batch_size=2
+    )
     images = [photo(n) for n in (2, 0, 1, 3)]
     results = list(recognizer.predict_paths(images, workers=0))
     assert [len(result.faces) for result in results] == [2, 0, 1, 2]
     for image, result in zip(images, results):
         gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         for face in result.faces:
-            crops = [crop_face(gray, face, recognizer.template, 48)]
+            crops = [crop_face(gray, face, recognizer.classifier.template, 48)]
             if face.landmarks is landmarks:
-                crops.append(crop_face(gray, without_landmarks(face), recognizer.template, 48))
+                crops.append(crop_face(gray, without_landmarks(face), recognizer.classifier.template, 48))
                 assert np.abs(np.subtract(*map(np.float32, crops))).mean() > 1
-            logits, attention = recognizer._run([description.preprocessing.prepare(crop) for crop in crops])
+            logits, attention = recognizer.classifier.run([description.preprocessing.prepare(crop) for crop in crops])
             expected = torch.softmax(torch.tensor(logits.mean(0) / description.temperature), 0)
             np.testing.assert_allclose(list(face.probs.values()), expected, atol=1e-5)
             np.testing.assert_allclose(face.attention, attention[0], rtol=1e-3, atol=1e-5)
-            assert len(recognizer.cut(image, face)) == len(crops)
+            assert len(recognizer.classifier.cut(image, face)) == len(crops)
 
 
 def without_landmarks(face):
@@ -214,7 +224,9 @@ def test_an_array_of_crops_is_a_list_of_crops(recognizer):
 
 def test_small_faces_can_be_left_out(tiny_checkpoint):
     model, description = load_checkpoint(tiny_checkpoint)
-    recognizer = EmotionRecognizer(model, description, FakeDetector(side=30), "cpu", min_face=31)
+    recognizer = EmotionRecognizer(
+        TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, FakeDetector(side=30), min_face=31
+    )
     assert [len(recognizer(photo(n))) for n in (0, 1, 3)] == [0, 0, 2]
 
 
@@ -323,7 +335,7 @@ def test_paths_are_read_as_they_are_needed(recognizer, workers):
     results = recognizer.predict_paths(stream(), workers=workers)
     for _ in range(10):
         next(results)
-    assert len(asked) <= 10 + 4 * recognizer.batch_size
+    assert len(asked) <= 10 + 4 * recognizer.classifier.batch_size
     results.close()
     count = len(asked)
     assert threading.active_count() < 5 and len(asked) == count
@@ -334,7 +346,7 @@ def test_a_face_knows_where_the_heads_looked(recognizer, tiny_checkpoint):
     faces = recognizer(image)
     model, description = load_checkpoint(tiny_checkpoint)
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    crops = [recognizer.cut(gray, face)[0] for face in faces]
+    crops = [recognizer.classifier.cut(gray, face)[0] for face in faces]
     with torch.inference_mode():
         expected = model(to_input(crops, description.preprocessing)).attention.numpy()
     for face, maps in zip(faces, expected):
@@ -354,9 +366,9 @@ def test_large_photos_are_decoded_at_half_their_size(tmp_path, monkeypatch, face
     photo = cv2.resize(read_image(ROOT / "samples" / "astronaut.jpg"), (face, face), interpolation=cv2.INTER_CUBIC)
     photo = cv2.copyMakeBorder(photo, 0, margin, 0, margin, cv2.BORDER_CONSTANT)
     write_image(tmp_path / "photo.jpg", photo)
-    recognizer, cut, sides = EmotionRecognizer.from_pretrained(), EmotionRecognizer.cut, []
+    recognizer, cut, sides = EmotionRecognizer.from_pretrained(), FaceClassifier.cut, []
     (expected,) = recognizer(read_image(tmp_path / "photo.jpg"))
-    monkeypatch.setattr(EmotionRecognizer, "cut", lambda self, x, face: sides.append(len(x)) or cut(self, x, face))
+    monkeypatch.setattr(FaceClassifier, "cut", lambda self, x, face: sides.append(len(x)) or cut(self, x, face))
     ((found,),) = (result.faces for result in recognizer.predict_paths([tmp_path / "photo.jpg"]))
     assert sides == [len(photo) // factor]
     np.testing.assert_allclose(found.box, expected.box, atol=3)

@@ -10,13 +10,14 @@ import av
 import numpy as np
 import pytest
 
-import fer.inference.video as video
+import fer.io.video as video
 from fer.cli import main
 from fer.faces import Detection
-from fer.images import encode_image, read_image
 from fer.inference.recognizer import EmotionRecognizer
-from fer.inference.video import VideoReader, VideoWriter, predict_video
+from fer.io.images import encode_image, read_image
+from fer.io.video import VideoReader, VideoWriter
 from fer.models.checkpoint import load_checkpoint
+from fer.runtimes.torch_network import TorchNetwork
 
 AUDIO = {"libvpx": "libopus", "wmv2": "wmav2"}  # what goes with a codec for pictures
 
@@ -57,7 +58,9 @@ class MovingFaces:
 @pytest.fixture
 def recognizer(tiny_checkpoint) -> EmotionRecognizer:
     model, description = load_checkpoint(tiny_checkpoint)
-    return EmotionRecognizer(model, description, MovingFaces(), "cpu", batch_size=4)
+    return EmotionRecognizer(
+        TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, MovingFaces(), batch_size=4
+    )
 
 
 def test_frames_come_in_order_with_their_times(tmp_path):
@@ -76,7 +79,7 @@ def test_frames_come_in_order_with_their_times(tmp_path):
 )
 def test_results_of_frames(recognizer, tmp_path, workers, every, keep_images, numbers):
     path = make_video(tmp_path / "x.mp4")
-    results = list(predict_video(recognizer, path, every, keep_images, workers))
+    results = list(recognizer.predict_video(path, every, keep_images, workers))
     assert [r.frame for r in results] == list(numbers)
     assert [r.time for r in results] == pytest.approx([n / 15 for n in numbers], abs=1e-3)
     assert {r.path for r in results} == {str(path)}
@@ -90,7 +93,7 @@ def test_results_of_frames(recognizer, tmp_path, workers, every, keep_images, nu
 
 
 def test_a_face_keeps_its_track(recognizer, tmp_path):
-    results = list(predict_video(recognizer, make_video(tmp_path / "x.mp4"), workers=0))
+    results = list(recognizer.predict_video(make_video(tmp_path / "x.mp4"), workers=0))
     tracks = {}
     for r in results[4:]:
         for face in r.faces:
@@ -101,8 +104,8 @@ def test_a_face_keeps_its_track(recognizer, tmp_path):
 def test_emotions_are_smoothed_over_time(recognizer, tmp_path):
     """By hand: an exponential mean over the seconds since the frame before."""
     path = make_video(tmp_path / "x.mp4")
-    raw = [r for r in predict_video(recognizer, path, workers=0, smoothing=0) if r.faces]
-    smooth = [r for r in predict_video(recognizer, path, workers=0, smoothing=0.2) if r.faces]
+    raw = [r for r in recognizer.predict_video(path, workers=0, smoothing=0) if r.faces]
+    smooth = [r for r in recognizer.predict_video(path, workers=0, smoothing=0.2) if r.faces]
     keep = np.exp(-1 / 15 / 0.2)
     mean = None
     for a, b in zip(raw, smooth):
@@ -120,7 +123,7 @@ def test_a_truncated_video_gives_its_frames_and_an_error(recognizer, tmp_path):
     pictures = rng.integers(0, 255, (60, 96, 128, 3), np.uint8)
     whole = make_video(tmp_path / "x.mkv", 60, pictures=pictures).read_bytes()
     (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 2])
-    *frames, last = predict_video(recognizer, tmp_path / "cut.mkv", workers=0)
+    *frames, last = recognizer.predict_video(tmp_path / "cut.mkv", workers=0)
     assert 10 < len(frames) < 50 and not any(r.error for r in frames)
     assert [r.frame for r in frames] == list(range(len(frames)))
     assert last.error == f"damaged (the file is cut off; {len(frames)} frames are left)" and last.frame is None
@@ -178,7 +181,7 @@ def test_a_damaged_video_gives_its_good_frames_and_an_error(recognizer, tmp_path
         container.mux(stream.encode())
     whole = (tmp_path / "x.mp4").read_bytes()
     (tmp_path / "x.mp4").write_bytes(spoil(whole, len(whole) // 2))
-    *frames, last = predict_video(recognizer, tmp_path / "x.mp4", workers=0)
+    *frames, last = recognizer.predict_video(tmp_path / "x.mp4", workers=0)
     assert 20 < len(frames) <= 60 and not any(r.error for r in frames)
     assert last.error.startswith(f"damaged ({message}") and last.frame is None
 
@@ -198,10 +201,10 @@ def test_frames_that_are_too_large_are_refused(recognizer, tmp_path):
     make_video(tmp_path / "x.mp4")
     with pytest.raises(ValueError, match="x.mp4: 128x96 pixels, more than the limit of 12287"):
         VideoReader(tmp_path / "x.mp4", max_pixels=12_287)
-    assert len(list(predict_video(recognizer, tmp_path / "x.mp4", max_pixels=12_288))) == 30
+    assert len(list(recognizer.predict_video(tmp_path / "x.mp4", max_pixels=12_288))) == 30
     recognizer.max_pixels = 12_287
     with pytest.raises(ValueError, match="more than the limit of 12287"):
-        list(predict_video(recognizer, tmp_path / "x.mp4"))
+        list(recognizer.predict_video(tmp_path / "x.mp4"))
 
 
 @pytest.mark.parametrize(("every", "keep_images"), [(1, False), (7, True)])
@@ -214,12 +217,12 @@ def test_the_size_changes_in_the_middle(recognizer, tmp_path, every, keep_images
             packet = av.Packet(encode_image(np.full(size, (90, 90, 80), np.uint8), "jpeg", 90))
             packet.stream, packet.pts, packet.dts, packet.time_base = stream, i, i, Fraction(1, 15)
             container.mux(packet)
-    results = list(predict_video(recognizer, tmp_path / "x.mkv", every, keep_images))
+    results = list(recognizer.predict_video(tmp_path / "x.mkv", every, keep_images))
     assert [r.frame for r in results] == list(range(45)) and not any(r.error for r in results)
     assert [r.frame for r in results if not r.repeated] == (
         [0, 7, 14, 15, 22, 29, 30, 37, 44] if every == 7 else list(range(45))
     )
-    *frames, last = predict_video(recognizer, tmp_path / "x.mkv", every, keep_images, max_pixels=20_000)
+    *frames, last = recognizer.predict_video(tmp_path / "x.mkv", every, keep_images, max_pixels=20_000)
     assert {r.frame for r in frames} == set(range(30)) and "larger than the limit of 20000 pixels" in last.error
 
 
@@ -233,7 +236,7 @@ def test_few_large_frames_are_in_memory(recognizer, tmp_path, monkeypatch, frame
     taken = []
     read = VideoReader.__iter__
     monkeypatch.setattr(VideoReader, "__iter__", lambda self: (taken.append(f.number) or f for f in read(self)))
-    results = predict_video(recognizer, path, every, keep_images, workers=0)
+    results = recognizer.predict_video(path, every, keep_images, workers=0)
     next(results)
     assert len(taken) == seen
     assert [r.frame for r in results] == list(range(1, 30))
@@ -254,7 +257,7 @@ def test_only_what_is_needed_of_frames_that_are_left_out_is_kept(recognizer, tmp
 
     most = []
     monkeypatch.setattr(video, "_to_image", to_image)
-    list(predict_video(recognizer, make_video(tmp_path / "x.mp4"), every=30, workers=0))
+    list(recognizer.predict_video(make_video(tmp_path / "x.mp4"), every=30, workers=0))
     assert max(most) <= 3
 
 
@@ -270,12 +273,12 @@ def test_files_that_are_no_video(recognizer, tmp_path, content, message):
     if content is not None:
         (tmp_path / "x.mp4").write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        list(predict_video(recognizer, tmp_path / "x.mp4"))
+        list(recognizer.predict_video(tmp_path / "x.mp4"))
 
 
 def test_every_is_at_least_one(recognizer, tmp_path):
     with pytest.raises(ValueError, match="--every takes a number of at least 1"):
-        list(predict_video(recognizer, tmp_path / "x.mp4", every=0))
+        list(recognizer.predict_video(tmp_path / "x.mp4", every=0))
 
 
 @pytest.mark.parametrize("size", [(96, 128), (97, 129)])  # H.264 has even sides

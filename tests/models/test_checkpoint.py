@@ -10,13 +10,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from fer.cli import main
-from fer.files import write_atomically
+from fer.description import FORMAT_VERSION
+from fer.io.atomic import write_atomically
 from fer.labels import EMOTIONS
 from fer.models.backbone import create_backbone
 from fer.models.checkpoint import (
-    FORMAT_VERSION,
     Description,
-    find_checkpoint,
     load_checkpoint,
     load_matching,
     load_training_state,
@@ -25,6 +24,7 @@ from fer.models.checkpoint import (
 )
 from fer.models.dan import DAN
 from fer.preprocessing import Preprocessing
+from fer.resources import find_checkpoint
 
 
 def test_a_checkpoint_rebuilds_alone(tiny_checkpoint):
@@ -70,7 +70,7 @@ def test_what_is_no_checkpoint(tmp_path, tiny_checkpoint):
     for path, message in [
         (bare, "without this package's description"),
         (broken, "not a readable safetensors file"),
-        (tmp_path / "missing.safetensors", "no such checkpoint"),
+        (tmp_path / "missing.safetensors", "no such file"),
     ]:
         with pytest.raises(ValueError, match=message):
             load_checkpoint(path)
@@ -189,7 +189,7 @@ def test_an_older_format_is_written_anew_as_todays():
 def test_unknown_names_list_the_shipped_weights():
     with pytest.raises(ValueError, match="no weights 'nothing'; shipped: "):
         find_checkpoint("nothing")
-    with pytest.raises(ValueError, match="no such checkpoint file"):
+    with pytest.raises(ValueError, match="no such file"):
         find_checkpoint("nothing.safetensors")
 
 

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fer.cli import main
-from fer.models.checkpoint import FORMAT_VERSION, Description, load_checkpoint, read_description
+from fer.description import FORMAT_VERSION
+from fer.models.checkpoint import Description, load_checkpoint, read_description
 
 LEFT_OUT = ...
 DEEP = "[" * 100_000

@@ -14,9 +14,9 @@ from fer.inference.recognizer import EmotionRecognizer
 from fer.models.checkpoint import load_checkpoint, save_checkpoint
 from fer.models.export import export_onnx
 from fer.models.inputs import normalize
-from fer.networks import OnnxNetwork, load_network
-from fer.onnx_metadata import read_metadata
 from fer.resources import DEFAULT_WEIGHTS
+from fer.runtimes.networks import OnnxNetwork, load_network
+from fer.runtimes.onnx_metadata import read_metadata
 
 ROOT = Path(__file__).resolve().parents[2]
 

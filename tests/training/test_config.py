@@ -3,12 +3,12 @@ import argparse
 import pytest
 import yaml
 
-from fer.training.config import RECIPES, TrainConfig, add_arguments, config_from_arguments, load_recipe
+from fer.training.config import RECIPES, TrainConfig, add_flags, config_from_arguments, load_recipe
 
 
 def parse(*argv: str) -> TrainConfig:
     parser = argparse.ArgumentParser()
-    add_arguments(parser)
+    add_flags(parser)
     return config_from_arguments(parser.parse_args(argv))
 
 

@@ -21,7 +21,7 @@ from torchvision.models import resnet18
 from fer.data import load_samples
 from fer.data.loader import UnreadableImage
 from fer.errors import FerError
-from fer.images import write_image
+from fer.io.images import write_image
 from fer.labels import EMOTIONS
 from fer.models.checkpoint import load_checkpoint, load_training_state
 from fer.training import splits as splits_module

@@ -9,8 +9,8 @@ from trees import write_text
 from fer import EmotionRecognizer
 from fer.cli import main
 from fer.data import load_samples
-from fer.data.affectnet import COLUMNS
-from fer.images import write_image
+from fer.data.datasets.affectnet import COLUMNS
+from fer.io.images import write_image
 from fer.training.config import TrainConfig
 from fer.training.template import measure_missing_template
 

@@ -7,7 +7,7 @@ from conftest import make_ferplus
 
 from fer.data import load_samples
 from fer.data.samples import Samples
-from fer.images import write_image
+from fer.io.images import write_image
 from fer.labels import EMOTIONS
 from fer.training import template as template_module
 from fer.training.config import TrainConfig, load_recipe

@@ -1,0 +1,81 @@
+"""fer pack."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ..terminal import progress
+from .common import EXIT_OK, EXIT_SOME_FAILED, add_dataset, add_detector_weights
+
+if TYPE_CHECKING:
+    import numpy as np
+
+HELP = "any dataset as Parquet shards that the datasets library reads"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_dataset(parser)
+    parser.add_argument("out", metavar="OUT", help="folder for the shards")
+    parser.add_argument(
+        "--splits", nargs="+", default=["train", "val", "test"], help="splits (default: all that are there)"
+    )
+    parser.add_argument("--rule", default="", help="which images are kept (default: the dataset's, for each split)")
+    parser.add_argument("--format", default="keep", help="keep (files as they are, the default), png, webp or jpeg")
+    parser.add_argument(
+        "--quality", type=int, default=0, help="of webp and jpeg, 1 to 100; webp without it is lossless"
+    )
+    parser.add_argument("--size", type=int, default=224, help="pixels to which faces in photos are cut (default: 224)")
+    parser.add_argument("--shard-megabytes", type=float, default=256.0, help="size of a shard at most (default: 256)")
+    parser.add_argument(
+        "--align", action="store_true", help="bring every face that YuNet finds to the recipe's template"
+    )
+    parser.add_argument("--recipe", help="recipe whose template and crop size --align and photos take")
+    add_detector_weights(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    import numpy as np
+
+    from ..data import SplitNotFound, load_samples
+    from ..data.pack import PackOptions, pack_split
+    from ..faces import align_crop, create_detector
+    from ..training.config import TrainConfig, load_recipe
+    from ..training.template import photo_template
+
+    if arguments.align and not arguments.recipe:
+        raise ValueError("--align needs the --recipe whose template the faces are brought to, e.g. --recipe ferplus")
+    config = TrainConfig(**(load_recipe(arguments.recipe) if arguments.recipe else {}))
+    if arguments.align and not config.template:
+        raise ValueError(
+            f"--align: recipe {arguments.recipe} has no template; fer measure-template finds one for its dataset"
+        )
+    template, align = np.reshape(config.template, (-1, 2)), None
+    if arguments.align:
+        detector, found = create_detector("yunet", arguments.detector_weights), []
+
+        def align(crop: np.ndarray) -> np.ndarray | None:
+            aligned = align_crop(crop, detector, template, config.crop_size)
+            found.append(aligned is not None)
+            return aligned
+
+    options = PackOptions(arguments.format, arguments.quality, arguments.size, arguments.shard_megabytes)
+    absent, unreadable = [], 0
+    for split in arguments.splits:
+        try:
+            samples = load_samples(arguments.dataset, arguments.data, split, arguments.rule)
+        except SplitNotFound as error:
+            absent.append(str(error))
+            continue
+        with progress(total=len(samples), desc=split, unit="image") as bar:
+            cut = np.reshape(photo_template(config.template, samples), (-1, 2))  # as training would cut them
+            packed = pack_split(samples, arguments.out, arguments.dataset, split, options, align, cut, bar.update)
+        print(f"{split}: {packed.rows} images in {len(packed.shards)} shards")
+        for line in packed.unreadable:
+            print(f"left out: {line}")
+        unreadable += len(packed.unreadable)
+    if align:
+        print(f"{sum(found)} of {len(found)} aligned; the others, in which no face was found, are as they were")
+    if len(absent) == len(arguments.splits):
+        raise ValueError(absent[0])
+    return EXIT_SOME_FAILED if unreadable else EXIT_OK

@@ -1,0 +1,44 @@
+"""fer publish."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .common import EXIT_OK, add_detector_weights
+
+HELP = "store a checkpoint in half precision with its measured figures, for shipping"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", help="best.safetensors of a run")
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder of the dataset")
+    parser.add_argument("--dataset", default="", help="its name (default: that which it was trained on)")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the .safetensors file to write")
+    parser.add_argument("--licence", required=True, help="under which terms the weights may be used")
+    parser.add_argument(
+        "--second-crop",
+        action="store_true",
+        help="let inference take the mean with the square around the face's box; calibrates on faces that YuNet finds",
+    )
+    add_detector_weights(parser)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ..evaluation.publish import publish_checkpoint
+    from ..evaluation.report import format_summary
+
+    figures = publish_checkpoint(
+        arguments.checkpoint,
+        arguments.out,
+        arguments.data,
+        arguments.licence,
+        arguments.dataset,
+        second_crop=arguments.second_crop,
+        detector_weights=arguments.detector_weights,
+        device=arguments.device,
+    )
+    print(format_summary(figures))
+    print(f"written: {arguments.out}, {Path(arguments.out).stat().st_size / 1e6:.1f} MB")
+    return EXIT_OK

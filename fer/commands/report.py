@@ -1,0 +1,33 @@
+"""fer report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .common import EXIT_OK
+
+HELP = "runs side by side: a table with mean and deviation over seeds, and curves"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="DIR", help="folders of runs, or above them")
+    parser.add_argument("--out", metavar="DIR", help="folder for report.md and curves.png")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return print_report(arguments.runs, arguments.out)
+
+
+def print_report(folders: list[str], out: str | None) -> int:
+    """Print the table of the runs in `folders`; write it, with their curves, into the folder `out` where one is named."""
+    from ..experiments.runs import find_runs, group_runs, plot_curves, tabulate
+
+    groups = group_runs(find_runs(folders))
+    table = tabulate(groups)
+    print(table)
+    if out:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        (Path(out) / "report.md").write_text(table + "\n")
+        plot_curves(groups, Path(out) / "curves.png")
+    return EXIT_OK

@@ -1,0 +1,138 @@
+"""AffectNet (Mollahosseini, Hasani, Mahoor 2017, arXiv:1708.03985), with seven classes or eight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ...labels import EMOTIONS, NAMES
+from ...terminal import progress
+from ..dataset import Dataset
+from ..samples import Samples
+from .fer2013 import read_csv
+from .layouts import Layout, Parts, Records, class_folders, first_folder, load_split, read_folders
+
+LABELS = dict(zip("01234567", EMOTIONS))  # 8 none, 9 uncertain, 10 no face
+COLUMNS = ("subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "facial_landmarks", "expression")
+PARTS = {"train": ("train", "Train"), "val": ("val", "valid", "Val"), "test": ("test", "Test")}  # of copies in folders
+LISTS, IMAGES = "Manually_Annotated_file_lists", "Manually_Annotated_Images"
+
+
+def five_of_68(points: np.ndarray) -> np.ndarray:
+    """The 68 points of a face [68,2] -> our landmarks [5,2]: middle of each eye, tip of the nose, mouth corners."""
+    return np.stack([points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]])
+
+
+def _find_old(classes: tuple[str, ...], root: Path) -> Parts | None:
+    files = {"train": "training.csv", "test": "validation.csv"}
+    lists = next((f for f in (root / LISTS, root) if any((f / name).is_file() for name in files.values())), None)
+    if lists is None:
+        return None
+    images = first_folder(root, IMAGES, f"Manually_Annotated/{IMAGES}", f"Manually_Annotated_compressed/{IMAGES}")
+    if images is None:
+        raise ValueError(
+            f"{root}: the lists of AffectNet are here, the folder {IMAGES} is not; unpack it beside {LISTS}"
+        )
+    found = {part: lists / name for part, name in files.items() if (lists / name).is_file()}
+    return {part: partial(_read_old, path, images, classes) for part, path in found.items()}
+
+
+def _read_old(path: Path, images: Path, classes: tuple[str, ...]) -> Records:
+    records, boxes, landmarks = Records(), [], []
+    for _, row in progress(read_csv(path, COLUMNS), desc=path.name, unit="row"):
+        label = LABELS.get(row["expression"])
+        x, y, width, height = (_number(row[name]) for name in COLUMNS[1:5])
+        if label in classes and width > 0 and height > 0:
+            records.images.append(str(images / row[COLUMNS[0]]))
+            records.labels.append(label)
+            records.names.append(row[COLUMNS[0]])
+            boxes.append((x, y, x + width, y + height))
+            landmarks.append(_read_points(row["facial_landmarks"]))
+    records.boxes, records.landmarks = np.reshape(boxes, (-1, 4)), np.reshape(landmarks, (-1, 5, 2))
+    return records
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:  # NULL, where there is no face
+        return -1.0
+
+
+def _read_points(text: str) -> np.ndarray:
+    try:
+        return five_of_68(np.array(text.split(";"), float).reshape(68, 2))
+    except ValueError:
+        return np.full((5, 2), np.nan)  # the box alone will do
+
+
+def _find_new(classes: tuple[str, ...], root: Path) -> Parts | None:
+    folders = {"train": root / "train_set", "test": root / "val_set"}
+    return {p: partial(_read_new, f, root, classes) for p, f in folders.items() if (f / "annotations").is_dir()} or None
+
+
+def _read_new(folder: Path, root: Path, classes: tuple[str, ...]) -> Records:
+    records = Records()
+    files = sorted((folder / "annotations").glob("*_exp.npy"), key=lambda p: (len(p.name), p.name))
+    for path in progress(files, desc=folder.name, unit="label"):
+        try:
+            value = str(int(np.load(path, allow_pickle=False).item()))  # a number, or a string that is one
+        except (ValueError, OSError, EOFError) as error:
+            raise ValueError(f"{path}: expected one whole number as a NumPy file ({error})") from None
+        if LABELS.get(value) in classes:
+            image = folder / "images" / f"{path.name.removesuffix('_exp.npy')}.jpg"
+            records.images.append(str(image))
+            records.labels.append(LABELS[value])
+            records.names.append(str(image.relative_to(root)))
+    return records
+
+
+def _find_folders(classes: tuple[str, ...], root: Path) -> Parts | None:
+    """A folder per class, by number or by name, as the authors of DAN convert AffectNet."""
+    labels = {key: label for key, label in (LABELS | NAMES).items() if label in classes}
+    folders = {part: first_folder(root, *names) for part, names in PARTS.items()}
+    found = {part: named for part, f in folders.items() if f and (named := class_folders(f, labels))}
+    names = {path.name for named in found.values() for path in named}
+    if names & LABELS.keys() and "0" not in names:  # numbers of another dataset, such as RAF-DB's 1 to 7
+        return None
+    if "val" in found and "test" not in found:  # AffectNet's validation set is our test
+        found["test"] = found.pop("val")
+    return {part: partial(read_folders, named, root) for part, named in found.items()} or None
+
+
+def _layouts(classes: tuple[str, ...]) -> dict[str, Layout]:
+    return {
+        "old release": Layout(
+            f"{LISTS}/training.csv and validation.csv beside {IMAGES}/ (old release)", partial(_find_old, classes)
+        ),
+        "new release": Layout(
+            "train_set/ and val_set/ with images/ and annotations/ (new release)", partial(_find_new, classes)
+        ),
+        "folders": Layout(
+            "train/ and val/ (or valid/) with a folder per class: 0 (neutral) to 7 (contempt), or names",
+            partial(_find_folders, classes),
+        ),
+    }
+
+
+def _loader(classes: tuple[str, ...]) -> Callable[[str | Path, str, str], Samples]:
+    def load_affectnet(root: str | Path, split: str, rule: str = "label") -> Samples:
+        """One split of AffectNet's manual annotations; `test` is its validation set, `val` is drawn from train.
+
+        The old release holds photos with boxes and 68 landmarks; the new one, and copies in folders, hold crops. Where such
+        a copy has train, val and test, they are those.
+        """
+        return load_split("AffectNet", root, split, _layouts(classes), classes, rule)
+
+    return load_affectnet
+
+
+AFFECTNET8 = Dataset(_loader(EMOTIONS), LABELS, official={"train+val": (287_651,), "test": (4_000, 3_999)})
+AFFECTNET7 = Dataset(
+    _loader(EMOTIONS[:7]),
+    {key: label for key, label in LABELS.items() if label != "contempt"},
+    official={"train+val": (283_901,), "test": (3_500,)},
+)

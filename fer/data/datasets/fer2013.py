@@ -1,0 +1,108 @@
+"""FER2013 (Goodfellow et al. 2013, arXiv:1307.0414): 35,887 gray faces of 48 pixels in seven classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ...labels import EMOTIONS, NAMES
+from ..dataset import Dataset
+from ..samples import Samples
+from .layouts import Layout, Parts, Records, class_folders, first_folder, load_split, read_folders, read_rows
+
+CLASSES = EMOTIONS[:7]
+LABELS = dict(zip("0123456", ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")))
+COLUMNS = ("emotion", "pixels", "Usage")
+USAGES = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
+
+
+def read_csv(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line numbers and rows of a CSV file by its header, whose names may have blanks around them.
+
+    Raises:
+        ValueError: no CSV file; one of `columns` is missing, or a row ends before it.
+    """
+    rows = read_rows(path)
+    _, header = next(rows, (0, []))
+    names = [name.strip() for name in header]
+    for line, values in rows:
+        row = dict(zip(names, values))
+        if missing := [name for name in columns if name not in row]:
+            raise ValueError(f"{path}, line {line}: no {', '.join(missing)}; expected the columns {', '.join(columns)}")
+        yield line, row
+
+
+def read_pixels(text: str, path: Path, line: int) -> np.ndarray:
+    """Gray values in text -> uint8 [48,48]. Raises ValueError naming the line."""
+    try:
+        values = np.array(text.split(), int)
+    except (ValueError, OverflowError):
+        values = np.empty(0)
+    if len(values) != 48 * 48 or values.min() < 0 or values.max() > 255:
+        raise ValueError(f"{path}, line {line}: expected 2304 gray values of 0 to 255, got {text[:40]!r} ...")
+    return values.astype(np.uint8).reshape(48, 48)
+
+
+def _find_csv(root: Path) -> Parts | None:
+    names = ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
+    path = next((root / name for name in names if (root / name).is_file()), None)
+    return path and {split: partial(_read_csv, path, usage) for split, usage in USAGES.items()}
+
+
+def _read_csv(path: Path, usage: str) -> Records:
+    records = Records()
+    for line, row in read_csv(path, COLUMNS):
+        if row["Usage"].strip() == usage:
+            if row["emotion"] not in LABELS:
+                raise ValueError(f"{path}, line {line}: expected an emotion of 0 to 6, got {row['emotion']!r}")
+            records.images.append(read_pixels(row["pixels"], path, line))
+            records.labels.append(LABELS[row["emotion"]])
+            records.names.append(f"{path.name}:{line}")
+    return records
+
+
+def _find_folders(root: Path) -> Parts | None:
+    train = class_folders(root / "train", NAMES)
+    test = class_folders(root / "test", NAMES)
+    val = first_folder(root, "val", "valid", "validation")
+    if not (train and test):
+        return None
+    parts = {"train": partial(read_folders, train, root), "test": partial(read_folders, test, root)}
+    if val and (folders := class_folders(val, NAMES)):
+        return parts | {"val": partial(read_folders, folders, root)}
+    if any(path.name.startswith("PublicTest_") for folder in test for path in folder.iterdir()):
+        return parts | {split: partial(_read_usage, test, root, USAGES[split]) for split in ("val", "test")}
+    return parts
+
+
+def _read_usage(folders: dict[Path, str], root: Path, usage: str) -> Records:
+    """The images of a mirror's merged test folder whose names keep their official split."""
+    found = read_folders(folders, root)
+    kept = [i for i, name in enumerate(found.names) if Path(name).name.startswith(f"{usage}_")]
+    return Records(*([values[i] for i in kept] for values in (found.images, found.labels, found.names)))
+
+
+LAYOUTS = {
+    "csv": Layout("fer2013.csv or icml_face_data.csv", _find_csv),
+    "folders": Layout("train/ and test/ with a folder per emotion", _find_folders),
+}
+
+
+def load_fer2013(root: str | Path, split: str, rule: str = "label") -> Samples:
+    """One split of FER2013: Training, PublicTest (val), PrivateTest (test).
+
+    From `fer2013.csv`, `icml_face_data.csv`, or a mirror in folders. A mirror whose test folder merges PublicTest and
+    PrivateTest is divided again where its file names tell them apart; otherwise validation is drawn from train.
+    """
+    return load_split("FER2013", root, split, LAYOUTS, CLASSES, rule)
+
+
+FER2013 = Dataset(
+    load_fer2013,
+    LABELS | {name: label for name, label in NAMES.items() if label in CLASSES},
+    official={"train": (28_709,), "val": (3_589,), "test": (3_589,)},
+    leaks=True,
+)

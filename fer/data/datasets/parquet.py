@@ -1,0 +1,170 @@
+"""Parquet shards in the image convention of the `datasets` library, as `fer pack` writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...io.images import ImageSource
+from ...labels import check_classes, class_of, order_classes
+from ..dataset import Dataset
+from ..samples import Samples, SplitNotFound
+from .layouts import SPLITS, list_folder
+
+PATTERNS = {"train": ("train*",), "val": ("val*", "dev*"), "test": ("test*",)}
+
+
+class ArrowImages(Sequence):
+    """The bytes of image files in an Arrow column: one block of memory, whatever the number of images."""
+
+    def __init__(self, column):
+        self.column = column  # binary, chunked
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __getitem__(self, i: int) -> ImageSource:
+        return self.column[int(i)].as_py()
+
+    def take(self, positions: np.ndarray) -> ArrowImages:
+        return ArrowImages(self.column.take(positions))
+
+
+def describe_columns(classes: tuple[str, ...]) -> dict:
+    """What the `datasets` library reads of our columns, as JSON values in the metadata of a schema."""
+    features = {"image": {"_type": "Image"}, "label": {"names": list(classes), "_type": "ClassLabel"}}
+    features["name"] = {"dtype": "string", "_type": "Value"}
+    return {"info": {"features": features | {c: {"dtype": "float32", "_type": "Value"} for c in classes}}}
+
+
+def load_parquet(root: str | Path, split: str, rule: str = "label") -> Samples:
+    """One split of Parquet shards `train*.parquet`, `val*.parquet` (or `dev*`), `test*.parquet`, here or in data/.
+
+    Columns: `image`, a struct {bytes, path} or bytes; and one of: a column of probabilities per class, as `fer pack`
+    writes them; `label`, integers whose names stand in the metadata (ClassLabel), or names. The classes are ordered as those
+    of `load_folder`.
+
+    Raises:
+        ValueError: no such shard, other columns, a row without a label, or a name that cannot be that of a class.
+    """
+    root = Path(root)
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
+    if not root.is_dir():
+        raise ValueError(f"{root}: no such folder; --data must name the folder that holds the Parquet shards")
+    shards = _find_shards(root, split)
+    if not shards:
+        wanted = " or ".join(f"{p}.parquet" for p in PATTERNS[split])
+        raise SplitNotFound(
+            f"{root}: no {split} split. Looked for {wanted}, here and in data/. Found: {list_folder(root)}"
+        )
+    _check_complete(shards)
+    return _read(root, shards, rule)
+
+
+def _find_shards(root: Path, split: str) -> list[Path]:
+    return [s for f in (root, root / "data") for p in PATTERNS[split] for s in sorted(f.glob(f"{p}.parquet"))]
+
+
+def _check_complete(shards: list[Path]) -> None:
+    """Names like train-00000-of-00003 tell how many there must be."""
+    for shard in shards:
+        _, _, total = shard.stem.partition("-of-")
+        if total.isdigit() and int(total) != len(shards):
+            raise ValueError(
+                f"{shard}: one of {int(total)} shards, of which {len(shards)} are here; copy the others too"
+            )
+
+
+def _read(root: Path, shards: list[Path], rule: str) -> Samples:
+    import pyarrow.compute
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(shards)
+    if "image" not in table.column_names:
+        raise ValueError(f"{shards[0]}: no column image; found {', '.join(table.column_names)}")
+    metadata = _read_metadata(table, shards[0])
+    try:
+        classes, targets = _read_targets(table, metadata, root)
+    except ValueError as error:
+        raise ValueError(f"{shards[0]}: {error}") from None
+    image = table["image"]
+    is_struct = pyarrow.types.is_struct(image.type)
+    images = pyarrow.compute.struct_field(image, "bytes") if is_struct else image
+    if images.null_count:
+        raise ValueError(f"{shards[0]}: {images.null_count} images have no bytes; embed the files in the shards")
+    if "name" in table.column_names:
+        names = table["name"].to_pylist()
+    else:
+        paths = pyarrow.compute.struct_field(image, "path").to_pylist() if is_struct else [None] * len(images)
+        names = [path or f"{shards[0].parent.name}/{i}" for i, path in enumerate(paths)]
+    packed = metadata.get("fer", {})
+    layout = f"parquet, packed from {packed['dataset']}" if packed else "parquet"
+    return Samples(ArrowImages(images), targets, names, classes, layout, packed.get("rule", rule))
+
+
+def _read_metadata(table, shard: Path) -> dict[str, dict]:
+    """What `fer pack` and the `datasets` library have stored in the schema."""
+    found = {}
+    for key in ("fer", "huggingface"):
+        text = (table.schema.metadata or {}).get(key.encode())
+        try:
+            found[key] = json.loads(text) if text else {}
+        except ValueError:
+            found[key] = None
+        if not isinstance(found[key], dict):
+            raise ValueError(f"{shard}: its metadata {key!r} is not a JSON object: {text[:60]!r}")
+    return found
+
+
+def _read_targets(table, metadata: dict[str, dict], root: Path) -> tuple[tuple[str, ...], np.ndarray]:
+    """Classes and probability vectors [N,C] of a table."""
+    if packed := metadata["fer"]:
+        classes = tuple(packed.get("classes") or ())
+        check_classes(classes)
+        if missing := [name for name in classes if name not in table.column_names]:
+            raise ValueError(f"no column {', '.join(missing)}; found {', '.join(table.column_names)}")
+        return classes, np.stack([table[name].to_numpy() for name in classes], 1).astype(np.float32)
+    if "label" not in table.column_names:
+        raise ValueError(f"no column label; found {', '.join(table.column_names)}")
+    labels = table["label"].to_pylist()
+    if None in labels:
+        raise ValueError(f"row {labels.index(None)} has no label")
+    are_names = all(isinstance(label, str) for label in labels)
+    names = _names_in_all_splits(root) if are_names else _names_of(labels, metadata)
+    classes = order_classes(names)
+    index = {name: classes.index(class_of(name)) for name in names}
+    indices = np.array([index[label if are_names else names[label]] for label in labels], int)
+    return classes, np.eye(len(classes), dtype=np.float32)[indices]
+
+
+def _names_in_all_splits(root: Path) -> list[str]:
+    """The names in the columns `label`; a network that was trained on one split fits the others."""
+    import pyarrow.parquet
+
+    names = set()
+    for shard in (shard for split in SPLITS for shard in _find_shards(root, split)):
+        column = pyarrow.parquet.read_table(shard, columns=["label"])
+        names |= {name for name in column["label"].unique().to_pylist() if isinstance(name, str)}
+    return sorted(names)
+
+
+def _names_of(labels: list, metadata: dict[str, dict]) -> list[str]:
+    """The names of the integers `labels`, which must be among them."""
+    names = metadata["huggingface"]
+    for key in ("info", "features", "label", "names"):
+        names = names.get(key) if isinstance(names, dict) else None
+    if not all(type(label) is int for label in labels):
+        raise ValueError(f"label holds {labels[0]!r}; expected names, or integers")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("label holds integers, and no metadata names them; store names, or a ClassLabel")
+    for row, label in enumerate(labels):
+        if not 0 <= label < len(names):
+            raise ValueError(f"row {row} has the label {label}; expected 0 to {len(names) - 1}")
+    return names
+
+
+PARQUET = Dataset(load_parquet, {})

@@ -1,0 +1,119 @@
+"""Runs side by side: a table with means and deviations, and curves."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from ..training.config import FREE, TrainConfig
+
+COLUMNS = {  # heading: (figure of an epoch, factor, digits)
+    "accuracy": ("val_accuracy", 100, 2),
+    "without duplicates": ("val_accuracy_without_duplicates", 100, 2),
+    "balanced": ("val_balanced_accuracy", 100, 2),
+    "overlap": ("val_attention_overlap", 1, 2),
+    "s/epoch": ("seconds", 1, 1),
+    "MB": ("peak_megabytes", 1, 0),
+}
+
+
+@dataclass
+class Run:
+    """The folder of a run, its configuration and its figures per epoch."""
+
+    folder: Path
+    config: dict
+    history: list[dict]
+
+    @property
+    def best(self) -> dict:
+        """The epoch that validation chose."""
+        return max(self.history, key=lambda figures: figures["val_score"])
+
+
+def read_run(folder: Path) -> Run:
+    """Raises ValueError where `folder` does not hold a run with a finished epoch."""
+    try:
+        lines = (folder / "history.jsonl").read_text().splitlines()
+        return Run(folder, yaml.safe_load((folder / "config.yaml").read_text()), [json.loads(line) for line in lines])
+    except FileNotFoundError as error:
+        raise ValueError(f"{folder}: not the folder of a run ({Path(error.filename).name} is missing)") from None
+
+
+def find_runs(paths: list[str]) -> list[Run]:
+    """The runs in `paths` and in the folders below them.
+
+    Raises:
+        ValueError: there is none.
+    """
+    folders = sorted({file.parent for path in paths for file in Path(path).rglob("history.jsonl")})
+    if not folders:
+        raise ValueError(f"no run in {', '.join(paths)}: no folder there holds history.jsonl")
+    return [read_run(folder) for folder in folders]
+
+
+def group_runs(runs: list[Run]) -> dict[str, list[Run]]:
+    """Runs that differ in their seed alone, under the name that their folders share; where two groups share it, under all."""
+    groups, defaults = {}, asdict(TrainConfig())
+    for run in runs:
+        config = defaults | run.config  # a run may be older than a field
+        key = json.dumps({k: v for k, v in config.items() if k not in FREE | {"seed"}}, sort_keys=True)
+        groups.setdefault(key, []).append(run)
+    names = [_name(group) for group in groups.values()]
+    return {
+        name if names.count(name) == 1 else ", ".join(str(run.folder) for run in group): group
+        for name, group in zip(names, groups.values())
+    }
+
+
+def _name(group: list[Run]) -> str:
+    folders = [str(run.folder) for run in group]
+    if len(folders) == 1:
+        folder = group[0].folder
+        return str(folder.parent if folder.name.startswith("seed") else folder)
+    return os.path.commonprefix(folders).rstrip("/\\-_ 0123456789").removesuffix("seed").rstrip("/\\-_")
+
+
+def tabulate(groups: dict[str, list[Run]]) -> str:
+    """A Markdown table: a row per group, mean and standard deviation (n - 1) of the chosen epochs."""
+    rows = [["run", "seeds", "epochs", *COLUMNS]]
+    for name, group in groups.items():
+        done = sorted({f"{len(run.history)}/{run.config['epochs']}" for run in group})
+        rows.append([name, str(len(group)), ", ".join(done), *(_cell(group, *column) for column in COLUMNS.values())])
+    rows.insert(1, ["---"] * len(rows[0]))
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _cell(group: list[Run], figure: str, factor: float, digits: int) -> str:
+    values = [factor * run.best[figure] for run in group if run.best.get(figure) is not None]
+    if not values:
+        return ""
+    deviation = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{deviation}"
+
+
+def plot_curves(groups: dict[str, list[Run]], path: Path) -> None:
+    """Draw validation score and cross-entropy over epochs: a colour per group, a line per run."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(14, max(5, 1 + 0.2 * len(groups))), layout="constrained")  # the legend grows
+    left, right = figure.subplots(1, 2)
+    for i, (name, group) in enumerate(groups.items()):
+        for j, run in enumerate(group):
+            style = {
+                "color": f"C{i % 10}",
+                "linestyle": ("-", "--", ":")[i // 10 % 3],
+                "label": name if j == 0 else None,
+            }
+            epochs = range(1, len(run.history) + 1)
+            left.plot(epochs, [100 * f["val_score"] for f in run.history], **style)
+            right.plot(epochs, [f.get("cross_entropy", np.nan) for f in run.history], **style)
+    left.set(xlabel="epoch", ylabel="validation accuracy without duplicates, %")
+    right.set(xlabel="epoch", ylabel="training cross-entropy")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+    figure.savefig(path, dpi=120)

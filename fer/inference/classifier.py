@@ -1,0 +1,114 @@
+"""From the crops of a face to its emotions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ..description import Description
+from ..faces import Detection, crop_face, is_upright
+from ..results.types import Face
+from ..runtimes.networks import Network
+
+
+class CropOutputs(NamedTuple):
+    """What the network says about N crops."""
+
+    logits: np.ndarray  # float32 [N,C]
+    attention: list[np.ndarray]  # of each crop [K,h,w]
+
+
+class FaceClassifier:
+    """Cuts out faces, runs the network on their crops, and turns its outputs into faces with emotions.
+
+    Args:
+        network: see `load_network`.
+        description: of the network's checkpoint.
+        batch_size: crops in one pass of the network.
+    """
+
+    def __init__(self, network: Network, description: Description, batch_size: int = 16):
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+        self.network, self.description, self.batch_size = network, description, batch_size
+        self.preprocessing = description.preprocessing
+        self.template = np.asarray(description.template, float).reshape(-1, 2)  # [5,2], or [0,2]: without alignment
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.description.classes
+
+    def framings(self, face: Detection) -> tuple[Detection, ...]:
+        """What `crop_face` takes for each crop of a face.
+
+        One framing, or two where the checkpoint asks for a second crop and the landmarks show an upright face: the face
+        itself, which is aligned, and the face without its landmarks, whose crop is the square around the box.
+        """
+        both = self.description.second_crop and face.landmarks is not None and is_upright(face.landmarks)
+        return (face, replace(face, landmarks=None)) if both else (face,)
+
+    def cut(self, image: np.ndarray, face: Detection) -> list[np.ndarray]:
+        """The crops of a face, from uint8 [H,W,3] (RGB) or [H,W]; each [crop_size,crop_size,...].
+
+        The logits of a face are the mean over its crops. Its attention is that of the first crop.
+        """
+        size = self.preprocessing.crop_size
+        return [crop_face(image, framing, self.template, size) for framing in self.framings(face)]
+
+    def classify(self, crops: Sequence[np.ndarray]) -> CropOutputs:
+        """Run the network on crops of any size, uint8 [H,W,3] (RGB) or [H,W] (gray).
+
+        Raises:
+            ValueError: one array instead of a list, or a crop of another shape or type.
+        """
+        _check_crops(crops)
+        return self.run([self.preprocessing.prepare(crop) for crop in crops])
+
+    def run(self, inputs: Sequence[np.ndarray]) -> CropOutputs:
+        """Run the network on prepared crops, uint8 [S,S,1 or 3] each, in batches."""
+        logits, attention = [np.empty((0, len(self.classes)), np.float32)], []
+        for start in range(0, len(inputs), self.batch_size):
+            outputs = self.network(np.stack(inputs[start : start + self.batch_size]))
+            logits.append(outputs[0])
+            attention.extend(outputs[1])
+        return CropOutputs(np.concatenate(logits), attention)
+
+    def run_faces(self, faces: Sequence[Sequence[np.ndarray]]) -> CropOutputs:
+        """As `run`, for the prepared crops of each face: mean logits [N,C], and the attention of its first crop."""
+        logits, attention = self.run([crop for crops in faces for crop in crops])
+        counts = np.array([len(crops) for crops in faces], int)
+        first = np.cumsum(counts) - counts
+        mean = np.add.reduceat(logits, first) / counts[:, None].astype(np.float32)
+        return CropOutputs(mean, [attention[i] for i in first])
+
+    def to_probs(self, logits: np.ndarray) -> np.ndarray:
+        """Logits [N,C] -> calibrated probabilities [N,C]: the softmax of the logits divided by the temperature."""
+        scaled = logits / self.description.temperature
+        powers = np.exp(scaled - scaled.max(1, keepdims=True, initial=-np.inf))
+        return powers / powers.sum(1, keepdims=True)
+
+    def to_face(self, detection: Detection, logits: np.ndarray, attention: np.ndarray | None = None) -> Face:
+        """The face of a detection whose crops have the mean logits [C]."""
+        probs = self.to_probs(logits[None])[0]
+        return Face(
+            detection.box,
+            detection.landmarks,
+            detection.detection_score,
+            probs={name: float(p) for name, p in zip(self.classes, probs)},
+            unsure=float(probs.max()) < self.description.unsure_below,
+            aligned=detection.landmarks is not None and len(self.template) > 0,
+            attention=attention,
+        )
+
+
+def _check_crops(crops: Sequence[np.ndarray]) -> None:
+    if isinstance(crops, np.ndarray) and (crops.ndim < 3 or (crops.ndim == 3 and crops.shape[2] == 3)):
+        raise ValueError(f"expected a list of crops; got one array {list(crops.shape)}: put it into a list, [crop]")
+    for crop in crops:
+        is_array = isinstance(crop, np.ndarray)
+        if not is_array or crop.dtype != np.uint8 or crop.shape[2:] not in ((), (3,)) or 0 in crop.shape:
+            came = f"{crop.dtype} {list(crop.shape)}" if is_array else type(crop).__name__
+            raise ValueError(f"a crop is uint8 [H,W,3] (RGB) or [H,W] (gray); got {came}")

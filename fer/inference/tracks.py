@@ -1,0 +1,43 @@
+"""Faces over time: which is which, and their probabilities, smoothed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..faces.tracking import FaceTracker
+from ..results.types import Face, ImageResult
+
+SMOOTHING = 0.5  # seconds in which the weight of a frame falls to 1/e
+
+
+class Tracks:
+    """Which faces of successive frames are the same, and the mean probabilities of each over its past.
+
+    Args:
+        rate: frames per second.
+        unsure_below: confidence of the mean below which a face is called unsure.
+        smoothing: seconds in which the weight of a frame falls to 1/e; 0 does not smooth.
+    """
+
+    def __init__(self, rate: float, unsure_below: float, smoothing: float = SMOOTHING):
+        self.tracker, self.smoothing, self.unsure_below = FaceTracker(rate), smoothing, unsure_below
+        self.means: dict[int, tuple[float, dict[str, float]]] = {}  # track -> time, probs
+
+    def follow(self, result: ImageResult) -> ImageResult:
+        """The result of the next frame (with its `time`), its faces with their tracks and mean probabilities."""
+        boxes, scores = [face.box for face in result.faces], [face.detection_score for face in result.faces]
+        tracks = self.tracker.update(np.reshape(boxes, (-1, 4)), np.array(scores))
+        faces = [self._smooth(f, t, result.time) if t is not None else f for f, t in zip(result.faces, tracks)]
+        self.means = {t: mean for t, mean in self.means.items() if result.time - mean[0] < 60}  # memory stays flat
+        return replace(result, faces=faces)
+
+    def _smooth(self, face: Face, track: int, time: float) -> Face:
+        probs = face.probs
+        if self.smoothing and track in self.means:
+            before, mean = self.means[track]
+            keep = float(np.exp(-max(time - before, 0.0) / self.smoothing))
+            probs = {name: keep * mean[name] + (1 - keep) * p for name, p in probs.items()}
+        self.means[track] = time, probs
+        return replace(face, track=track, probs=probs, unsure=max(probs.values()) < self.unsure_below)

@@ -1,0 +1,35 @@
+"""Results as rows: one per face."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from .types import ImageResult
+
+COLUMNS = (
+    *("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2"),
+    *("detection_score", "detector", "aligned", "label", "confidence", "unsure"),
+)  # then one column per emotion
+INTEGERS, BOOLEANS = {"frame", "face", "track"}, {"aligned", "unsure"}
+TEXTS = {"path", "status", "error", "detector", "label"}  # the other columns are numbers
+
+
+def to_rows(result: ImageResult) -> Iterator[dict]:
+    """One row per face; an image without a face has one of status no_face, an unreadable one one of status error."""
+    place = {"path": result.path, "frame": result.frame}
+    place["time"] = None if result.time is None else round(result.time, 3)
+    if result.error:
+        yield {**place, "status": "error", "error": result.error}
+    elif not result.faces:
+        yield {**place, "status": "no_face", "detector": result.detector or None}
+    for i, face in enumerate(result.faces):
+        box = dict(zip(("x1", "y1", "x2", "y2"), (round(float(v), 1) for v in face.box)))
+        score = None if math.isnan(face.detection_score) else round(face.detection_score, 4)
+        yield {
+            **place,
+            **{"face": i, "track": face.track, "status": "ok", **box, "detection_score": score},
+            **{"detector": result.detector or None, "aligned": face.aligned},
+            **{"label": face.label, "confidence": round(face.confidence, 4), "unsure": face.unsure},
+            **{name: round(p, 4) for name, p in face.probs.items()},
+        }

@@ -1,0 +1,52 @@
+"""What a run over many files has seen, in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from .types import ImageResult
+
+
+@dataclass
+class Tally:
+    """What a run has found so far."""
+
+    before: int = 0  # files that an earlier run has done
+    failed_before: int = 0  # those of them that could not be read
+    files: int = 0  # that are begun
+    frames: int = 0  # of videos
+    without_face: int = 0
+    emotions: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)  # by the first words of the reason
+    last: str = ""
+
+    def add(self, result: ImageResult) -> None:
+        self.files += result.path != self.last
+        self.last = result.path
+        self.frames += result.frame is not None
+        self.without_face += not result.faces and not result.error
+        self.emotions.update(face.label for face in result.faces)
+        if result.error:
+            self.failures[result.error.partition(" (")[0]] += 1
+
+    def short(self) -> dict[str, int]:
+        counts = {"faces": self.emotions.total(), "failed": self.failures.total()}
+        return ({"frames": self.frames} if self.frames else {}) | counts
+
+    def begin(self, before: int, failed_before: int) -> None:
+        """What an earlier run has done."""
+        self.before, self.failed_before = before, failed_before
+
+    def describe(self) -> list[str]:
+        """Lines of text."""
+        faces = ", ".join(f"{name} {n}" for name, n in self.emotions.most_common()) or "none"
+        frames = f", {self.frames} frames" if self.frames else ""
+        lines = [
+            f"{self.files} files{f' (and {self.before} before)' if self.before else ''}{frames}, {self.emotions.total()} faces, "
+            f"{self.without_face} {'pictures ' if self.frames else ''}without a face, {self.failures.total()} could not be read",
+            f"faces: {faces}",
+        ]
+        if self.failed_before:
+            lines.append(f"not read before: {self.failed_before}; --retry-errors does them again")
+        return lines + [f"not read: {n} {reason}" for reason, n in self.failures.most_common()]

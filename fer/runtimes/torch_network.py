@@ -1,0 +1,49 @@
+"""A DAN run by PyTorch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from ..models.dan import DAN
+
+
+class TorchNetwork:
+    """A DAN by PyTorch.
+
+    Args:
+        model: made ready for inference (`DAN.fold` makes it faster).
+        device: auto, cpu, cuda, cuda:N or mps.
+        precision: float32; or bfloat16, which is used unless the device only emulates it.
+
+    Raises:
+        ValueError: the device is not there.
+    """
+
+    name, batched = "torch", True
+
+    def __init__(self, model: DAN, preprocessing: Preprocessing, device: str = "auto", precision: str = "float32"):
+        import torch
+
+        from ..device import choose_device, has_bfloat16
+
+        self.device, self.preprocessing = choose_device(device), preprocessing
+        self.precision = precision if has_bfloat16(self.device) else "float32"
+        self.model = model.eval().to(self.device, memory_format=torch.channels_last)
+
+    def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        import torch
+
+        from ..device import autocast
+        from ..models.inputs import normalize
+
+        with torch.inference_mode(), autocast(self.device, self.precision == "bfloat16"):
+            output = self.model(normalize(torch.from_numpy(crops).to(self.device), self.preprocessing))
+            return output.logits.float().cpu().numpy(), output.attention.float().cpu().numpy()
+
+    def for_threads(self, threads: int) -> TorchNetwork:
+        return self

@@ -1,0 +1,41 @@
+"""An emotion has one color everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# Distinguishable for colour-blind readers (Okabe and Ito 2008, with two shades of our own).
+COLORS = {
+    "neutral": (140, 140, 140),
+    "happiness": (240, 200, 40),
+    "sadness": (0, 114, 178),
+    "surprise": (230, 130, 0),
+    "fear": (204, 121, 167),
+    "disgust": (0, 158, 115),
+    "anger": (213, 60, 20),
+    "contempt": (110, 70, 160),
+}
+
+
+OTHERS = (  # for classes beyond these, in turn
+    (86, 180, 233),
+    (90, 55, 20),
+    (150, 205, 60),
+    (120, 0, 50),
+    (255, 175, 190),
+    (0, 60, 90),
+    (230, 0, 150),
+    (0, 215, 200),
+    (95, 110, 30),
+    (190, 160, 255),
+    (60, 60, 60),
+    (200, 180, 140),
+)
+
+
+def color_of(name: str, classes: Sequence[str]) -> tuple[int, int, int]:
+    """The colour (RGB) of one of a network's classes: that of the emotion, or one of its own for the first 12 others."""
+    if name in COLORS:
+        return COLORS[name]
+    others = [other for other in classes if other not in COLORS]
+    return OTHERS[others.index(name) % len(OTHERS)]

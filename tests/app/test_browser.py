@@ -1,0 +1,376 @@
+"""The page in headless Chromium, whose camera is a video file."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from page_inputs import archive
+
+pytest.importorskip("gradio", reason="the page needs gradio: pip install 'dan-fer[app]'")
+sync_api = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright: pip install playwright")
+
+from app.benchmark import CHROMIUM, FLAGS, camera_flags, read_frames, write_y4m  # noqa: E402
+from app.live import LiveView  # noqa: E402
+from app.page import build_page, launch_options  # noqa: E402
+from fer.inference.recognizer import EmotionRecognizer  # noqa: E402
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+CLIP = Path(__file__).resolve().parents[3] / "shared/photos/single_face.mp4"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"),
+]
+
+
+def camera_frames() -> list[np.ndarray]:
+    """The shared clip of a face where it is at hand, otherwise two seconds of each sample."""
+    if CLIP.exists():
+        return list(read_frames(CLIP))[::2]
+    return [frame for path in sorted(SAMPLES.glob("*.jpg")) for frame in read_frames(path)]
+
+
+@pytest.fixture(scope="module")
+def arrivals(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("arrivals")
+
+
+@pytest.fixture(scope="module")
+def serve(arrivals):
+    """Starts the page with the shipped weights, or with other names for their classes; -> its address."""
+    before, pages = os.environ.get("GRADIO_TEMP_DIR"), []
+    os.environ["GRADIO_TEMP_DIR"] = str(arrivals)
+
+    def start(classes: tuple[str, ...] = ()) -> str:
+        recognizer = EmotionRecognizer.from_pretrained()
+        recognizer.description.classes = classes or recognizer.classes
+        pages.append(build_page(recognizer))
+        _, address, _ = pages[-1].launch(**launch_options(), prevent_thread_lock=True, quiet=True)
+        return address
+
+    yield start
+    for page in pages:
+        page.close(verbose=False)
+    os.environ.pop("GRADIO_TEMP_DIR") if before is None else os.environ.update(GRADIO_TEMP_DIR=before)
+
+
+@pytest.fixture(scope="module")
+def url(serve):
+    return serve()
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """Starts browsers: with the camera, or with none."""
+    clip = write_y4m(tmp_path_factory.mktemp("camera") / "face.y4m", camera_frames())
+    with sync_api.sync_playwright() as playwright:
+        browsers = {
+            kind: playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS + more)
+            for kind, more in (("camera", camera_flags(clip)), ("none", []))
+        }
+        yield browsers
+        for browser in browsers.values():
+            browser.close()
+
+
+@pytest.fixture
+def tab(chromium, url):
+    """Opens the page; errors of its scripts and requests to other hosts fail the test."""
+    contexts, wrong, addresses = [], [], []
+
+    def note(request) -> None:
+        if not request.url.startswith((*addresses, "data:", "blob:")):
+            wrong.append(f"asked for {request.url}")
+
+    def open_tab(kind: str = "camera", permissions=("camera",), address: str = url, **options):
+        addresses.append(address)
+        contexts.append(chromium[kind].new_context(permissions=list(permissions), **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", note)
+        page.goto(address)
+        page.get_by_role("button", name="Start the camera").wait_for()
+        return page
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def state(page) -> dict:
+    return page.evaluate("({...document.querySelector('.live').dataset})")
+
+
+def start(page) -> None:
+    page.get_by_role("button", name="Start the camera").click()
+
+
+def wait_for_label(page, timeout: float) -> None:
+    page.wait_for_function("document.querySelector('.live').dataset.label", timeout=timeout)
+
+
+def picture(page) -> list[int]:
+    """The pixels of the overlay, coarsely."""
+    return page.evaluate(
+        """() => {
+            const small = document.createElement("canvas");
+            Object.assign(small, {width: 64, height: 48});
+            small.getContext("2d").drawImage(document.querySelector(".view"), 0, 0, 64, 48);
+            return [...small.getContext("2d").getImageData(0, 0, 64, 48).data];
+        }"""
+    )
+
+
+def test_a_label_within_three_seconds_and_an_overlay_that_follows(tab, arrivals):
+    page = tab()
+    files = sorted(arrivals.rglob("*"))
+    start(page)
+    wait_for_label(page, 3000)
+    assert page.locator(".card").count() == 1
+    assert re.match(r"\d+ frames/s · \d+ ms", page.inner_text(".rate"))
+    pictures = []
+    for _ in range(4):
+        page.wait_for_timeout(400)
+        pictures.append(picture(page))
+    assert max(pictures[0]) > 0  # something is drawn
+    assert len({tuple(p) for p in pictures}) > 1  # and it changes with the stream
+    before = int(state(page)["frames"])
+    page.wait_for_timeout(1000)
+    assert int(state(page)["frames"]) > before
+    assert sorted(arrivals.rglob("*")) == files  # no frame is on the disk
+
+
+def test_the_mirror_moves_the_box_to_the_other_side(tab):
+    page = tab()
+    start(page)
+    wait_for_label(page, 5000)
+    page.wait_for_timeout(600)
+    assert page.locator("video.mirrored").count() == 1
+    page.get_by_label("Mirror").uncheck()
+    page.wait_for_timeout(200)
+    assert page.locator("video.mirrored").count() == 0
+
+
+def test_attention_is_shown_on_request(tab):
+    page = tab()
+    start(page)
+    wait_for_label(page, 5000)
+    assert page.locator(".card .maps canvas").count() == 0
+    page.get_by_label("Show where the network looks").check()
+    page.wait_for_selector(".card .maps canvas")
+    assert page.locator(".card .maps figcaption").all_inner_texts() == ["all", "head 1", "head 2", "head 3", "head 4"]
+
+
+def test_two_tabs_stream_at_once(tab):
+    pages = [tab(), tab()]
+    for page in pages:
+        start(page)
+    for page in pages:
+        wait_for_label(page, 6000)
+    before = [int(state(page)["frames"]) for page in pages]
+    pages[0].wait_for_timeout(1500)
+    assert all(int(state(page)["frames"]) > n for page, n in zip(pages, before))
+
+
+def test_the_session_can_be_downloaded_and_forgotten(tab):
+    page = tab()
+    start(page)
+    wait_for_label(page, 5000)
+    page.wait_for_selector(".timeline", state="visible")
+    page.wait_for_timeout(800)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the session").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0].startswith("seconds,face,x1,y1,x2,y2,label,confidence,unsure,neutral")
+    assert len(lines) > 3 and len(lines[-1].split(",")) == 17
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Forget it").click()
+    page.wait_for_selector(".timeline", state="hidden")
+
+
+def test_stop_frees_the_camera_and_start_goes_on(tab):
+    page = tab()
+    start(page)
+    wait_for_label(page, 5000)
+    page.get_by_role("button", name="Stop").click()
+    assert page.evaluate("document.querySelector('.stage video').srcObject") is None
+    assert page.locator(".card").count() == 0 and state(page)["state"] == "off"
+    before = int(state(page)["frames"])
+    start(page)
+    page.wait_for_function(f"Number(document.querySelector('.live').dataset.frames) > {before + 2}", timeout=5000)
+
+
+def test_a_hidden_view_does_not_stream(tab):
+    page = tab()
+    start(page)
+    wait_for_label(page, 5000)
+    page.get_by_role("tab", name="About").click()
+    page.wait_for_timeout(700)
+    before = state(page)["frames"]
+    page.wait_for_timeout(1000)
+    assert state(page)["frames"] == before
+    page.get_by_role("tab", name="Live").click()
+    page.wait_for_function(f"Number(document.querySelector('.live').dataset.frames) > {before}", timeout=5000)
+
+
+@pytest.mark.parametrize(
+    ("kind", "permissions", "expected"),
+    [("none", ["camera"], "No camera was found"), ("none", [], "No camera was found|was refused")],
+)
+def test_why_there_is_no_camera(tab, kind, permissions, expected):
+    page = tab(kind, permissions)
+    start(page)
+    page.wait_for_selector(".hint.shown")
+    assert re.search(expected, page.inner_text(".hint"))
+    assert page.get_by_role("button", name="Start the camera").is_enabled()
+
+
+def test_a_page_that_is_not_safe_says_so(tab):
+    page = tab()
+    page.evaluate("Object.defineProperty(navigator, 'mediaDevices', {value: undefined})")
+    page.evaluate("Object.defineProperty(window, 'isSecureContext', {value: false})")
+    start(page)
+    page.wait_for_selector(".hint.shown")
+    assert "https://" in page.inner_text(".hint")
+
+
+def test_a_server_that_fails_is_tried_again(tab):
+    page = tab()
+    start(page)
+    wait_for_label(page, 5000)
+    frames = re.compile("component_server")
+    page.route(frames, lambda route: route.abort())
+    page.wait_for_function("document.querySelector('.hint').textContent.includes('does not answer')", timeout=8000)
+    page.unroute(frames)
+    before = int(state(page)["frames"])
+    page.wait_for_function(f"Number(document.querySelector('.live').dataset.frames) > {before + 2}", timeout=15000)
+
+
+def test_a_slow_server_lowers_the_rate_and_builds_up_no_delay(tab, monkeypatch):
+    quick = LiveView.look
+    monkeypatch.setattr(LiveView, "look", lambda view, request: time.sleep(0.4) or quick(view, request))
+    page, under_way = tab(), []
+    waiting = {"now": 0}
+
+    def count(step: int) -> None:
+        waiting["now"] += step
+        under_way.append(waiting["now"])
+
+    page.on("request", lambda r: "component_server" in r.url and count(1))
+    page.on("requestfinished", lambda r: "component_server" in r.url and count(-1))
+    start(page)
+    wait_for_label(page, 8000)
+    page.wait_for_timeout(4000)
+    assert max(under_way) == 1  # the next picture is taken when the answer has come
+    assert float(state(page)["latency"]) < 1200
+    assert float(state(page)["rate"]) < 2.6
+
+
+def upload(page, name: str, files: list[dict]) -> None:
+    page.get_by_role("tab", name=name).click()
+    panel = page.locator("[role=tabpanel]:visible input[type=file]")
+    panel.set_input_files(files)
+
+
+def as_file(name: str, data: bytes) -> dict:
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+
+
+def test_photos_and_broken_uploads(tab, arrivals):
+    page = tab()
+    sample = (SAMPLES / "astronaut.jpg").read_bytes()
+    files = [as_file("a.jpg", sample), as_file("empty.jpg", b""), as_file("virus.jpg", b"MZ" + bytes(2000))]
+    upload(page, "Photo", files)
+    page.wait_for_selector(".photo .card")
+    assert "happiness" in page.inner_text(".photo .card h4")
+    assert page.locator(".photo .maps img").count() == 5
+    assert page.locator(".problem").all_inner_texts() == [
+        "empty.jpg: the file is empty",
+        "virus.jpg: not an image file",
+    ]
+    assert not [p for p in arrivals.rglob("*") if p.is_file() and p.stat().st_size and p.name in ("a.jpg", "virus.jpg")]
+
+
+def test_samples_are_one_click_away(tab):
+    page = tab()
+    page.get_by_role("tab", name="Photo").click()
+    page.wait_for_function(
+        "[...document.querySelectorAll('button img.button-icon')].filter((i) => i.naturalWidth > 1).length == 2"
+    )
+    page.get_by_role("button", name="grace hopper").click()
+    page.wait_for_selector(".photo .card")
+    assert (SAMPLES / "grace_hopper.jpg").exists()
+
+
+def test_a_batch_of_an_archive(tab):
+    page = tab()
+    data = archive({"../up.jpg": (SAMPLES / "astronaut.jpg").read_bytes(), "notes.txt": b"hello"})
+    upload(page, "Batch", [as_file("photos.zip", data), as_file("broken.zip", b"PK no")])
+    page.wait_for_selector("a.download")
+    assert "photos.zip/notes.txt" in page.inner_text(".problem") and "broken.zip" in page.inner_text(".problem")
+    assert page.locator(".emotion h3").inner_text().startswith("happiness")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert len(Path(download.value.path()).read_text().splitlines()) == 4
+
+
+EVIL = "<img src=x onerror=window.caught=1>${window.caught=1}{{this}}"
+
+
+def test_names_of_a_checkpoint_or_archive_are_not_run(tab, serve):
+    page = tab(address=serve(tuple(f"{EVIL}{i}" for i in range(8))))
+    start(page)
+    wait_for_label(page, 6000)
+    assert page.locator(".card .bar > .name").all_inner_texts() == [f"{EVIL}{i}" for i in range(8)]
+    assert EVIL in page.inner_text(".card h4")
+    upload(page, "Batch", [as_file("a.zip", archive({EVIL: b"x", "b.jpg": (SAMPLES / "astronaut.jpg").read_bytes()}))])
+    page.wait_for_selector("a.download")
+    assert EVIL in page.inner_text(".problem") and EVIL in page.inner_text(".emotion h3")
+    page.get_by_role("tab", name="About").click()
+    page.wait_for_timeout(300)
+    assert EVIL in page.locator("[role=tabpanel]:visible").inner_text()
+    assert page.evaluate("window.caught") is None
+
+
+@pytest.mark.slow
+def test_a_video_comes_back_annotated(tab, tmp_path):
+    from fractions import Fraction
+
+    from fer.io.video import VideoWriter
+
+    writer = VideoWriter(tmp_path / "clip.mp4", Fraction(15))
+    for i, frame in enumerate(camera_frames()[:20]):
+        writer.write(frame, i / 15)
+    writer.close()
+    page = tab()
+    upload(page, "Video", [as_file("clip.mp4", (tmp_path / "clip.mp4").read_bytes())])
+    page.wait_for_selector("video[controls]", timeout=60_000)
+    page.wait_for_function("document.querySelector('video[controls]').duration > 1", timeout=10_000)
+    assert page.evaluate("document.querySelector('video[controls]').videoWidth") == 640
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_a_phone(tab, scheme):
+    page = tab(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    for name in ("Live", "Photo", "Batch", "Video", "About"):
+        page.get_by_role("tab", name=name).click()
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_camera_can_be_started_by_keyboard(tab):
+    page = tab()
+    page.get_by_role("tab", name="Live").focus()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.className") == "start":
+            break
+    page.keyboard.press("Enter")
+    wait_for_label(page, 6000)

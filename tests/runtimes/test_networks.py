@@ -1,0 +1,165 @@
+"""One network by several runtimes: the same answers, each with its own threads; and what is said where one is not there."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fer.cli import main
+from fer.device import count_cores, has_bfloat16
+from fer.models.export import export_onnx
+from fer.resources import DEFAULT_WEIGHTS
+from fer.runtimes.networks import choose_runtime, load_network
+
+ROOT = Path(__file__).resolve().parents[2]
+ONNX, CHECKPOINT = (ROOT / "weights" / f"{DEFAULT_WEIGHTS}{suffix}" for suffix in (".onnx", ".safetensors"))
+
+
+@pytest.fixture(scope="module")
+def files(tiny_checkpoint, tmp_path_factory) -> dict[str, Path]:
+    """The same network for each runtime."""
+    out = tmp_path_factory.mktemp("networks") / "tiny.onnx"
+    export_onnx(tiny_checkpoint, out)
+    return {"torch": tiny_checkpoint, "openvino": out, "onnxruntime": out}
+
+
+def crops(n: int, description) -> np.ndarray:
+    size = description.preprocessing.input_size
+    return np.random.default_rng(n).integers(0, 255, (n, size, size, 1), np.uint8)
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("parallel", [False, True])
+def test_runtimes_agree(files, runtime, parallel):
+    (network, description), (reference, theirs) = (
+        load_network(files[name], runtime=name, precision="float32") for name in (runtime, "torch")
+    )
+    assert (network.name, network.device, network.precision, description) == (runtime, "cpu", "float32", theirs)
+    if parallel:
+        network = network.for_threads(2)
+        assert network.for_threads(2) is network.for_threads(2)  # compiled once
+    for n in (1, 3):
+        for found, expected in zip(network(crops(n, description)), reference(crops(n, description))):
+            np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+            assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime", "torch"])
+def test_threads_share_a_network_and_no_thread_count_changes(files, runtime):
+    import cv2
+
+    counts = torch.get_num_threads(), cv2.getNumThreads()
+    network, description = load_network(files[runtime], runtime=runtime)
+    network = network.for_threads(4)
+    batches = [crops(n, description) for n in (1, 2, 3, 4)] * 5
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(network, batches))
+    for batch, (logits, _) in zip(batches, results):
+        np.testing.assert_allclose(logits, network(batch)[0], atol=1e-4)
+    assert counts == (torch.get_num_threads(), cv2.getNumThreads())
+
+
+@pytest.mark.parametrize(
+    ("threads", "parallel", "compiled"),
+    [
+        (None, None, count_cores()),  # one call takes the machine
+        (1, None, 1),
+        (1, 2, min(2, count_cores())),  # two calls at the same time, a core for each
+    ],
+)
+def test_cores_of_one_call(files, threads, parallel, compiled):
+    network, _ = load_network(files["openvino"], threads=threads)
+    network = network.for_threads(parallel) if parallel else network
+    assert network._session._compiled.get_property("INFERENCE_NUM_THREADS") == compiled
+    network, _ = load_network(files["onnxruntime"], runtime="onnxruntime", threads=threads)
+    network = network.for_threads(parallel) if parallel else network
+    intra = network._session._session.get_session_options().intra_op_num_threads
+    assert intra == (1 if parallel else compiled)
+
+
+@pytest.mark.parametrize(
+    ("weights", "device", "runtime", "chosen"),
+    [
+        (DEFAULT_WEIGHTS, "auto", "auto", "openvino"),
+        (DEFAULT_WEIGHTS, "cpu", "auto", "openvino"),
+        (DEFAULT_WEIGHTS, "cuda:1", "auto", "torch"),
+        (DEFAULT_WEIGHTS, "mps", "auto", "torch"),
+        (DEFAULT_WEIGHTS, "coreml", "auto", "onnxruntime"),
+        (DEFAULT_WEIGHTS, "cpu", "torch", "torch"),
+        ("x.onnx", "auto", "auto", "openvino"),
+        ("x.onnx", "cuda", "auto", "onnxruntime"),
+        ("x.onnx", "directml", "auto", "onnxruntime"),
+        ("x.safetensors", "auto", "auto", "torch"),
+    ],
+)
+def test_what_is_chosen(weights, device, runtime, chosen):
+    assert choose_runtime(weights, device, runtime) == chosen
+
+
+@pytest.mark.parametrize(
+    ("weights", "options", "message"),
+    [
+        ("nothing", {}, f"no weights 'nothing'; shipped: {DEFAULT_WEIGHTS}; or give the path of a .onnx or"),
+        ("gone.onnx", {}, "gone.onnx: no such file"),
+        (ONNX, {"runtime": "tensorrt"}, "unknown runtime 'tensorrt'; choose one of auto, openvino"),
+        (ONNX, {"precision": "half"}, "unknown precision 'half'; choose one of auto, float32, bfloat16"),
+        (ONNX, {"runtime": "torch"}, "PyTorch takes the .safetensors checkpoint"),
+        (CHECKPOINT, {"runtime": "openvino"}, "openvino takes an ONNX file; write one: fer export "),
+        (ONNX, {"device": "tpu", "runtime": "openvino"}, "OpenVINO runs on the CPU, not on 'tpu'"),
+        (ONNX, {"device": "directml"}, "ONNX Runtime has no device 'directml' here; choose one of .*cpu"),
+        (ONNX, {"runtime": "onnxruntime", "precision": "bfloat16"}, "ONNX Runtime computes in float32 here"),
+        (CHECKPOINT, {"device": "tpu"}, "device 'tpu' is not available; choose one of auto"),
+    ],
+)
+def test_mistakes(weights, options, message):
+    with pytest.raises(ValueError, match=message):
+        load_network(weights, **options)
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+def test_bfloat16_where_the_cpu_has_it(runtime):
+    if has_bfloat16("cpu"):
+        assert load_network(DEFAULT_WEIGHTS, "cpu", runtime, "bfloat16")[0].precision == "bfloat16"
+        return
+    assert load_network(DEFAULT_WEIGHTS, "cpu", runtime)[0].precision == "float32"
+    with pytest.raises(ValueError, match="does not compute with bfloat16; take float32"):
+        load_network(DEFAULT_WEIGHTS, "cpu", runtime, "bfloat16")
+
+
+def test_a_runtime_that_is_not_installed(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # importing it fails
+    with pytest.raises(
+        ModuleNotFoundError, match=r"onnxruntime is not installed; pip install 'dan-fer\[onnxruntime\]'"
+    ):
+        load_network(DEFAULT_WEIGHTS, runtime="onnxruntime")
+    assert main(["predict", str(ROOT / "samples"), "--runtime", "onnxruntime"]) == 2
+    message = "fer predict: needs the package onnxruntime: pip install 'dan-fer[onnxruntime]'"
+    assert message in capsys.readouterr().err
+
+
+INTERRUPTED = """
+import os, signal, sys
+from fer.runtimes.networks import OnnxNetwork
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background starts programs that ignore it
+first, second = OnnxNetwork(sys.argv[1]), OnnxNetwork(sys.argv[1])
+del first
+del second
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signal")
+def test_an_interruption_after_networks_have_gone(files):
+    """Each Core of OpenVINO has a stack for signals; a signal on one that is gone ends the process with a fault."""
+    child = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, files["openvino"]], capture_output=True, text=True, cwd=ROOT, timeout=100
+    )
+    assert (child.returncode, child.stdout) == (0, "interrupted\n"), child.stderr
