@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from textwrap import shorten
+from typing import NamedTuple
 
 import numpy as np
 
+from ...io.images import ImageSource
 from ...labels import EMOTIONS
 from ..dataset import Dataset
-from ..samples import Samples, SplitNotFound
+from ..samples import Samples
 from .fer2013 import COLUMNS, USAGES, read_csv, read_pixels
-from .layouts import SPLITS, list_folder, read_rows
+from .layouts import Layout, Parts, load_split, read_rows
 
 # Columns of the votes, in the order of the official files; the last two are no emotions.
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
@@ -89,12 +93,12 @@ RULES = {"majority": majority_targets, "probability": probability_targets, "all"
 
 
 def load_ferplus(root: str | Path, split: str, rule: str = "majority") -> Samples:
-    """Load one split of FER+ from whichever of its layouts lies in `root`.
+    """One split of FER+, from the first of these layouts that lies in `root`.
 
-    - `label.csv` beside PNGs, in `root/FER2013Train` or `root/data/FER2013Train` (`Valid`, `Test`), or in `root`
-      where it is itself called so;
-    - `fer2013.csv` (or `icml_face_data.csv`) and `fer2013new.csv`, joined by row;
     - Parquet shards `train-*.parquet`, `valid-*.parquet`, `test-*.parquet`: `image` {bytes, path} and the ten votes.
+    - `label.csv` beside PNGs, in `root/FER2013Train` or `root/data/FER2013Train` (`Valid`, `Test`), or in `root` where it
+      is itself called so;
+    - `fer2013.csv` (or `icml_face_data.csv`) and `fer2013new.csv`, joined by row;
 
     Args:
         split: train, val or test.
@@ -105,37 +109,54 @@ def load_ferplus(root: str | Path, split: str, rule: str = "majority") -> Sample
     """
     if rule not in RULES:
         raise ValueError(f"unknown FER+ rule {rule!r}; choose one of {', '.join(RULES)}")
-    layout, (images, votes, names) = _find_split(Path(root), split)
+    return load_split("FER+", root, split, _layouts(rule), draw=False)
+
+
+class _Votes(NamedTuple):
+    images: list[ImageSource]
+    votes: np.ndarray  # [N,10], in the order of VOTES
+    names: list[str]
+
+
+def _layouts(rule: str) -> dict[str, Layout]:
+    def layout(name: str, looks_for: str, find: Callable[[Path], Finds]) -> tuple[str, Layout]:
+        def find_samples(root: Path) -> Parts | None:
+            return {split: partial(_to_samples, read, name, rule) for split, read in find(root).items()} or None
+
+        return name, Layout(looks_for, find_samples)
+
+    return dict(
+        (
+            layout("parquet", f"{_SHARDS['train']} (and of the other splits)", _find_parquet),
+            layout(
+                "label.csv",
+                f"{_FOLDERS['train']}/label.csv (here, under data/, or as the folder itself)",
+                _find_folders,
+            ),
+            layout("csv", "fer2013.csv (or icml_face_data.csv) with fer2013new.csv", _find_csv),
+        )
+    )
+
+
+def _to_samples(read: Callable[[], _Votes], layout: str, rule: str) -> Samples:
+    images, votes, names = read()
     targets, keep = RULES[rule](votes)
     return Samples(images, targets, names, EMOTIONS, layout, rule).subset(keep)
 
 
-def _find_split(root: Path, split: str) -> tuple[str, tuple]:
-    """The layout that was found, and (images, votes, names)."""
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
-    if not root.is_dir():
-        raise ValueError(f"{root}: no such folder; --data must name the folder that holds FER+")
-    for layout, load in _LAYOUTS.items():
-        if found := load(root, split):
-            return layout, found
-    raise SplitNotFound(_describe_missing(root, split))
+Finds = dict[str, Callable[[], _Votes]]  # what reads each split that a layout holds
 
 
-def _describe_missing(root: Path, split: str) -> str:
-    return (
-        f"{root}: no FER+ {split} split. Looked for {_SHARDS[split]}; {_FOLDERS[split]}/label.csv (here, under data/, or "
-        f"as the folder itself); fer2013.csv (or icml_face_data.csv) with fer2013new.csv. "
-        f"Found: {list_folder(root)}. See the README on how to lay out FER+."
-    )
+def _find_folders(root: Path) -> Finds:
+    found: Finds = {}
+    for split, name in _FOLDERS.items():
+        folders = [root / name, root / "data" / name] + ([root] if root.resolve().name == name else [])
+        if folder := next((f for f in folders if (f / "label.csv").is_file()), None):
+            found[split] = partial(_read_folder, folder)
+    return found
 
 
-def _load_folder(root: Path, split: str):
-    name = _FOLDERS[split]
-    folders = [root / name, root / "data" / name] + ([root] if root.resolve().name == name else [])
-    folder = next((f for f in folders if (f / "label.csv").is_file()), None)
-    if folder is None:
-        return None
+def _read_folder(folder: Path) -> _Votes:
     names, votes = [], []
     for line, row in read_rows(folder / "label.csv"):
         if len(row) != 12 or not all(vote.strip().isdecimal() for vote in row[2:]):
@@ -143,42 +164,49 @@ def _load_folder(root: Path, split: str):
             raise ValueError(f"{folder / 'label.csv'}, line {line}: expected name, box and ten votes, got {got}")
         names.append(row[0])
         votes.append([int(vote) for vote in row[2:]])
-    return [folder / name for name in names], np.array(votes, int).reshape(-1, 10), names
+    return _Votes([folder / name for name in names], np.array(votes, int).reshape(-1, 10), names)
 
 
-def _load_csv(root: Path, split: str):
-    names = ("fer2013.csv", "icml_face_data.csv")
-    pixels_file = next((root / name for name in names if (root / name).is_file()), None)
-    votes_file = root / "fer2013new.csv"
-    if not (pixels_file and votes_file.is_file()):
-        return None
-    images, votes, names = [], [], []
+def _find_csv(root: Path) -> Finds:
+    pixels = next((root / n for n in ("fer2013.csv", "icml_face_data.csv") if (root / n).is_file()), None)
+    votes = root / "fer2013new.csv"
+    if pixels is None or not votes.is_file():
+        return {}
+    return {split: partial(_read_csv, pixels, votes, usage) for split, usage in USAGES.items()}
+
+
+def _read_csv(pixels_file: Path, votes_file: Path, usage: str) -> _Votes:
     pixel_rows = list(read_csv(pixels_file, COLUMNS))
     vote_rows = list(read_csv(votes_file, ("Usage", "Image name", *VOTES)))
+    advice = "they are joined row by row and must be the complete, unsorted originals"
     if len(pixel_rows) != len(vote_rows):
         raise ValueError(
-            f"{root}: {pixels_file.name} has {len(pixel_rows)} rows and fer2013new.csv {len(vote_rows)}; they are joined row "
-            "by row and must be the complete, unsorted originals"
+            f"{pixels_file.parent}: {pixels_file.name} has {len(pixel_rows)} rows and {votes_file.name} "
+            f"{len(vote_rows)}; {advice}"
         )
+    read = _Votes([], np.empty((0, 10), int), [])
+    votes = []
     for (line, pixel_row), (vote_line, vote_row) in zip(pixel_rows, vote_rows):
         if pixel_row["Usage"] != vote_row["Usage"]:
             raise ValueError(
-                f"{root}, line {line}: {pixel_row['Usage']} in {pixels_file.name} and {vote_row['Usage']} in fer2013new.csv; "
-                "they are joined row by row and must be the complete, unsorted originals"
+                f"{pixels_file.parent}, line {line}: {pixel_row['Usage']} in {pixels_file.name} and {vote_row['Usage']} in "
+                f"{votes_file.name}; {advice}"
             )
-        if vote_row["Usage"] == USAGES[split] and vote_row["Image name"]:  # no name: not a face
-            images.append(read_pixels(pixel_row["pixels"], pixels_file, line))
+        if vote_row["Usage"] == usage and vote_row["Image name"]:  # no name: not a face
+            read.images.append(read_pixels(pixel_row["pixels"], pixels_file, line))
             if not all(vote_row[v].strip().isdecimal() for v in VOTES):
                 raise ValueError(f"{votes_file}, line {vote_line}: expected whole numbers of votes, got {vote_row}")
             votes.append([int(vote_row[v]) for v in VOTES])
-            names.append(vote_row["Image name"])
-    return images, np.array(votes, int).reshape(-1, 10), names
+            read.names.append(vote_row["Image name"])
+    return read._replace(votes=np.array(votes, int).reshape(-1, 10))
 
 
-def _load_parquet(root: Path, split: str):
-    shards = sorted(root.glob(_SHARDS[split]))
-    if not shards:
-        return None
+def _find_parquet(root: Path) -> Finds:
+    shards = {split: sorted(root.glob(pattern)) for split, pattern in _SHARDS.items()}
+    return {split: partial(_read_parquet, paths) for split, paths in shards.items() if paths}
+
+
+def _read_parquet(shards: list[Path]) -> _Votes:
     import pyarrow.parquet
 
     table = pyarrow.parquet.read_table(shards)
@@ -190,10 +218,9 @@ def _load_parquet(root: Path, split: str):
     if not all(pyarrow.types.is_integer(table[v].type) and not table[v].null_count for v in VOTES):
         raise ValueError(f"{shards[0]}: expected whole numbers of votes in each row")
     votes = np.stack([table[v].to_numpy() for v in VOTES], axis=1)
-    return [image["bytes"] for image in images], votes, [image.get("path") or str(i) for i, image in enumerate(images)]
+    names = [image.get("path") or str(i) for i, image in enumerate(images)]
+    return _Votes([image["bytes"] for image in images], votes, names)
 
-
-_LAYOUTS = {"parquet": _load_parquet, "label.csv": _load_folder, "csv": _load_csv}
 
 FERPLUS = Dataset(
     load_ferplus,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,9 +32,9 @@ class Records:
     ignored: list[str] = field(default_factory=list)
 
 
-# The parts that a layout holds, each read when it is needed: of train, val and test those that the dataset divides
-# itself; or `all`, where it divides nothing.
-Parts = dict[str, Callable[[], Records]]
+# The parts that a layout holds, each read when it is needed: those of train, val and test that the dataset divides itself, or
+# `all` where it divides nothing. A part that knows its own targets is read as Samples.
+Parts = dict[str, Callable[[], Records | Samples]]
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,12 @@ class Layout:
     find: Callable[[Path], Parts | None]
 
 
-def find_parts(dataset: str, root: Path, layouts: dict[str, Layout]) -> tuple[str, Parts]:
+def find_parts(dataset: str, root: Path, layouts: Mapping[str, Layout]) -> tuple[str, Parts]:
     """The first of `layouts` that lies in `root`: its name and parts.
 
     Raises:
-        ValueError: no such folder, or none of them; lists what was looked for and what was found.
+        ValueError: no such folder.
+        SplitNotFound: none of the layouts; lists what was looked for and what is there.
     """
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder; --data must name the folder that holds {dataset}")
@@ -91,39 +92,56 @@ def list_folder(root: Path) -> str:
 
 
 def load_split(
-    dataset: str, root: str | Path, split: str, layouts: dict[str, Layout], classes: tuple[str, ...], rule: str
+    dataset: str,
+    root: str | Path,
+    split: str,
+    layouts: Mapping[str, Layout],
+    classes: tuple[str, ...] = (),
+    rule: str = "",
+    draw: bool = True,
 ) -> Samples:
     """One split of the dataset that lies in `root`.
 
-    A split that the dataset does not have is drawn, always the same, by class or by person (`HELD_OUT`): validation
-    from its training part; validation and test where it has no parts. Its test part is never used otherwise.
+    A split that the dataset does not have is drawn, always the same, by class or by person (`HELD_OUT`): validation from
+    the training part; validation and test where it has no parts. The test part of a dataset is never used for another split.
+
+    Args:
+        classes, rule: of the samples; without effect on parts that are read as Samples.
+        draw: False where the official splits are the only ones.
 
     Raises:
         ValueError: unknown split, or a class that the dataset does not have, or see `find_parts`.
-        SplitNotFound: neither has the dataset this split, nor can it be drawn.
+        SplitNotFound: the dataset has no such split here, and it cannot be drawn.
     """
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
     layout, parts = find_parts(dataset, Path(root), layouts)
-    if "all" in parts:
-        records, kept = parts["all"](), ("val", "test", "train").index(split)
-        layout += f"; {split} drawn from all"
-    elif split in parts and not (split == "train" and "val" not in parts):
-        records, kept = parts[split](), None
-    elif split != "test" and "train" in parts:
-        records, kept = parts["train"](), 0 if split == "val" else 1
-        layout += "; val drawn from train"
-    else:
-        raise SplitNotFound(f"{root}: the layout {layout!r} of {dataset} is here, without {split}: {', '.join(parts)}")
+    part, held_out = _choose_part(split, parts, draw)
+    if part is None:
+        raise SplitNotFound(
+            f"{root}: no {split} split of {dataset}; the layout {layout!r} is here, with {', '.join(parts)}"
+        )
+    records = parts[part]()
+    if isinstance(records, Samples):
+        return records
     if others := sorted(set(records.labels) - set(classes)):
         raise ValueError(
             f"{root}: images of {', '.join(others)}, which {dataset} does not have; --dataset folder takes any classes"
         )
+    layout += {"all": f"; {split} drawn from all", "train": "; val drawn from train"}[part] if held_out else ""
     samples = to_samples(records, classes, layout, rule)
-    if kept is None:
+    if not held_out:
         return samples
-    part = draw_parts(records, 2 if "all" in parts else 1)
-    return samples.subset(part == kept)
+    return samples.subset(draw_parts(records, len(held_out)) == [*held_out, "train"].index(split))
+
+
+def _choose_part(split: str, parts: Parts, draw: bool) -> tuple[str | None, tuple[str, ...]]:
+    """The part that holds a split, and the splits that are drawn out of this part."""
+    if "all" in parts:
+        return "all", ("val", "test")
+    if draw and "train" in parts and "val" not in parts and split != "test":
+        return "train", ("val",)
+    return (split if split in parts else None), ()
 
 
 def to_samples(records: Records, classes: tuple[str, ...], layout: str, rule: str) -> Samples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import numpy as np
 from ...io.images import ImageSource
 from ...labels import check_classes, class_of, order_classes
 from ..dataset import Dataset
-from ..samples import Samples, SplitNotFound
-from .layouts import SPLITS, list_folder
+from ..samples import Samples
+from .layouts import SPLITS, Layout, Parts, load_split
 
 PATTERNS = {"train": ("train*",), "val": ("val*", "dev*"), "test": ("test*",)}
 
@@ -50,19 +51,16 @@ def load_parquet(root: str | Path, split: str, rule: str = "label") -> Samples:
     Raises:
         ValueError: no such shard, other columns, a row without a label, or a name that cannot be that of a class.
     """
-    root = Path(root)
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
-    if not root.is_dir():
-        raise ValueError(f"{root}: no such folder; --data must name the folder that holds the Parquet shards")
-    shards = _find_shards(root, split)
-    if not shards:
-        wanted = " or ".join(f"{p}.parquet" for p in PATTERNS[split])
-        raise SplitNotFound(
-            f"{root}: no {split} split. Looked for {wanted}, here and in data/. Found: {list_folder(root)}"
-        )
-    _check_complete(shards)
-    return _read(root, shards, rule)
+    return load_split("Parquet shards", root, split, _layouts(rule), draw=False)
+
+
+def _layouts(rule: str) -> dict[str, Layout]:
+    def find(root: Path) -> Parts | None:
+        shards = {split: _find_shards(root, split) for split in SPLITS}
+        return {split: partial(_read, root, paths, rule) for split, paths in shards.items() if paths} or None
+
+    patterns = ", ".join(f"{p}.parquet" for split in SPLITS for p in PATTERNS[split])
+    return {"parquet": Layout(f"{patterns}, here or in data/", find)}
 
 
 def _find_shards(root: Path, split: str) -> list[Path]:
@@ -80,6 +78,7 @@ def _check_complete(shards: list[Path]) -> None:
 
 
 def _read(root: Path, shards: list[Path], rule: str) -> Samples:
+    _check_complete(shards)
     import pyarrow.compute
     import pyarrow.parquet
 

@@ -49,9 +49,9 @@ def test_an_unknown_dataset(tmp_path):
     ("files", "split", "message"),
     [
         # only a test part: nothing may be drawn from it
-        (["test/happy/a.png"], "train", "is here, without train: test"),
-        (["test/happy/a.png"], "val", "is here, without val: test"),
-        (["train/happy/a.png"], "test", "is here, without test: train"),
+        (["test/happy/a.png"], "train", "is here, with test"),
+        (["test/happy/a.png"], "val", "is here, with test"),
+        (["train/happy/a.png"], "test", "is here, with train"),
     ],
 )
 def test_a_split_that_can_not_be_had(tmp_path, files, split, message):
