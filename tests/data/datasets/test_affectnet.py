@@ -210,5 +210,5 @@ def test_the_numbers_of_another_dataset_are_not_taken(tmp_path):
 
 def test_a_copy_without_validation(tmp_path):
     make_files(tmp_path, "train/0/a.jpg", "train/1/a.jpg")
-    with pytest.raises(ValueError, match="the layout 'folders' of AffectNet is here, with train"):
+    with pytest.raises(ValueError, match="the layout 'folders' is here, with train"):
         load_samples("affectnet8", tmp_path, "test")

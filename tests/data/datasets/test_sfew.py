@@ -48,7 +48,7 @@ def test_official_tree(tmp_path, caplog):
 def test_a_part_that_is_missing(tmp_path):
     make_files(tmp_path, "Train/Train_Aligned_Faces/Happy/a.png")
     assert by_name(load_samples("sfew", tmp_path, "train"))
-    with pytest.raises(ValueError, match="the layout 'official' of SFEW is here, with train"):
+    with pytest.raises(ValueError, match="the layout 'official' is here, with train"):
         load_samples("sfew", tmp_path, "test")
 
 
