@@ -18,7 +18,7 @@ from PIL import Image
 import fer
 from fer.cli import main
 from fer.evaluation import evaluate, publish
-from fer.evaluation.evaluate import evaluate_checkpoint
+from fer.evaluation.evaluate import EvaluationRequest, evaluate_checkpoint
 from fer.io.images import read_image, write_image
 from fer.labels import EMOTIONS
 from fer.models.checkpoint import load_checkpoint, read_description, save_checkpoint
@@ -109,9 +109,9 @@ def test_annotated_copies(tiny_checkpoint, photos, tmp_path):
         (["train", "--out", "x"], "--data"),
         (
             ["evaluate", "--dataset", "ferplus", "--data", "{tmp}", "--out", "x", "--weights", "{tiny}"],
-            "no FER\\+ test split",
+            "no FER\\+ here",
         ),
-        (["measure-template", "ferplus", "{tmp}", "--detector-weights", "x"], "no FER\\+ train split"),
+        (["measure-template", "ferplus", "{tmp}", "--detector-weights", "x"], "no FER\\+ here"),
         (["predict", "", "--weights", "{tiny}"], "an empty path"),
     ],
 )
@@ -264,7 +264,7 @@ def test_publish_stores_the_figures_of_the_stored_file(tmp_path, tiny_checkpoint
     assert (shipped.licence, shipped.dataset) == ("research only", "ferplus")
     assert shipped.recipe == {"init_weights": "a/best.safetensors", "epochs": 3}  # nothing about this machine
     calibration = shipped.metrics.pop("calibration")
-    figures = evaluate_checkpoint(out, "ferplus", data, "val", device="cpu")
+    figures = evaluate_checkpoint(EvaluationRequest(out, "ferplus", data, "val", device="cpu")).to_dict()
     assert shipped.metrics == figures | {"epoch": None}
     assert calibration["n"] == 16 and figures["expected_calibration_error"] <= calibration["error_before"] + 0.1
     assert (shipped.temperature, shipped.unsure_below) == (figures["temperature"], figures["unsure_below"])

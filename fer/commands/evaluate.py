@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 
 from .common import EXIT_OK, add_detector, add_weights
@@ -29,25 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ..evaluation.evaluate import evaluate_checkpoint
+    from ..evaluation.evaluate import EvaluationRequest, evaluate_checkpoint
     from ..evaluation.report import format_summary, write_report
 
-    metrics = evaluate_checkpoint(
-        arguments.weights,
-        arguments.dataset,
-        arguments.data,
-        arguments.split,
-        arguments.rule,
-        duplicates_of_dir=arguments.duplicates_of,
-        flip=arguments.flip,
-        detector=arguments.detector,
-        detector_weights=arguments.detector_weights,
-        device=arguments.device,
-        runtime=arguments.runtime,
-        precision=arguments.precision,
-        batch_size=arguments.batch_size,
-    )
-    write_report(Path(arguments.out), metrics)
-    print(format_summary(metrics))
+    names = {field.name for field in fields(EvaluationRequest)}
+    request = EvaluationRequest(**{name: value for name, value in vars(arguments).items() if name in names})
+    evaluation = evaluate_checkpoint(request)
+    write_report(Path(arguments.out), evaluation)
+    print(format_summary(evaluation))
     print(f"written: metrics.json, confusion.png, reliability.png and attention.png in {arguments.out}")
     return EXIT_OK

@@ -26,19 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from ..evaluation.evaluate import EvaluationRequest
     from ..evaluation.publish import publish_checkpoint
     from ..evaluation.report import format_summary
 
-    figures = publish_checkpoint(
+    request = EvaluationRequest(
         arguments.checkpoint,
-        arguments.out,
-        arguments.data,
-        arguments.licence,
         arguments.dataset,
-        second_crop=arguments.second_crop,
+        arguments.data,
         detector_weights=arguments.detector_weights,
         device=arguments.device,
     )
-    print(format_summary(figures))
+    print(format_summary(publish_checkpoint(request, arguments.out, arguments.licence, arguments.second_crop)))
     print(f"written: {arguments.out}, {Path(arguments.out).stat().st_size / 1e6:.1f} MB")
     return EXIT_OK

@@ -1,6 +1,8 @@
-"""Confidence that means something: temperature scaling and the threshold of `unsure`."""
+"""Calibration: temperature scaling, and the threshold below which a prediction is called unsure."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,16 +35,21 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     return float(middle)
 
 
-def reliability(logits: np.ndarray, targets: np.ndarray, bins: int = 15) -> list[dict]:
-    """Bins of equal width in confidence, as far as they hold images: n, mean confidence, accuracy."""
+@dataclass
+class ReliabilityBin:
+    """The images whose confidence falls into one bin."""
+
+    n: int
+    confidence: float  # mean
+    accuracy: float
+
+
+def reliability(logits: np.ndarray, targets: np.ndarray, bins: int = 15) -> list[ReliabilityBin]:
+    """The bins of equal width in confidence that hold images."""
     confidence, correct = _confidence(logits, targets)
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     return [
-        {
-            "n": int(inside.sum()),
-            "confidence": float(confidence[inside].mean()),
-            "accuracy": float(correct[inside].mean()),
-        }
+        ReliabilityBin(int(inside.sum()), float(confidence[inside].mean()), float(correct[inside].mean()))
         for inside in (index == b for b in range(bins))
         if inside.any()
     ]
@@ -51,13 +58,13 @@ def reliability(logits: np.ndarray, targets: np.ndarray, bins: int = 15) -> list
 def expected_calibration_error(logits: np.ndarray, targets: np.ndarray, bins: int = 15) -> float:
     """Mean distance of confidence and accuracy over the bins of `reliability`, weighted by their images."""
     table = reliability(logits, targets, bins)
-    return sum(b["n"] * abs(b["confidence"] - b["accuracy"]) for b in table) / max(1, len(logits))
+    return sum(b.n * abs(b.confidence - b.accuracy) for b in table) / max(1, len(logits))
 
 
 def unsure_threshold(logits: np.ndarray, targets: np.ndarray, accuracy: float = SELECTIVE_ACCURACY) -> float:
-    """The lowest confidence, from an even chance up, such that predictions at or above it are right in a share of `accuracy`.
+    """The lowest threshold, at least EVEN_CHANCE, for which predictions of at least that confidence reach `accuracy`.
 
-    1 if there is none.
+    1 if there is no such threshold.
     """
     confidence, correct = _confidence(logits, targets)
     order = np.argsort(-confidence, kind="stable")
@@ -66,15 +73,20 @@ def unsure_threshold(logits: np.ndarray, targets: np.ndarray, accuracy: float = 
     return max(EVEN_CHANCE, float(confidence[order][good[-1]])) if len(good) else 1.0
 
 
-def selective(logits: np.ndarray, targets: np.ndarray, threshold: float) -> dict:
-    """Which share of the images is unsure (confidence below `threshold`), and the accuracy on the others."""
+@dataclass
+class SelectiveAccuracy:
+    """What becomes of the accuracy if predictions of low confidence are called unsure and left out."""
+
+    unsure_below: float  # the threshold of the confidence
+    unsure: float  # share of the images below it
+    accuracy_when_sure: float | None  # of the others; None where there is none
+
+
+def selective(logits: np.ndarray, targets: np.ndarray, threshold: float) -> SelectiveAccuracy:
+    """The accuracy of the predictions whose confidence is at least `threshold`."""
     confidence, correct = _confidence(logits, targets)
     sure = confidence >= threshold
-    return {
-        "unsure_below": threshold,
-        "unsure": float(1 - sure.mean()),
-        "accuracy_when_sure": float(correct[sure].mean()) if sure.any() else None,
-    }
+    return SelectiveAccuracy(threshold, float(1 - sure.mean()), float(correct[sure].mean()) if sure.any() else None)
 
 
 def cross_fitted_error(logits: np.ndarray, targets: np.ndarray) -> float:

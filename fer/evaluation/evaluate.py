@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,120 +13,188 @@ from ..data.loader import CropDataset, make_loader
 from ..description import Description
 from ..faces import Detector, create_detector, is_upright
 from ..resources import find_weights
-from ..runtimes.networks import load_network
+from ..runtimes.networks import Network, load_network
 from ..terminal import progress
-from .calibration import reliability, selective
-from .metrics import Predictions, agreement, predict, summarize, summarize_attention, without_duplicates
+from .calibration import ReliabilityBin, SelectiveAccuracy, reliability, selective
+from .metrics import (
+    AttentionSummary,
+    Metrics,
+    Predictions,
+    VoterAgreement,
+    predict,
+    summarize,
+    summarize_attention,
+    voter_agreement,
+    without_duplicates,
+)
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What to measure, and how.
+
+    Args:
+        weights: the name of shipped weights, a checkpoint, or an ONNX file of `fer export`.
+        dataset, data, split, rule: which images, see `load_samples`.
+        duplicates_of: a folder with the train split. Images that also occur in it (as the rule of the checkpoint's training
+            keeps it), and images of test that occur in validation, are left out of `accuracy_without_duplicates`. None
+            looks in `data`.
+        flip: average the logits with those of the mirrored image.
+        detector: none takes the images as the dataset gives them. yunet (with `detector_weights`) treats crops as inference
+            treats photos: it finds the largest face, and cuts it out. Photos are cut by their annotation in any case.
+        device, runtime, precision: see `load_network`.
+        batch_size: images in one pass of the network.
+    """
+
+    weights: str | Path
+    dataset: str
+    data: str | Path
+    split: str = "test"
+    rule: str = ""
+    duplicates_of: str | Path | None = None
+    flip: bool = False
+    detector: str = "none"
+    detector_weights: str | Path | None = None
+    device: str = "auto"
+    runtime: str = "auto"
+    precision: str = "auto"
+    batch_size: int = 16
 
 
 @dataclass
 class SplitPredictions:
-    """What a checkpoint says of one split: logits before its temperature, over the classes of the dataset."""
+    """What a network predicts for one split: logits before the temperature, over the classes of the dataset."""
 
-    asked: dict  # dataset, split, flip, runtime, precision; detector, or "annotation" where photos have annotated faces
-    weights: str
+    request: EvaluationRequest
+    weights: str  # name of the file
+    runtime: str
+    precision: str
+    detector: str  # its name, or "annotation" where faces are cut by their annotation
     description: Description
     samples: Samples
     predictions: Predictions
     leaked: np.ndarray | None  # images that training has seen [N], see `find_seen`
 
 
-def predict_split(
-    weights: str | Path,
-    dataset: str,
-    data: str | Path,
-    split: str,
-    rule: str = "",
-    *,
-    duplicates_of_dir: str | Path | None = None,
-    flip: bool = False,
-    detector: str = "none",
-    detector_weights: str | Path | None = None,
-    device: str = "auto",
-    runtime: str = "auto",
-    precision: str = "auto",
-    batch_size: int = 16,
-) -> SplitPredictions:
-    """Run a network over one split of a dataset; arguments and errors are those of `evaluate_checkpoint`."""
-    network, description = load_network(weights, device, runtime, precision)
-    path = find_weights(weights, (".safetensors",) if network.name == "torch" else (".onnx",))
-    samples = load_samples(dataset, data, split, rule)
+@dataclass
+class Evaluation:
+    """The figures of a network on one split, with all that is needed to measure them again."""
+
+    dataset: str
+    split: str
+    flip: bool
+    detector: str
+    runtime: str
+    precision: str
+    weights: str
+    rule: str
+    layout: str
+    classes: list[str]
+    temperature: float
+    metrics: Metrics
+    selective: SelectiveAccuracy
+    agreement: VoterAgreement | None  # where the targets are votes
+    reliability: list[ReliabilityBin]
+    attention: AttentionSummary
+    accuracy_without_duplicates: float | None  # None where no train split was found, or no image is left
+    n_without_duplicates: int | None
+
+    def to_dict(self) -> dict:
+        """All figures in one level, as in metrics.json."""
+        figures = asdict(self)
+        parts = [figures.pop(name) for name in ("metrics", "selective", "agreement", "attention")]
+        return figures | {name: value for part in parts if part for name, value in part.items()}
+
+
+def evaluate_checkpoint(request: EvaluationRequest) -> Evaluation:
+    """The figures of a network on one split of a dataset.
+
+    The classes of the dataset are matched with those of the checkpoint by name. Where the dataset has fewer, the network
+    chooses among those.
+
+    Raises:
+        ValueError: see `load_samples`, `load_network`, `create_detector`; or the checkpoint lacks a class of the dataset.
+    """
+    return measure(predict_split(request))
+
+
+def predict_split(request: EvaluationRequest) -> SplitPredictions:
+    """Run a network over one split of a dataset. Raises what `evaluate_checkpoint` raises."""
+    network, description = load_network(request.weights, request.device, request.runtime, request.precision)
+    path = find_weights(request.weights, (".safetensors",) if network.name == "torch" else (".onnx",))
+    samples = load_samples(request.dataset, request.data, request.split, request.rule)
+    _check_classes(path, request.dataset, samples, description)
+    detector = request.detector
+    faces = samples
+    if samples.boxes is not None:
+        detector = "annotation"
+    elif detector != "none":
+        finder = create_detector(detector, request.detector_weights)
+        faces, detector = find_faces(samples, finder), finder.name
+    predictions = _predict_faces(network, description, faces, request)
+    columns = [description.classes.index(name) for name in samples.classes]
+    return SplitPredictions(
+        request,
+        path.name,
+        network.name,
+        network.precision,
+        detector,
+        description,
+        samples,
+        predictions._replace(logits=predictions.logits[:, columns]),
+        find_seen(samples, request, description.recipe if description.dataset == request.dataset else {}),
+    )
+
+
+def _check_classes(path: Path, dataset: str, samples: Samples, description: Description) -> None:
     if unknown := [name for name in samples.classes if name not in description.classes]:
         known = ", ".join(description.classes)
         raise ValueError(
             f"{path} has {len(description.classes)} classes ({known}), without {', '.join(unknown)} of {dataset}"
         )
-    rules = description.recipe if description.dataset == dataset else {}
+
+
+def _predict_faces(
+    network: Network, description: Description, faces: Samples, request: EvaluationRequest
+) -> Predictions:
+    """The mean logits over the crops of each face, and the attention of the first crop, as inference takes them."""
     template = np.reshape(description.template, (-1, 2))
-    shown = samples
-    if samples.boxes is not None:
-        detector = "annotation"
-    elif detector != "none":
-        found = create_detector(detector, detector_weights)
-        shown, detector = find_faces(samples, found), found.name
-    crops = [shown]
-    if description.second_crop and shown.landmarks is not None:
-        upright = is_upright(shown.landmarks)[:, None, None]
-        crops.append(replace(shown, landmarks=np.where(upright, np.nan, shown.landmarks)))
-    loaders = (make_loader(CropDataset(c, description.preprocessing, template), batch_size) for c in crops)
-    seen = [predict(network, loader, flip=flip) for loader in loaders]
-    predictions = seen[0]._replace(logits=np.mean([of_crop.logits for of_crop in seen], 0))
-    columns = [description.classes.index(name) for name in samples.classes]
-    return SplitPredictions(
-        {"dataset": dataset, "split": split, "flip": flip, "detector": detector}
-        | {"runtime": network.name, "precision": network.precision},
-        path.name,
-        description,
-        samples,
-        predictions._replace(logits=predictions.logits[:, columns]),
-        find_seen(samples, split, dataset, data, duplicates_of_dir, rules),
+    crops = [faces]
+    if description.second_crop and faces.landmarks is not None:
+        upright = is_upright(faces.landmarks)[:, None, None]
+        crops.append(replace(faces, landmarks=np.where(upright, np.nan, faces.landmarks)))
+    loaders = [make_loader(CropDataset(c, description.preprocessing, template), request.batch_size) for c in crops]
+    predictions = [predict(network, loader, flip=request.flip) for loader in loaders]
+    return predictions[0]._replace(logits=np.mean([p.logits for p in predictions], 0))
+
+
+def measure(split: SplitPredictions) -> Evaluation:
+    """The figures of predictions, with the temperature and the threshold of the checkpoint's description."""
+    logits, targets, attention = split.predictions
+    logits = logits / split.description.temperature
+    return Evaluation(
+        split.request.dataset,
+        split.request.split,
+        split.request.flip,
+        split.detector,
+        split.runtime,
+        split.precision,
+        split.weights,
+        split.samples.rule,
+        split.samples.layout,
+        list(split.samples.classes),
+        split.description.temperature,
+        summarize(logits, targets, split.samples.classes),
+        selective(logits, targets, split.description.unsure_below),
+        voter_agreement(logits, targets),
+        reliability(logits, targets),
+        summarize_attention(attention),
+        **without_duplicates(logits, targets, split.leaked),
     )
 
 
-def measure(found: SplitPredictions) -> dict:
-    """What was asked, and the figures of the split, with the temperature and the threshold of the checkpoint's description."""
-    logits, targets, attention = found.predictions
-    logits = logits / found.description.temperature
-    figures = found.asked | {"weights": found.weights, "rule": found.samples.rule, "layout": found.samples.layout}
-    figures |= {"classes": list(found.samples.classes), "temperature": found.description.temperature}
-    figures |= summarize(logits, targets, found.samples.classes)
-    figures |= selective(logits, targets, found.description.unsure_below) | agreement(logits, targets)
-    figures |= {"reliability": reliability(logits, targets)} | summarize_attention(attention)
-    if found.leaked is None:
-        return figures | {"accuracy_without_duplicates": None, "n_without_duplicates": None}
-    return figures | without_duplicates(logits, targets, found.leaked)
-
-
-def evaluate_checkpoint(
-    weights: str | Path, dataset: str, data: str | Path, split: str, rule: str = "", **options
-) -> dict:
-    """Figures of a network on one split of a dataset.
-
-    The dataset's classes are matched with the checkpoint's by name; where it has fewer, the choice is among those.
-
-    Args:
-        weights: the name of shipped weights, a checkpoint, or an ONNX file of `fer export`.
-        options: `duplicates_of_dir`: a folder with the train split; images that also occur in it (as the rule of the
-            checkpoint's training keeps it), and images of test that occur in validation, are left out of
-            `accuracy_without_duplicates`; None looks in `data`.
-            `flip`: average the logits with those of the mirrored image. `detector`: none takes the images as the dataset
-            gives them; yunet (with `detector_weights`) treats crops as inference treats photos: the largest face
-            is found and cut out; photos are cut by their annotation in any case. `device`, `runtime`, `precision`: see
-            `load_network`. `batch_size`.
-
-    Returns:
-        what `summarize`, `selective`, `agreement`, `summarize_attention` and `reliability` give, dataset, split, rule,
-        layout, weights, runtime, precision, flip, detector, classes, temperature, and `accuracy_without_duplicates` with
-        `n_without_duplicates` (None where no train split was found, or no image is left).
-
-    Raises:
-        ValueError: see `load_samples`, `load_network`, `create_detector`; or a class that the checkpoint does not know.
-    """
-    return measure(predict_split(weights, dataset, data, split, rule, **options))
-
-
 def find_faces(samples: Samples, detector: Detector) -> Samples:
-    """The same images as photos, with the box and landmarks of the largest face; the whole image where none is found."""
+    """The same images as photos, with the box and landmarks of the largest face; the whole image where there is no face."""
     boxes, landmarks = np.empty((len(samples), 4)), np.full((len(samples), 5, 2), np.nan)
     for i in progress(range(len(samples)), desc=detector.name, unit="image", leave=False):
         image = samples.read(i)
@@ -137,26 +205,26 @@ def find_faces(samples: Samples, detector: Detector) -> Samples:
     return replace(samples, boxes=boxes, landmarks=landmarks)
 
 
-def find_seen(
-    samples: Samples, split: str, dataset: str, data: str | Path, folder: str | Path | None, rules: dict
-) -> np.ndarray | None:
-    """Which of `samples` [N] training has seen: copies of training images, and for the test split of validation images,
-    which chose the epoch. None where no train split is found, or this is it.
+def find_seen(samples: Samples, request: EvaluationRequest, rules: dict) -> np.ndarray | None:
+    """Which of `samples` [N] training has seen.
+
+    These are copies of training images and, for the test split, of validation images, which chose the epoch. None where no
+    train split is found, or where this is the train split.
 
     Args:
-        folder: where the other splits lie; None looks in `data`.
         rules: `train_rule` and `val_rule` of the checkpoint's training.
     """
-    if split == "train":
+    if request.split == "train":
         return None
+    folder = request.duplicates_of or request.data
     try:
-        train = load_samples(dataset, folder or data, "train", rules.get("train_rule", ""))
+        train = load_samples(request.dataset, folder, "train", rules.get("train_rule", ""))
     except SplitNotFound:
-        if folder:
+        if request.duplicates_of:
             raise
         return None
     seen = duplicates_of(samples, train)
-    if split == "test":
+    if request.split == "test":
         with suppress(SplitNotFound):
-            seen |= duplicates_of(samples, load_samples(dataset, folder or data, "val", rules.get("val_rule", "")))
+            seen |= duplicates_of(samples, load_samples(request.dataset, folder, "val", rules.get("val_rule", "")))
     return seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -39,13 +40,23 @@ def predict(network: Network, loader: DataLoader, *, flip: bool = False) -> Pred
     return Predictions(*(gather_shards(torch.cat(part)).numpy() for part in zip(*parts)))
 
 
-def summarize_attention(attention: np.ndarray) -> dict:
-    """Attention maps [N,K,h,w] -> their mean overlap, and the mean map of each head [K,h,w], of mean 1."""
+@dataclass
+class AttentionSummary:
+    """Where the heads look, over many images."""
+
+    attention_overlap: (
+        float  # mean of `attention_overlap`: 0 where no two heads share a position, 1 where all are alike
+    )
+    attention: list[list[list[float]]]  # the mean map of each head [K,h,w], scaled to a mean of 1
+
+
+def summarize_attention(attention: np.ndarray) -> AttentionSummary:
+    """The summary of attention maps [N,K,h,w]."""
     maps = attention.mean(0)
-    return {
-        "attention_overlap": float(attention_overlap(torch.from_numpy(attention)).mean()),
-        "attention": np.round(maps / np.maximum(maps.mean((1, 2), keepdims=True), 1e-12), 3).tolist(),
-    }
+    return AttentionSummary(
+        float(attention_overlap(torch.from_numpy(attention)).mean()),
+        np.round(maps / np.maximum(maps.mean((1, 2), keepdims=True), 1e-12), 3).tolist(),
+    )
 
 
 def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
@@ -53,8 +64,11 @@ def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
     return float((logits.argmax(1) == targets.argmax(1)).mean()) if len(logits) else float("nan")
 
 
-def without_duplicates(logits: np.ndarray, targets: np.ndarray, leaked: np.ndarray) -> dict:
-    """Accuracy and number of the rows that are not `leaked` [N]; the accuracy is None where none is left."""
+def without_duplicates(logits: np.ndarray, targets: np.ndarray, leaked: np.ndarray | None) -> dict:
+    """Accuracy and number of the rows that are not `leaked` [N]; both None where that is not known, the accuracy also
+    where no row is left."""
+    if leaked is None:
+        return {"accuracy_without_duplicates": None, "n_without_duplicates": None}
     clean = ~leaked
     return {
         "accuracy_without_duplicates": accuracy(logits[clean], targets[clean]) if clean.any() else None,
@@ -62,36 +76,46 @@ def without_duplicates(logits: np.ndarray, targets: np.ndarray, leaked: np.ndarr
     }
 
 
-def agreement(logits: np.ndarray, targets: np.ndarray) -> dict:
-    """Where the targets [N,C] are shares of votes: how predictions fare with the voters. Empty for one-hot targets.
+@dataclass
+class AgreementBin:
+    """The images whose leading class has a share of the votes in (above, up_to]."""
+
+    above: float
+    up_to: float
+    n: int
+    accuracy: float
+
+
+@dataclass
+class VoterAgreement:
+    """How predictions compare with the people who labelled the images.
 
     The shares are those of the targets; of FER+'s rules only `all` keeps every vote.
-
-    Returns:
-        share_of_votes: mean share of the votes for the predicted class; best_share_of_votes: the most that any
-        predictions could reach; by_agreement: number and accuracy of the images whose leading class has more than
-        `above` and at most `up_to` of the votes.
     """
+
+    share_of_votes: float  # mean share of the votes for the predicted class
+    best_share_of_votes: float  # the largest mean share that any predictions could reach
+    by_agreement: list[AgreementBin]
+
+
+def voter_agreement(logits: np.ndarray, targets: np.ndarray) -> VoterAgreement | None:
+    """The agreement of logits [N,C] with shares of votes [N,C]; None for one-hot targets."""
     top = targets.max(1)
     if (top == 1).all():
-        return {}
+        return None
     predicted = logits.argmax(1)
     hits = predicted == targets.argmax(1)
-    tenths = np.clip(np.ceil(np.round(10 * top, 3)), 5, 10)  # of a vote of ten; float32 is not exact
-    return {
-        "share_of_votes": float(targets[np.arange(len(targets)), predicted].mean()),
-        "best_share_of_votes": float(top.mean()),
-        "by_agreement": [
-            {
-                "above": (t - 1) / 10 if t > 5 else 0.0,
-                "up_to": t / 10,
-                "n": int(inside.sum()),
-                "accuracy": float(hits[inside].mean()),
-            }
-            for t, inside in ((t, tenths == t) for t in range(5, 11))
+    tenths = np.clip(np.ceil(np.round(10 * top, 3)), 5, 10)  # upper end of the bin; float32 is not exact
+    bins = ((t, tenths == t) for t in range(5, 11))
+    return VoterAgreement(
+        float(targets[np.arange(len(targets)), predicted].mean()),
+        float(top.mean()),
+        [
+            AgreementBin((t - 1) / 10 if t > 5 else 0.0, t / 10, int(inside.sum()), float(hits[inside].mean()))
+            for t, inside in bins
             if inside.any()
         ],
-    }
+    )
 
 
 def confusion_matrix(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -101,11 +125,32 @@ def confusion_matrix(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def summarize(logits: np.ndarray, targets: np.ndarray, classes: tuple[str, ...]) -> dict:
-    """Accuracy, balanced accuracy (mean recall), macro-F1, negative log-likelihood, calibration error, a table per class.
+@dataclass
+class ClassMetrics:
+    """One class: recall and F1 are None where it has no image, precision is None where it is never predicted."""
 
-    Classes without an image have recall None and are left out of the means.
-    """
+    n: int
+    recall: float | None
+    precision: float | None
+    f1: float | None
+
+
+@dataclass
+class Metrics:
+    """How well logits fit targets."""
+
+    accuracy: float
+    balanced_accuracy: float  # mean recall of the classes that have an image
+    macro_f1: float  # likewise, mean F1
+    negative_log_likelihood: float
+    expected_calibration_error: float
+    n: int
+    per_class: dict[str, ClassMetrics]
+    confusion_matrix: list[list[int]]  # rows are true classes, columns predicted ones
+
+
+def summarize(logits: np.ndarray, targets: np.ndarray, classes: tuple[str, ...]) -> Metrics:
+    """The metrics of logits [N,C], already divided by the temperature, and targets [N,C]."""
     matrix = confusion_matrix(logits, targets)
     true, predicted, hits = matrix.sum(1), matrix.sum(0), matrix.diagonal()
     present = true > 0
@@ -113,21 +158,21 @@ def summarize(logits: np.ndarray, targets: np.ndarray, classes: tuple[str, ...])
     precision = hits / np.maximum(predicted, 1)
     f1 = 2 * hits / np.maximum(true + predicted, 1)
     log_probs = torch.log_softmax(torch.from_numpy(logits), 1).numpy()
-    return {
-        "accuracy": accuracy(logits, targets),
-        "balanced_accuracy": float(recall[present].mean()),
-        "macro_f1": float(f1[present].mean()),
-        "negative_log_likelihood": float(-(targets * log_probs).sum(1).mean()),
-        "expected_calibration_error": expected_calibration_error(logits, targets),
-        "n": len(logits),
-        "per_class": {
-            name: {
-                "n": int(true[c]),
-                "recall": float(recall[c]) if present[c] else None,
-                "precision": float(precision[c]) if predicted[c] else None,
-                "f1": float(f1[c]) if present[c] else None,
-            }
+    return Metrics(
+        accuracy=accuracy(logits, targets),
+        balanced_accuracy=float(recall[present].mean()),
+        macro_f1=float(f1[present].mean()),
+        negative_log_likelihood=float(-(targets * log_probs).sum(1).mean()),
+        expected_calibration_error=expected_calibration_error(logits, targets),
+        n=len(logits),
+        per_class={
+            name: ClassMetrics(
+                int(true[c]),
+                float(recall[c]) if present[c] else None,
+                float(precision[c]) if predicted[c] else None,
+                float(f1[c]) if present[c] else None,
+            )
             for c, name in enumerate(classes)
         },
-        "confusion_matrix": matrix.tolist(),
-    }
+        confusion_matrix=matrix.tolist(),
+    )

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from .calibration import ReliabilityBin
+from .evaluate import Evaluation
+from .metrics import VoterAgreement
+
 
 def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: Path, title: str) -> None:
     """Draw counts [C,C] (rows true, columns predicted) with the share of each row."""
@@ -27,13 +31,13 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: Path, title
     figure.savefig(path, dpi=120)
 
 
-def plot_reliability(table: list[dict], path: Path, title: str) -> None:
+def plot_reliability(table: list[ReliabilityBin], path: Path, title: str) -> None:
     """Draw accuracy over confidence, from the bins of `reliability`, with how many images each holds."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 5.5), layout="constrained")
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-    confidence, accuracy, n = ([row[key] for row in table] for key in ("confidence", "accuracy", "n"))
+    confidence, accuracy, n = zip(*((b.confidence, b.accuracy, b.n) for b in table))
     axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="confidence = accuracy")
     axes.plot(confidence, accuracy, marker="o", label="measured")
     axes.set(ylabel="accuracy", ylim=(0, 1.02), title=title)
@@ -56,45 +60,48 @@ def plot_attention(maps: np.ndarray, path: Path, title: str) -> None:
     figure.savefig(path, dpi=120)
 
 
-def format_summary(metrics: dict) -> str:
-    """The figures of `summarize` as text: the headline, then a line per class."""
+def format_summary(evaluation: Evaluation) -> str:
+    """An evaluation as text: the headline, then a line per class."""
+    e, m, sure = evaluation, evaluation.metrics, evaluation.selective
     lines = [
-        f"{metrics['dataset']} {metrics['split']}, rule {metrics['rule']}, n = {metrics['n']}",
-        f"  accuracy            {metrics['accuracy']:7.2%}",
-        f"  balanced accuracy   {metrics['balanced_accuracy']:7.2%}",
-        f"  macro F1            {metrics['macro_f1']:7.2%}",
-        f"  calibration error   {metrics['expected_calibration_error']:7.2%}  (temperature {metrics['temperature']:.2f})",
-        f"  unsure              {metrics['unsure']:7.2%}  (confidence below {metrics['unsure_below']:.2f})",
-        f"  attention overlap   {metrics['attention_overlap']:7.2f}",
+        f"{e.dataset} {e.split}, rule {e.rule}, n = {m.n}",
+        f"  accuracy            {m.accuracy:7.2%}",
+        f"  balanced accuracy   {m.balanced_accuracy:7.2%}",
+        f"  macro F1            {m.macro_f1:7.2%}",
+        f"  calibration error   {m.expected_calibration_error:7.2%}  (temperature {e.temperature:.2f})",
+        f"  unsure              {sure.unsure:7.2%}  (confidence below {sure.unsure_below:.2f})",
+        f"  attention overlap   {e.attention.attention_overlap:7.2f}",
     ]
-    if metrics.get("accuracy_without_duplicates") is not None:
-        n = metrics["n_without_duplicates"]
-        lines.insert(2, f"  without duplicates  {metrics['accuracy_without_duplicates']:7.2%}  (n = {n})")
-    if metrics["accuracy_when_sure"] is not None:
-        lines[-2] += f"; accuracy of the others {metrics['accuracy_when_sure']:.2%}"
+    if e.accuracy_without_duplicates is not None:
+        lines.insert(2, f"  without duplicates  {e.accuracy_without_duplicates:7.2%}  (n = {e.n_without_duplicates})")
+    if sure.accuracy_when_sure is not None:
+        lines[-2] += f"; accuracy of the others {sure.accuracy_when_sure:.2%}"
     lines.append(f"  {'class':<12}{'n':>6}{'recall':>9}{'precision':>11}{'F1':>9}")
-    for name, row in metrics["per_class"].items():
-        cells = [f"{'-' if row[key] is None else format(row[key], '.2%')}" for key in ("recall", "precision", "f1")]
-        lines.append(f"  {name:<12}{row['n']:>6}{cells[0]:>9}{cells[1]:>11}{cells[2]:>9}")
-    if "by_agreement" in metrics:
-        share, best = metrics["share_of_votes"], metrics["best_share_of_votes"]
-        lines.append(
-            f"  share of the predicted class in the target {share:.2%}; no prediction could have more than {best:.2%}"
-        )
-        lines.append(f"  {'leading share':<18}{'n':>6}{'accuracy':>10}")
-        for row in metrics["by_agreement"]:
-            lines.append(f"  {row['above']:>6.0%} to {row['up_to']:>4.0%}    {row['n']:>6}{row['accuracy']:>10.2%}")
-    return "\n".join(lines)
+    for name, c in m.per_class.items():
+        lines.append(f"  {name:<12}{c.n:>6}{_percent(c.recall):>9}{_percent(c.precision):>11}{_percent(c.f1):>9}")
+    return "\n".join(lines + (_format_agreement(e.agreement) if e.agreement else []))
 
 
-def write_report(out: Path, metrics: dict) -> None:
-    """Write what `evaluate_checkpoint` gave into the folder `out`: metrics.json and pictures."""
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.2%}"
+
+
+def _format_agreement(agreement: VoterAgreement) -> list[str]:
+    return [
+        f"  share of the votes for the predicted class {agreement.share_of_votes:.2%}; no prediction could have more than "
+        f"{agreement.best_share_of_votes:.2%}",
+        f"  {'leading share':<18}{'n':>6}{'accuracy':>10}",
+        *(f"  {b.above:>6.0%} to {b.up_to:>4.0%}    {b.n:>6}{b.accuracy:>10.2%}" for b in agreement.by_agreement),
+    ]
+
+
+def write_report(out: Path, evaluation: Evaluation) -> None:
+    """Write an evaluation into the folder `out`: metrics.json and pictures."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    title = (
-        f"{metrics['dataset']} {metrics['split']} ({metrics['rule']}, n = {metrics['n']}): {metrics['accuracy']:.2%}"
-    )
-    overlap = f"where the heads look, mean of {metrics['n']} images; overlap {metrics['attention_overlap']:.2f}"
-    plot_attention(np.array(metrics["attention"]), out / "attention.png", overlap)
-    plot_reliability(metrics["reliability"], out / "reliability.png", title)
-    plot_confusion(np.array(metrics["confusion_matrix"]), metrics["classes"], out / "confusion.png", title)
+    (out / "metrics.json").write_text(json.dumps(evaluation.to_dict(), indent=2) + "\n")
+    e, m = evaluation, evaluation.metrics
+    title = f"{e.dataset} {e.split} ({e.rule}, n = {m.n}): {m.accuracy:.2%}"
+    overlap = f"where the heads look, mean of {m.n} images; overlap {e.attention.attention_overlap:.2f}"
+    plot_attention(np.array(e.attention.attention), out / "attention.png", overlap)
+    plot_reliability(e.reliability, out / "reliability.png", title)
+    plot_confusion(np.array(m.confusion_matrix), e.classes, out / "confusion.png", title)

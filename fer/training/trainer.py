@@ -206,12 +206,12 @@ class Trainer:
         network = TorchNetwork(self.ema.module, self.preprocessing, self.device, precision)
         logits, targets, attention = predict(network, self.val_loader)
         check_logits(logits, self.epoch + 1)
-        figures = summarize(logits, targets, self.splits.val.classes)
+        figures = asdict(summarize(logits, targets, self.splits.val.classes))
         figures |= without_duplicates(logits, targets, self.splits.leaked)
         score = "accuracy_without_duplicates" if figures["n_without_duplicates"] else "accuracy"
         return (
             figures
-            | summarize_attention(attention)
+            | asdict(summarize_attention(attention))
             | {
                 "score": figures[score],  # what chooses the checkpoint
                 "dataset": self.config.dataset,

@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -49,7 +51,7 @@ def test_calibration_error_against_a_loop():
             right = np.mean([probs[i].argmax() == targets[i].argmax() for i in inside])
             expected += len(inside) / 200 * abs(right - np.mean([probs[i].max() for i in inside]))
     assert expected_calibration_error(logits, targets, bins=10) == pytest.approx(expected)
-    assert sum(row["n"] for row in reliability(logits, targets)) == 200
+    assert sum(row.n for row in reliability(logits, targets)) == 200
 
 
 def test_calibration_error_at_its_edges():
@@ -82,7 +84,7 @@ def test_the_threshold_is_the_lowest_that_keeps_the_accuracy(confidence, right, 
     logits, targets = logits_of(confidence), np.eye(2)[[1 - r for r in right]]
     found = unsure_threshold(logits, targets, accuracy)
     assert found == pytest.approx(threshold)
-    figures = selective(logits, targets, found)
+    figures = asdict(selective(logits, targets, found))
     kept = [r for c, r in zip(confidence, right) if c >= threshold]
     assert figures["unsure"] == pytest.approx(1 - len(kept) / len(right))
     assert figures["accuracy_when_sure"] == (pytest.approx(np.mean(kept)) if kept else None)

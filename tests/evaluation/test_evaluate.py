@@ -8,7 +8,7 @@ from conftest import TEMPLATE, make_ferplus
 
 from fer.data import Samples, load_samples
 from fer.evaluation import evaluate as module
-from fer.evaluation.evaluate import evaluate_checkpoint, predict_split
+from fer.evaluation.evaluate import EvaluationRequest, evaluate_checkpoint, predict_split
 from fer.faces import Detection
 from fer.inference.recognizer import EmotionRecognizer
 from fer.labels import EMOTIONS
@@ -24,7 +24,9 @@ def data(tmp_path):
 
 
 def test_accuracy_is_that_of_the_network_image_by_image(data, tiny_checkpoint):
-    figures = evaluate_checkpoint(tiny_checkpoint, "ferplus", data, "val", device="cpu", batch_size=5)
+    figures = evaluate_checkpoint(
+        EvaluationRequest(tiny_checkpoint, "ferplus", data, "val", device="cpu", batch_size=5)
+    ).to_dict()
     model, description = load_checkpoint(tiny_checkpoint)
     samples = load_samples("ferplus", data, "val")
     with torch.no_grad():
@@ -46,7 +48,8 @@ def test_classes_are_matched_by_name(data, tiny_checkpoint, tmp_path):
     description.classes = tuple(description.classes[i] for i in order)
     save_checkpoint(tmp_path / "other.safetensors", model, description)
     figures = [
-        evaluate_checkpoint(p, "ferplus", data, "val") for p in (tiny_checkpoint, tmp_path / "other.safetensors")
+        evaluate_checkpoint(EvaluationRequest(p, "ferplus", data, "val")).to_dict()
+        for p in (tiny_checkpoint, tmp_path / "other.safetensors")
     ]
     assert figures[0]["confusion_matrix"] == figures[1]["confusion_matrix"]
 
@@ -68,7 +71,7 @@ def test_copies_of_what_training_has_seen(tmp_path, tiny_checkpoint, absent, spl
     shutil.copy(data / "FER2013Train/fer0000003.png", data / "FER2013Valid/fer0000003.png")
     if absent:
         shutil.rmtree(data / absent)
-    figures = evaluate_checkpoint(tiny_checkpoint, "ferplus", data, split, device="cpu")
+    figures = evaluate_checkpoint(EvaluationRequest(tiny_checkpoint, "ferplus", data, split, device="cpu")).to_dict()
     assert (figures["n"], figures["n_without_duplicates"]) == (24, left)
 
 
@@ -81,7 +84,7 @@ def test_a_class_that_the_checkpoint_does_not_know(data, tiny_checkpoint, monkey
 
     monkeypatch.setattr(module, "load_samples", renamed)
     with pytest.raises(ValueError, match="has 8 classes .* without boredom of ferplus"):
-        evaluate_checkpoint(tiny_checkpoint, "ferplus", data, "val")
+        evaluate_checkpoint(EvaluationRequest(tiny_checkpoint, "ferplus", data, "val")).to_dict()
 
 
 class CornerDetector:
@@ -107,8 +110,10 @@ def test_faces_are_found_as_inference_finds_them(ferplus_tree, tmp_path, monkeyp
     description.second_crop = second_crop
     save_checkpoint(tmp_path / "w.safetensors", model, description)
     monkeypatch.setattr(module, "create_detector", lambda *_: CornerDetector())
-    found = predict_split(tmp_path / "w.safetensors", "ferplus", ferplus_tree, "val", detector="auto")
-    assert found.asked["detector"] == "fake"
+    found = predict_split(
+        EvaluationRequest(tmp_path / "w.safetensors", "ferplus", ferplus_tree, "val", detector="auto")
+    )
+    assert found.detector == "fake"
     recognizer = EmotionRecognizer(
         TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, CornerDetector()
     )
@@ -116,7 +121,7 @@ def test_faces_are_found_as_inference_finds_them(ferplus_tree, tmp_path, monkeyp
     faces = [recognizer(image) for image in images]
     counts = [len(recognizer.classifier.cut(image, seen[0])) for image, seen in zip(images, faces) if seen]
     assert 0 < len(counts) < len(images) and set(counts) == ({1, 2} if second_crop else {1})
-    as_crops = predict_split(tmp_path / "w.safetensors", "ferplus", ferplus_tree, "val")
+    as_crops = predict_split(EvaluationRequest(tmp_path / "w.safetensors", "ferplus", ferplus_tree, "val"))
     for image, seen, logits, as_crop in zip(images, faces, found.predictions.logits, as_crops.predictions.logits):
         if not seen:  # the image as it is
             np.testing.assert_allclose(logits, as_crop, atol=1e-3)
@@ -135,8 +140,8 @@ def test_annotated_photos_need_no_detector(tmp_path, monkeypatch):
     boxes, landmarks = np.array([[30, 10, 70, 52.0]]), (30 * np.array(TEMPLATE) + 20)[None]
     photos = Samples([image], np.eye(8)[[1]], ["a"], EMOTIONS, "photos", "label", boxes, landmarks)
     monkeypatch.setattr(module, "load_samples", lambda *_: photos)
-    found = predict_split(tmp_path / "w.safetensors", "expw", tmp_path, "train", detector="yunet")
-    assert found.asked["detector"] == "annotation"
+    found = predict_split(EvaluationRequest(tmp_path / "w.safetensors", "expw", tmp_path, "train", detector="yunet"))
+    assert found.detector == "annotation"
     recognizer = EmotionRecognizer(
         TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, CornerDetector()
     )
@@ -148,7 +153,9 @@ def test_annotated_photos_need_no_detector(tmp_path, monkeypatch):
 def test_the_shipped_file_and_its_card_tell_its_figures(shared):
     path = find_checkpoint(DEFAULT_WEIGHTS)
     told = read_description(path).metrics
-    figures = evaluate_checkpoint(DEFAULT_WEIGHTS, "ferplus", shared / "data/ferplus", "val", detector="yunet")
+    figures = evaluate_checkpoint(
+        EvaluationRequest(DEFAULT_WEIGHTS, "ferplus", shared / "data/ferplus", "val", detector="yunet")
+    ).to_dict()
     card = (path.parent / "README.md").read_text()
     for name in ("accuracy", "accuracy_without_duplicates", "balanced_accuracy", "macro_f1"):
         assert figures[name] == pytest.approx(told[name], abs=0.002)  # an image or two: machines round differently

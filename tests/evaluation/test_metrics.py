@@ -1,8 +1,10 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from fer.evaluation.metrics import accuracy, agreement, summarize, summarize_attention
+from fer.evaluation.metrics import accuracy, summarize, summarize_attention, voter_agreement
 
 rng = np.random.default_rng(0)
 CLASSES = ("a", "b", "c", "d")
@@ -11,7 +13,7 @@ CLASSES = ("a", "b", "c", "d")
 def test_every_figure_agrees_with_scikit_learn():
     logits, labels = rng.normal(size=(60, 4)), rng.integers(4, size=60)
     predicted, targets = logits.argmax(1), np.eye(4)[labels]
-    figures = summarize(logits, targets, CLASSES)
+    figures = asdict(summarize(logits, targets, CLASSES))
     probs = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     assert figures["n"] == 60
     assert figures["accuracy"] == pytest.approx(reference.accuracy_score(labels, predicted))
@@ -27,7 +29,7 @@ def test_every_figure_agrees_with_scikit_learn():
 
 def test_a_class_without_an_image_is_left_out_of_the_means():
     labels = np.array([0, 0, 1, 1])
-    figures = summarize(5 * np.eye(4)[[0, 1, 1, 1]], np.eye(4)[labels], CLASSES)
+    figures = asdict(summarize(5 * np.eye(4)[[0, 1, 1, 1]], np.eye(4)[labels], CLASSES))
     assert figures["balanced_accuracy"] == pytest.approx(0.75)
     assert figures["per_class"]["c"] == {"n": 0, "recall": None, "precision": None, "f1": None}
 
@@ -38,7 +40,7 @@ def test_no_image_has_no_accuracy():
 
 def test_predictions_are_compared_with_the_votes():
     targets = np.array([[0.9, 0.1, 0], [0.6, 0.3, 0.1], [0.4, 0.6, 0], [0.4, 0.3, 0.3]], np.float32)
-    figures = agreement(5 * np.eye(3)[[0, 1, 1, 0]], targets)
+    figures = asdict(voter_agreement(5 * np.eye(3)[[0, 1, 1, 0]], targets))
     assert figures["share_of_votes"] == pytest.approx((0.9 + 0.3 + 0.6 + 0.4) / 4)
     assert figures["best_share_of_votes"] == pytest.approx((0.9 + 0.6 + 0.6 + 0.4) / 4)
     assert figures["by_agreement"] == [
@@ -49,12 +51,12 @@ def test_predictions_are_compared_with_the_votes():
 
 
 def test_one_hot_targets_tell_nothing_of_voters():
-    assert agreement(np.eye(3), np.eye(3)) == {}
+    assert voter_agreement(np.eye(3), np.eye(3)) is None
 
 
 def test_attention_is_summed_up_over_images():
     """Two images, two heads on a line of two positions; a mean map has mean 1."""
     attention = np.array([[[[2.0, 0.0]], [[0.0, 4.0]]], [[[2.0, 0.0]], [[4.0, 0.0]]]], np.float32)
-    figures = summarize_attention(attention)
+    figures = asdict(summarize_attention(attention))
     assert figures["attention_overlap"] == pytest.approx(0.5)  # apart in the first image, alike in the second
     assert figures["attention"] == [[[2.0, 0.0]], [[1.0, 1.0]]]

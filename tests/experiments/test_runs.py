@@ -11,7 +11,7 @@ import yaml
 from conftest import make_ferplus
 
 from fer.cli import main
-from fer.evaluation.evaluate import evaluate_checkpoint
+from fer.evaluation.evaluate import EvaluationRequest, evaluate_checkpoint
 from fer.experiments import study
 from fer.experiments.averaging import average_checkpoints
 from fer.experiments.runs import find_runs, group_runs, tabulate
@@ -181,7 +181,12 @@ def test_the_mean_of_checkpoints(tmp_path, tiny_checkpoint):
     torch.testing.assert_close(mean.classifier.weight, model.classifier.weight + 0.5)
     assert mean.backbone.stem[0][1].running_mean.abs().max() < 2.5
     assert said.recipe["mean_of"] == [str(p) for p in paths]
-    assert evaluate_checkpoint(tmp_path / "mean.safetensors", "ferplus", data, "val", device="cpu")["n"] == 8
+    assert (
+        evaluate_checkpoint(
+            EvaluationRequest(tmp_path / "mean.safetensors", "ferplus", data, "val", device="cpu")
+        ).to_dict()["n"]
+        == 8
+    )
     description.num_heads = 1
     save_checkpoint(tmp_path / "c.safetensors", build_network(description), description)
     with pytest.raises(ValueError, match="is a network or knows classes other than"):
