@@ -10,7 +10,7 @@ help:
 	@echo "make app     open the page: live camera, photos, batches, videos; ARGS='--host 0.0.0.0' gives it options"
 	@echo "make space   put what a Hugging Face Space needs into SPACE=runs/space"
 	@echo "make test    run all tests"
-	@echo "make lint    ruff check and format"
+	@echo "make lint    ruff check and format, mypy"
 	@echo "make study   train the runs of recipes/studies on DATA=DIR; MINUTES=9 stops in time, and the next call goes on"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove .venv and caches"
@@ -34,6 +34,7 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 DATA ?= ../shared/data/ferplus
 MINUTES ?= 0

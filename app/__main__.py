@@ -135,7 +135,7 @@ def _serve(arguments: argparse.Namespace, logins: dict[str, str]) -> None:
         **launch_options() | {"share": arguments.share},
         server_name=arguments.host,
         server_port=port,
-        auth=Logins(logins).check if logins else None,
+        auth=Logins(logins).check if logins else None,  # type: ignore[arg-type]  # Gradio awaits it
         ssl_keyfile=arguments.ssl_keyfile,
         ssl_certfile=arguments.ssl_certfile,
         ssl_keyfile_password=arguments.ssl_keyfile_password,

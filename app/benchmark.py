@@ -82,6 +82,7 @@ def serve(arguments: list[str], folder: Path) -> Iterator[tuple[str, int]]:
     environment = os.environ | {"TMPDIR": str(folder)}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as server:
         try:
+            assert server.stdout is not None
             line = server.stdout.readline()
             if "http" not in line:
                 raise ValueError(f"the page did not start: {line or 'see above'}")
@@ -158,7 +159,7 @@ def main(argv: list[str] | None = None) -> int:
         ):
             before = _files(temporary)
             for clients in arguments.clients:
-                memory = []
+                memory: list[float] = []
                 print(run(clients, arguments.seconds, lambda m=memory: m.append(megabytes(pid))))
                 print(f"  memory of the server: {memory[0]:.0f} MB after {min(10, arguments.seconds):.0f} s, ", end="")
                 print(f"{memory[-1]:.0f} MB at the end ({arguments.seconds:.0f} s), {max(memory):.0f} MB at most")

@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout = None
         return EXIT_OK
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(error.name, "train")
+        extra = _EXTRAS.get(error.name or "", "train")
         _tell(arguments, f"needs the package {error.name}: pip install 'dan-fer[{extra}]'")
         return EXIT_USAGE
     except (ValueError, OSError, FerError) as error:

@@ -102,7 +102,7 @@ def _show(value: object) -> str:
 
 
 def _is_number(value: object, least: float, most: float) -> bool:
-    return type(value) in (int, float) and least <= value <= most  # False for NaN
+    return isinstance(value, (int, float)) and type(value) is not bool and least <= value <= most  # False for NaN
 
 
 def _is_template(value: object) -> bool:

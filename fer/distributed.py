@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -58,9 +59,9 @@ def gather_shards(shard: Tensor) -> Tensor:
     """The whole [N,...], in order, from shards: process r holds the items r, r + size, r + 2 size, ..."""
     if world_size() == 1:
         return shard
-    shards = [None] * world_size()
+    shards: list[Any] = [None] * world_size()
     dist.all_gather_object(shards, shard)
-    whole = shard.new_empty(sum(map(len, shards)), *shard.shape[1:])
+    whole = shard.new_empty((sum(map(len, shards)), *shard.shape[1:]))
     for r, part in enumerate(shards):
         whole[r :: world_size()] = part
     return whole
@@ -71,11 +72,11 @@ def is_first_on_machine() -> bool:
     return world_size() == 1 or int(os.environ.get("LOCAL_RANK", 0)) == 0
 
 
-def from_first_on_machine(value: object) -> object:
+def from_first_on_machine(value: Any) -> Any:
     """What the first process on this machine gives; all processes call it together."""
     if world_size() == 1:
         return value
-    values = [None] * world_size()
+    values: list[Any] = [None] * world_size()
     dist.all_gather_object(values, value)
     return values[rank() - int(os.environ.get("LOCAL_RANK", 0))]  # torchrun numbers those of a machine in a row
 
@@ -97,6 +98,8 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         mean = mean_over_processes(y.mean(dims))
         centred = y - mean.view(shape)  # first the mean: E[x^2] - E[x]^2 loses all digits where the mean is large
         var = mean_over_processes(centred.square().mean(dims))
+        assert self.running_mean is not None and self.running_var is not None  # those of nn.BatchNorm
+        assert self.num_batches_tracked is not None and self.momentum is not None
         with torch.no_grad():
             n = x.numel() // x.shape[1] * world_size()
             self.running_mean.lerp_(mean, self.momentum)

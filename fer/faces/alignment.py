@@ -71,7 +71,8 @@ def align_crop(crop: np.ndarray, detector: Detector, template: np.ndarray, size:
 def _landmarks_in(crop: np.ndarray, detector: Detector) -> np.ndarray | None:
     """The landmarks [5,2] of the largest face in a dataset's crop, as fractions of its sides; None where none is found."""
     faces = detector(cv2.resize(crop, (112, 112), interpolation=cv2.INTER_CUBIC))
-    return faces[0].landmarks / 112 if faces else None
+    landmarks = faces[0].landmarks if faces else None
+    return None if landmarks is None else landmarks / 112
 
 
 def measure_template(crops: Iterable[np.ndarray], detector: Detector) -> tuple[np.ndarray, float]:

@@ -16,7 +16,8 @@ DETECTORS = ("yunet", "none")
 class WholeImage:
     """No detection: the image is a crop already."""
 
-    name, max_side = "none", math.inf
+    name = "none"
+    max_side: float = math.inf
 
     def for_threads(self, threads: int) -> WholeImage:
         return WholeImage()

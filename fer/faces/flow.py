@@ -11,7 +11,7 @@ from .detection import Detection, Detector
 
 SIDE = 320  # pixels of the longer side of the gray frames that are compared
 GRID = 6  # rows and columns of points in a face
-WINDOW = {"winSize": (15, 15), "maxLevel": 2}  # of pyramidal Lucas-Kanade
+WINDOW, LEVELS = (15, 15), 2  # of pyramidal Lucas-Kanade: pixels, levels above the first
 MAX_RETURN = 0.5  # pixels of a gray frame by which a point that is followed there and back may miss its start
 MIN_POINTS = 0.5  # share of a face's points that must come back, and move together
 MAX_STEP = 0.25  # of the box's longer side that a face may move, and share by which it may grow, from frame to frame
@@ -60,7 +60,7 @@ class FlowDetector:
         if not self.faces:
             empty = self.detected - self.seen > EMPTY
             return [] if empty and age < min(PAUSE, self.interval) else None
-        if age >= self.interval or self.gray.shape != gray.shape:
+        if self.gray is None or age >= self.interval or self.gray.shape != gray.shape:
             return None
         return follow(self.gray, gray, self.faces, scale)
 
@@ -75,12 +75,13 @@ def follow(before: np.ndarray, after: np.ndarray, faces: list[Detection], scale:
     grid = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)  # [P,2], fractions of a box
     starts = np.stack([f.box[:2] + grid * (f.box[2:] - f.box[:2]) for f in faces])  # [N,P,2]
     points = (scale * starts).astype(np.float32).reshape(-1, 1, 2)
-    ends, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, None, **WINDOW)
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, ends, None, **WINDOW)
+    ends, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, None, winSize=WINDOW, maxLevel=LEVELS)  # type: ignore[call-overload]
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, ends, None, winSize=WINDOW, maxLevel=LEVELS)  # type: ignore[call-overload]
     sure = (found & found_back)[:, 0].astype(bool) & (np.linalg.norm(back - points, axis=2)[:, 0] < MAX_RETURN)
     ends, sure = ends.reshape(starts.shape) / scale, sure.reshape(len(faces), -1)
     moved = [_move(*arguments, scale) for arguments in zip(faces, starts, ends, sure)]
-    return None if any(face is None for face in moved) else moved
+    followed = [face for face in moved if face is not None]
+    return followed if len(followed) == len(faces) else None
 
 
 def _move(face: Detection, starts: np.ndarray, ends: np.ndarray, sure: np.ndarray, scale: float) -> Detection | None:

@@ -42,6 +42,6 @@ class FaceTracker:
             )
         )
         tracks: list[int | None] = [None] * n
-        for i, track in zip(found.data.get("index", []), found.tracker_id if len(found) else []):
+        for i, track in zip(found.data.get("index", []), found.tracker_id if found.tracker_id is not None else []):
             tracks[int(i)] = self.numbers.setdefault(int(track), len(self.numbers))
         return tracks

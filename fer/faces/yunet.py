@@ -38,12 +38,13 @@ class YuNet:
         self,
         weights: str | os.PathLike | None = None,
         min_score: float = MIN_SCORE,
-        max_side: int = 640,
+        max_side: float = 640,
         parallel: int | None = None,
     ):
         if not 0 <= min_score <= 1:
             raise ValueError(f"min_score is a detection score between 0 and 1, not {min_score}")
-        self.path, self.min_score, self.max_side = Path(weights or WEIGHTS), min_score, max_side
+        self.path, self.min_score = Path(weights or WEIGHTS), min_score
+        self.max_side: float = max_side
         if not self.path.is_file():
             raise ValueError(f"{self.path}: no such detector model; give an ONNX file of YuNet, or none")
         self.session = open_session(self.path, (1, 3, -1, -1), parallel)
@@ -61,7 +62,7 @@ class YuNet:
         faces = self._detect(image, min(side, self.max_side))
         return faces if faces or side <= self.max_side else self._detect(image, min(side, 2 * self.max_side))
 
-    def _detect(self, image: np.ndarray, side: int) -> list[Detection]:
+    def _detect(self, image: np.ndarray, side: float) -> list[Detection]:
         """The faces of `image` when its longer side has `side` pixels, or LEAST_SIDE where it has less."""
         h, w = image.shape[:2]
         scale = max(side, LEAST_SIDE) / max(h, w)

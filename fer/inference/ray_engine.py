@@ -7,7 +7,7 @@ import math
 import os
 import pickle
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby, islice
 from pathlib import Path
@@ -33,7 +33,7 @@ def predict_with_ray(
     every: int = 1,
     workers: int | None = None,
     address: str | None = None,
-) -> Iterator[ImageResult]:
+) -> Generator[ImageResult, None, None]:
     """The results of files, in the order of `paths`, as `predict_files` gives them, computed by Ray Data's actors.
 
     On the machines of a cluster this package must be installed, and files and weights lie at the same paths. Relative

@@ -29,8 +29,9 @@ class Tracks:
         """The result of the next frame (with its `time`), its faces with their tracks and mean probabilities."""
         boxes, scores = [face.box for face in result.faces], [face.detection_score for face in result.faces]
         tracks = self.tracker.update(np.reshape(boxes, (-1, 4)), np.array(scores))
-        faces = [self._smooth(f, t, result.time) if t is not None else f for f, t in zip(result.faces, tracks)]
-        self.means = {t: mean for t, mean in self.means.items() if result.time - mean[0] < 60}  # memory stays flat
+        time = result.time or 0.0
+        faces = [self._smooth(f, t, time) if t is not None else f for f, t in zip(result.faces, tracks)]
+        self.means = {t: mean for t, mean in self.means.items() if time - mean[0] < 60}  # memory stays flat
         return replace(result, faces=faces)
 
     def _smooth(self, face: Face, track: int, time: float) -> Face:

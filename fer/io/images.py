@@ -65,8 +65,9 @@ def read_reduced(source: ImageSource, side: float, max_pixels: int = MAX_PIXELS)
     try:
         with open_image(source) as image:
             if image.width * image.height > max_pixels or max(image.size) > MAX_SIDE:
-                limit = f"{max_pixels} in all and {MAX_SIDE} a side"
-                raise ImageError(f"{image.width}x{image.height} pixels, more than the limit of {limit}")
+                raise ImageError(
+                    f"{image.width}x{image.height} pixels, more than the limit of {max_pixels} in all and {MAX_SIDE} a side"
+                )
             factor = 1 if isinstance(source, Image.Image) else _reduce(image, side)  # a caller's own stays as it is
             pixels = np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
             _tell_of_more(name, image)
@@ -74,7 +75,7 @@ def read_reduced(source: ImageSource, side: float, max_pixels: int = MAX_PIXELS)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from None
     except Image.DecompressionBombError:  # Pillow's own limit comes before ours
-        limit = min(max_pixels, 2 * Image.MAX_IMAGE_PIXELS)
+        limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
         raise ImageError(f"{name}: more pixels than the limit of {limit}") from None
     except FileNotFoundError:
         raise ImageError(f"{name}: {_why_missing(name)}") from None
@@ -104,10 +105,10 @@ def open_image(source: str | os.PathLike | bytes | BinaryIO | Image.Image) -> It
         mode = Path(source).stat().st_mode
         if not stat.S_ISREG(mode):
             raise ImageError(f"{'a folder' if stat.S_ISDIR(mode) else 'a device or pipe'}, no file")
-        with open(source, "rb") as file, _open_file(file) as image:
+        with open(source, "rb") as opened, _open_file(opened) as image:
             yield image
         return
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else source
     if not hasattr(file, "read"):
         raise ImageError(f"expected a path, bytes, a binary file, a PIL image or an array; got {type(source).__name__}")
     with _open_file(file) as image:

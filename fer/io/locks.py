@@ -64,7 +64,7 @@ def _lock(file: IO[str]) -> bool:
             import msvcrt
 
             file.seek(1 << 20)  # behind the text, which others may then read
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # of Windows
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):

@@ -129,14 +129,14 @@ class VideoReader:
             self._note(error.strerror if codec.width else unknown)
             return []
 
-    def _note(self, damage: str) -> None:
+    def _note(self, damage: str | None) -> None:
         self.error = self.error or f"damaged (from frame {self.number} on: {damage})"
 
 
 def _read_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     """The display matrix of a frame; None where it has none."""
     data = frame.side_data.get("DISPLAYMATRIX")
-    return None if data is None else struct.unpack("9i", bytes(data))
+    return None if data is None else struct.unpack("9i", bytes(data))  # type: ignore[call-overload]  # SideData is a buffer
 
 
 def _to_image(frame: av.VideoFrame, matrix: tuple[int, ...] | None) -> np.ndarray:
@@ -179,7 +179,7 @@ class VideoWriter:
         if self.last < 0:
             self.stream.width, self.stream.height = w, h
             few = "rc-lookahead=0:sync-lookahead=0:bframes=0:sliced-threads=1"  # few frames in memory
-            large = {"x264-params": few} if count_in_flight(w * h, 32) < 32 else {}
+            large: dict[str, object] = {"x264-params": few} if count_in_flight(w * h, 32) < 32 else {}
             self.stream.options = {"crf": "20", "preset": "veryfast"} | large
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:h, :w]), format="rgb24")
         self.last = max(round(time / TICK), self.last + 1)

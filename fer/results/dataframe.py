@@ -25,13 +25,21 @@ def to_dataframe(results: Iterable[ImageResult], classes: Sequence[str] | None =
 
     Raises:
         ModuleNotFoundError: pandas is not installed.
+
+    Examples:
+        >>> from fer import EmotionRecognizer, to_dataframe
+        >>> results = EmotionRecognizer.from_pretrained().predict_paths(["samples/astronaut.jpg"])
+        >>> to_dataframe(results)[["path", "face", "label", "unsure"]]
+                            path  face      label  unsure
+        0  samples/astronaut.jpg     0  happiness   False
     """
     try:
         import pandas
     except ModuleNotFoundError:
         raise ModuleNotFoundError("to_dataframe needs pandas: pip install pandas", name="pandas") from None
 
-    rows, found = [], None
+    rows: list[dict] = []
+    found: list[str] | None = None
     for result in results:
         rows += to_rows(result)
         found = found or next((list(face.probs) for face in result.faces), None)

@@ -17,7 +17,7 @@ TEXTS = {"path", "status", "error", "detector", "label"}  # the other columns ar
 
 def to_rows(result: ImageResult) -> Iterator[dict]:
     """One row per face; an image without a face has one of status no_face, an unreadable one one of status error."""
-    place = {"path": result.path, "frame": result.frame}
+    place: dict[str, object] = {"path": result.path, "frame": result.frame}
     place["time"] = None if result.time is None else round(result.time, 3)
     if result.error:
         yield {**place, "status": "error", "error": result.error}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -36,6 +36,13 @@ class RowSink:
     def has(self, path: str) -> bool:
         """Whether all rows of `path` are there."""
         return path in self.done or to_unicode(path) in self.done  # as Parquet spells it
+
+    def write(self, rows: Iterable[dict]) -> None:
+        """Write all rows of a path."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
 
 
 class CsvSink(RowSink):
@@ -99,7 +106,10 @@ class ParquetSink(RowSink):
         if resume and path.exists() and not self.journal.exists():
             self._unpack(emotions)
         self.rows = JsonlSink(self.journal, emotions, resume, retry)
-        self.done, self.failed, self.write = self.rows.done, self.rows.failed, self.rows.write
+        self.done, self.failed = self.rows.done, self.rows.failed
+
+    def write(self, rows: Iterable[dict]) -> None:
+        self.rows.write(rows)
 
     def _unpack(self, emotions: tuple[str, ...]) -> None:
         """The rows of a finished file back into the journal."""
@@ -157,7 +167,8 @@ class TableSink:
         return False
 
     def __init__(self) -> None:
-        self.video, self.tracks = "", {}  # name -> how often each emotion was seen
+        self.video = ""
+        self.tracks: dict[str, Counter[str]] = {}  # how often each emotion was seen, by track
         self._line("image", "face", "emotion", "confidence", "box")
 
     def _line(self, path: str, face: str, emotion: str, confidence: str, box: str) -> None:
@@ -198,7 +209,11 @@ class TableSink:
         self._end_video()
 
 
-SINKS = {".csv": CsvSink, ".jsonl": JsonlSink, ".parquet": ParquetSink}
+SINKS: dict[str, Callable[[Path, tuple[str, ...], bool, bool], RowSink]] = {
+    ".csv": CsvSink,
+    ".jsonl": JsonlSink,
+    ".parquet": ParquetSink,
+}
 Sink = RowSink | TableSink
 
 

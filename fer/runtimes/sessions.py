@@ -7,7 +7,7 @@ import sys
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -56,12 +56,13 @@ def _make_openvino_core():
     own, whose import is blocked here. OpenVINO's converters send it, and take a fifth of a second to import; they are left out
     while OpenVINO is imported. It needs neither.
     """
-    sys.modules.setdefault("openvino_telemetry", None)
-    passed_over = sys.modules.setdefault("openvino.tools.ovc", None) is None
+    modules: dict[str, Any] = sys.modules  # None blocks an import
+    modules.setdefault("openvino_telemetry", None)
+    passed_over = modules.setdefault("openvino.tools.ovc", None) is None
     import openvino
 
     if passed_over:
-        del sys.modules["openvino.tools.ovc"]  # whoever needs the converters may import them
+        del modules["openvino.tools.ovc"]  # whoever needs the converters may import them
     return openvino.Core()
 
 
@@ -105,7 +106,7 @@ class OpenVinoSession:
             self._compiled = core.compile_model(graph, "CPU", options)
         except RuntimeError as error:
             raise ValueError(f"{path}: not a graph that OpenVINO runs ({_last_line(error)})") from None
-        self._idle = []  # requests that no thread uses
+        self._idle: list[Any] = []  # requests that no thread uses
 
     def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
         try:

@@ -33,7 +33,7 @@ class TorchNetwork:
 
         self.device, self.preprocessing = choose_device(device), preprocessing
         self.precision = precision if has_bfloat16(self.device) else "float32"
-        self.model = model.eval().to(self.device, memory_format=torch.channels_last)
+        self.model = model.eval().to(self.device).to(memory_format=torch.channels_last)
 
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import torch

@@ -22,7 +22,9 @@ class AnnotatedCopies:
     """
 
     def __init__(self, copies: dict[str, Path]):
-        self.copies, self.path, self.writer = copies, "", None
+        self.copies, self.path = copies, ""
+        self.writer: VideoWriter | None = None
+        self.timeline = Timeline()
 
     def __enter__(self) -> AnnotatedCopies:
         return self
@@ -42,7 +44,8 @@ class AnnotatedCopies:
             like = VideoReader(self.path, sys.maxsize)
             like.container.close()  # its rate is all that is needed
             self.writer, self.timeline = VideoWriter(self.copies[self.path], like.rate), Timeline()
-        self.writer.write(draw_faces(result.image, result.faces, bars=True), result.time)
+        if self.writer and result.time is not None:
+            self.writer.write(draw_faces(result.image, result.faces, bars=True), result.time)
         self.timeline.add(result)
 
     def _finish(self) -> None:

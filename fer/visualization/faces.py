@@ -58,8 +58,8 @@ def _draw_label(
 ) -> None:
     """Text on a plate of `colour` above (left, top), or below it where the picture ends; about as wide as the face."""
     unit = max(size) / 1000
-    font = ImageFont.load_default(float(np.clip(0.15 * width, max(10, 13 * unit), max(12, 28 * unit))))
-    pad = max(1, round(font.size / 6))
+    size_of_font = float(np.clip(0.15 * width, max(10, 13 * unit), max(12, 28 * unit)))
+    font, pad = ImageFont.load_default(size_of_font), max(1, round(size_of_font / 6))
     _, _, w, h = pen.textbbox((0, 0), text, font=font)
     x = int(np.clip(left, 0, max(0, size[0] - w - 2 * pad)))
     y = top - h - 2 * pad if top >= h + 2 * pad else max(top, 0)

@@ -42,7 +42,7 @@ class Timeline:
 
     def add(self, result: ImageResult) -> None:
         for face in result.faces:
-            if face.track is None or result.repeated:
+            if face.track is None or result.time is None or result.repeated:
                 continue
             self.classes = list(face.probs)
             points = self.tracks.setdefault(face.track, [])
@@ -70,8 +70,7 @@ class Timeline:
         figure = Figure(figsize=(10, 0.8 + 1.5 * len(longest)), layout="constrained")
         FigureCanvasAgg(figure)
         for axes, track in zip(figure.subplots(len(longest), 1, sharex=True, squeeze=False).flat, sorted(longest)):
-            times, probs = zip(*self.tracks[track])
-            times, probs = self._with_gaps(np.array(times), np.array(probs))
+            times, probs = self._with_gaps(*map(np.array, zip(*self.tracks[track])))
             colours = [np.array(color_of(name, self.classes)) / 255 for name in self.classes]
             areas = axes.stackplot(times, probs.T, colors=colours, step="post", linewidth=0)
             axes.set(ylim=(0, 1), xlim=(0, end), ylabel=f"face {track}", yticks=[0, 1])
