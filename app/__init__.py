@@ -1,1 +1,1 @@
-"""The page: live camera, photos, batches, videos. `python -m app` opens it."""
+"""The web page: live camera, photos, batches, videos. Start it with `python -m app`."""

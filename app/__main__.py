@@ -1,4 +1,4 @@
-"""`python -m app`: open the page."""
+"""`python -m app`: serve the page."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ PORTS = range(7860, 7960)
 
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m app", description="Open the page: live camera, photos, batches, videos."
+        prog="python -m app", description="Serve the page: live camera, photos, batches, videos."
     )
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other computers in (default: this one only)")
-    parser.add_argument("--port", type=_port, metavar="N", help=f"default: the first free one from {PORTS[0]}")
-    parser.add_argument(
-        "--auth-file", metavar="FILE", help="who may enter: a line NAME:PASSWORD for each; also from FER_AUTH"
-    )
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 admits other computers (default: this one only)")
+    parser.add_argument("--port", type=_port, metavar="N", help=f"default: the first free port from {PORTS[0]}")
+    parser.add_argument("--auth-file", metavar="FILE", help="users, one NAME:PASSWORD per line; also from FER_AUTH")
     parser.add_argument(
         "--auth",
         metavar="NAME:PASSWORD",
         action="append",
         default=[],
-        help="who may enter, where others on this computer may see it (`ps` shows it); may be given again",
+        help="a user; may be repeated; `ps` shows it to every user of this computer: prefer --auth-file",
     )
     parser.add_argument(
-        "--ssl-keyfile", metavar="FILE", help="private key: browsers open a camera over HTTPS or on localhost"
+        "--ssl-keyfile",
+        metavar="FILE",
+        help="private key for HTTPS; browsers open a camera only over HTTPS or on localhost",
     )
-    parser.add_argument("--ssl-certfile", metavar="FILE", help="certificate")
+    parser.add_argument("--ssl-certfile", metavar="FILE", help="certificate for HTTPS")
     parser.add_argument(
         "--ssl-keyfile-password",
         metavar="PASSWORD",
         default=os.environ.get("FER_SSL_KEYFILE_PASSWORD"),
-        help="better from FER_SSL_KEYFILE_PASSWORD, which `ps` does not show",
+        help="prefer FER_SSL_KEYFILE_PASSWORD, which `ps` does not show",
     )
-    parser.add_argument("--share", action="store_true", help="a public address by way of Gradio's servers")
+    parser.add_argument("--share", action="store_true", help="also serve at a public address through Gradio's servers")
     parser.add_argument("--open", action="store_true", help="open a browser")
     add_weights(parser)
     add_detector(parser)
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         _check_certificate(arguments.ssl_certfile, arguments.ssl_keyfile, arguments.ssl_keyfile_password)
         logins = read_logins(arguments.auth, arguments.auth_file, os.environ.get("FER_AUTH"))
         with tempfile.TemporaryDirectory(prefix="dan-fer-") as uploads:
-            os.environ["GRADIO_TEMP_DIR"] = uploads  # deleted when the page ends
+            os.environ["GRADIO_TEMP_DIR"] = uploads  # deleted when the server stops
             os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing leaves the machine
             _serve(arguments, logins)
     except (ValueError, OSError, FerError, ModuleNotFoundError) as error:
@@ -77,39 +77,39 @@ def _port(text: str) -> int:
 
 
 def choose_port(host: str, port: int | None) -> int:
-    """`port`, or the first free one of PORTS.
+    """Return `port` if it is free, or the first free one of PORTS if it is None.
 
     Raises:
-        ValueError: it is taken or not allowed, all of PORTS are taken, or `host` is no address of this computer.
+        ValueError: the port is taken or not allowed, all of PORTS are taken, or `host` is no local address.
     """
     for candidate in PORTS if port is None else (port,):
         if _is_free(host, candidate):
             return candidate
     if port is None:
-        raise ValueError(f"all ports from {PORTS[0]} to {PORTS[-1]} are taken; give a free one with --port")
-    raise ValueError(f"port {port} is taken by another program; give another --port, or none for a free one")
+        raise ValueError(f"all ports from {PORTS[0]} to {PORTS[-1]} are taken; choose a free one with --port")
+    raise ValueError(f"port {port} is taken by another program; choose another --port, or omit it")
 
 
 def _is_free(host: str, port: int) -> bool:
     try:
-        for address in dict.fromkeys((host.strip("[]"), "127.0.0.1")):  # Gradio wants the second one too
+        for address in dict.fromkeys((host.strip("[]"), "127.0.0.1")):  # Gradio needs the second one too
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             socket.create_server((address, port), family=family).close()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return False
         if error.errno == errno.EACCES:
-            raise ValueError(f"port {port} is not open to this user; give one from 1024 on") from None
-        raise ValueError(f"--host {host}: no address of this computer") from None
+            raise ValueError(f"port {port} is reserved for administrators; choose one of at least 1024") from None
+        raise ValueError(f"--host {host}: not an address of this computer") from None
     return True
 
 
 def _check_certificate(certificate: str | None, key: str | None, password: str | None) -> None:
-    """Raises ValueError where a server could not start with these."""
+    """Raise ValueError if a server could not start with these files."""
     if not (certificate or key):
         return
     if not (certificate and key):
-        raise ValueError("--ssl-certfile and --ssl-keyfile go together")
+        raise ValueError("--ssl-certfile and --ssl-keyfile must be used together")
     try:
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key, lambda: password or "")
     except OSError as error:
@@ -117,7 +117,7 @@ def _check_certificate(certificate: str | None, key: str | None, password: str |
 
 
 def _end(*_) -> None:
-    """On SIGTERM: leave in an orderly way, so that temporary folders go; a second one must not stop that."""
+    """Exit on SIGTERM with clean-up of temporary folders, which a second SIGTERM must not interrupt."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(EXIT_OK)
 
@@ -135,19 +135,19 @@ def _serve(arguments: argparse.Namespace, logins: dict[str, str]) -> None:
         **launch_options() | {"share": arguments.share},
         server_name=arguments.host,
         server_port=port,
-        auth=Logins(logins).check if logins else None,  # type: ignore[arg-type]  # Gradio awaits it
+        auth=Logins(logins).check if logins else None,  # type: ignore[arg-type]  # Gradio awaits coroutines
         ssl_keyfile=arguments.ssl_keyfile,
         ssl_certfile=arguments.ssl_certfile,
         ssl_keyfile_password=arguments.ssl_keyfile_password,
-        ssl_verify=False,  # the certificate may be our own
+        ssl_verify=False,  # the certificate may be self-signed
         inbrowser=arguments.open,
         prevent_thread_lock=True,
         quiet=True,
     )
-    print(f"The page is at {' and '.join(filter(None, (local, public)))}; Ctrl-C ends it.", flush=True)
+    print(f"The page is at {' and '.join(filter(None, (local, public)))}; press Ctrl-C to stop it.", flush=True)
     try:
         page.block_thread()
-    finally:  # frames that are being looked at come to their end
+    finally:  # let requests in progress finish
         page.close(verbose=False)
 
 

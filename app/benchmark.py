@@ -1,7 +1,8 @@
-"""`python -m app.benchmark`: the live view measured in headless Chromium, whose camera is a video file.
+"""`python -m app.benchmark`: measure the live view in headless Chromium, whose camera is a video file.
 
-Needs Chromium and the package playwright. Browser and server share the machine. With --no-browser, clients in this process
-post the frames, and need little of it. With --compare, no page runs: it measures what the live view's savings cost.
+Needs Chromium and the package playwright. Browser and server share the machine. With --no-browser, clients in
+this process post the frames and use little CPU time. With --compare, no page runs: it measures how much accuracy
+the live view's shortcuts cost.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ FLAGS = [
     "--disable-backgrounding-occluded-windows",
 ]
 
-# Collects what the page says of each answer.
+# Records [time, server milliseconds, latency] of each answer in the page.
 WATCH = """
 const live = document.querySelector(".live");
 window.answers = [];
@@ -47,7 +48,7 @@ new MutationObserver(() => answers.push([performance.now(), Number(live.dataset.
 
 
 def camera_flags(clip: Path) -> list[str]:
-    """Chromium's flags that make a Y4M file its camera and give every page leave to use it."""
+    """Chromium flags that make a Y4M file its camera and allow every page to use it."""
     return [
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
@@ -56,7 +57,7 @@ def camera_flags(clip: Path) -> list[str]:
 
 
 def write_y4m(path: Path, frames: Iterable[np.ndarray], rate: int = 15) -> Path:
-    """RGB uint8 frames [480,640,3] as a raw video, which Chromium plays over and over."""
+    """Write frames, RGB uint8 [480,640,3] each, as a raw video; Chromium plays it in a loop."""
     with open(path, "wb") as file:
         file.write(f"YUV4MPEG2 W640 H480 F{rate}:1 Ip A1:1 C420jpeg\n".encode())
         for frame in frames:
@@ -65,7 +66,7 @@ def write_y4m(path: Path, frames: Iterable[np.ndarray], rate: int = 15) -> Path:
 
 
 def read_frames(source: Path) -> Iterator[np.ndarray]:
-    """The frames of a video, or a photo for two seconds, each 640x480."""
+    """Yield the frames of a video, or 30 times a photo (two seconds), each fitted to 640x480."""
     from fer.io.paths import kind_of
     from fer.io.video import VideoReader
 
@@ -77,7 +78,7 @@ def read_frames(source: Path) -> Iterator[np.ndarray]:
 
 @contextmanager
 def serve(arguments: list[str], folder: Path) -> Iterator[tuple[str, int]]:
-    """The page in a process of its own, whose temporary files lie in `folder`; -> address, process id."""
+    """Run the page in its own process with temporary files in `folder`; yield its address and process id."""
     command = [sys.executable, "-m", "app", *arguments]
     environment = os.environ | {"TMPDIR": str(folder)}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as server:
@@ -92,13 +93,20 @@ def serve(arguments: list[str], folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def megabytes(pid: int) -> float:
-    """Memory of a process (resident, Linux)."""
+    """Resident memory of a process in MB (Linux)."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def stream(browser, url: str, clients: int, seconds: float, report) -> str:
-    """Let so many tabs stream; -> what they saw, as a line. `report` is called every ten seconds."""
+    """Stream from several tabs at once; return their frame rates and latencies as one line.
+
+    Args:
+        browser: of Playwright.
+        url: address of the page.
+        clients: number of tabs.
+        report: called every ten seconds.
+    """
     tabs = [browser.new_context(permissions=["camera"]).new_page() for _ in range(clients)]
     for tab in tabs:
         tab.goto(url)
@@ -109,8 +117,8 @@ def stream(browser, url: str, clients: int, seconds: float, report) -> str:
     for tab in tabs:
         tab.evaluate(WATCH)
     begin = time.monotonic()
-    while (left := seconds - (time.monotonic() - begin)) > 0:
-        tabs[0].wait_for_timeout(1000 * min(10.0, left))
+    while (remaining := seconds - (time.monotonic() - begin)) > 0:
+        tabs[0].wait_for_timeout(1000 * min(10.0, remaining))
         report()
     answers = [np.array(tab.evaluate("answers")) for tab in tabs]
     for tab in tabs:
@@ -126,18 +134,22 @@ def stream(browser, url: str, clients: int, seconds: float, report) -> str:
 
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app.benchmark", description="Measure the live view.")
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4], help="tabs at a time (default: 1 4)")
-    parser.add_argument("--seconds", type=float, default=30, help="for each number of clients (default: 30)")
+    parser.add_argument(
+        "--clients", type=int, nargs="+", default=[1, 4], help="numbers of tabs to measure with (default: 1 4)"
+    )
+    parser.add_argument("--seconds", type=float, default=30, help="duration per number of tabs (default: 30)")
     parser.add_argument("--source", type=Path, default=ROOT / "samples/astronaut.jpg", help="photo or video of a face")
-    parser.add_argument("--no-browser", action="store_true", help="clients that post frames without pause, no Chromium")
+    parser.add_argument(
+        "--no-browser", action="store_true", help="clients without Chromium that post frames without pause"
+    )
     parser.add_argument(
         "--compare",
         type=Path,
         nargs="+",
         metavar="CLIP",
-        help="faces that are followed, beside those that are found in every frame: boxes, landmarks, labels",
+        help="compare the live view with detection in every frame on these videos: boxes, landmarks, labels",
     )
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="after --: arguments of `python -m app`")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of `python -m app`, after --")
     return parser
 
 
@@ -163,13 +175,13 @@ def main(argv: list[str] | None = None) -> int:
                 print(run(clients, arguments.seconds, lambda m=memory: m.append(megabytes(pid))))
                 print(f"  memory of the server: {memory[0]:.0f} MB after {min(10, arguments.seconds):.0f} s, ", end="")
                 print(f"{memory[-1]:.0f} MB at the end ({arguments.seconds:.0f} s), {max(memory):.0f} MB at most")
-            print(f"files that the streams left on the disk: {len(_files(temporary) - before)}", flush=True)
+            print(f"files left on the disk: {len(_files(temporary) - before)}", flush=True)
     return 0
 
 
 @contextmanager
 def open_tabs(source: Path, url: str, folder: Path) -> Iterator[Callable]:
-    """What lets so many tabs of Chromium stream, see `stream`."""
+    """Start Chromium; yield a function that streams from several tabs, called as `run(clients, seconds, report)`."""
     from playwright.sync_api import sync_playwright
 
     clip = write_y4m(folder / "face.y4m", read_frames(source))
@@ -181,7 +193,7 @@ def open_tabs(source: Path, url: str, folder: Path) -> Iterator[Callable]:
 
 @contextmanager
 def post_frames(source: Path, url: str, folder: Path) -> Iterator[Callable]:
-    """What lets so many clients without a browser stream; takes what `stream` takes."""
+    """Yield a function that streams from clients without a browser, called as `run(clients, seconds, report)`."""
     pictures = [to_jpeg(frame) for frame in read_frames(source)]
     stream_pictures(url, 1, 2, pictures)  # the first frames are slow
 
@@ -197,7 +209,7 @@ def post_frames(source: Path, url: str, folder: Path) -> Iterator[Callable]:
 
 
 def compare_clips(clips: Iterable[Path]) -> None:
-    """Print what `compare` says of each clip, shown at 24 frames a second, at 12 and at 6, and swinging out of view."""
+    """Print the figures of `compare` for each clip at 24, 12 and 6 frames/s, and for faces that leave the view."""
     from fer.inference.recognizer import EmotionRecognizer
 
     from .comparison import compare, swing

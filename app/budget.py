@@ -1,4 +1,4 @@
-"""How many decoded pixels the page holds at once, whoever uploads."""
+"""A limit on the decoded pixels that the page holds at once, over all users."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from PIL import Image
 
 from fer.io.images import open_image
 
-# A picture in one block goes back to the system when it is done; of many small blocks each thread would keep as many as its
-# largest picture had.
+# A picture in one block returns its memory to the system when it is freed. With Pillow's many small
+# blocks, each thread would keep as many as its largest picture needed.
 Image.core.set_block_size(1 << 30)
 
 
 class PixelBudget:
-    """Lets threads hold decoded pictures up to a limit of pixels in all; the others wait for their turn.
+    """Limit the pixels of decoded pictures that all threads hold together; further threads wait their turn.
 
     Args:
         limit: pixels.
@@ -25,19 +25,19 @@ class PixelBudget:
 
     def __init__(self, limit: int):
         self.limit, self.held = limit, 0
-        self._turns: deque[object] = deque()  # a large picture is not passed by small ones for ever
+        self._turns: deque[object] = deque()  # first come, first served: small pictures do not overtake a large one
         self._changed = Condition()
 
     @contextmanager
     def hold(self, pixels: int) -> Iterator[None]:
-        """Wait until so many pixels are free, first come, first served, and hold them for the time of a `with` block.
+        """Wait until this many pixels are free, then hold them during the `with` block.
 
         Raises:
-            ValueError: more pixels than the limit, which would never be free.
+            ValueError: more pixels than the limit.
         """
         if pixels > self.limit:
             raise ValueError(
-                f"{pixels:,} pixels, more than the {self.limit:,} that are held at once; give a smaller copy"
+                f"{pixels:,} pixels, more than the {self.limit:,} that fit in memory at once; upload a smaller copy"
             )
         turn = object()
         with self._changed:
@@ -57,9 +57,12 @@ class PixelBudget:
 
 
 def count_pixels(data: bytes, limit: int) -> int:
-    """The pixels of an image by its header, at most `limit`, beyond which it is refused; `limit` where none can be read."""
+    """The number of pixels that an image's header states, at most `limit`; `limit` if the header cannot be read.
+
+    A larger image is refused later, when it is read.
+    """
     try:
         with open_image(data) as image:
             return min(image.width * image.height, limit)
-    except Exception:  # reading it will say what is wrong
+    except Exception:  # reading the image will report the error
         return limit

@@ -21,15 +21,15 @@ HEADERS = {"Content-Type": "application/json"}
 
 
 def to_jpeg(image: np.ndarray) -> bytes:
-    """RGB uint8 [H,W,3] as the page sends it."""
+    """Encode a frame, RGB uint8 [H,W,3], as the page sends it."""
     return encode_image(image, "jpeg", QUALITY)
 
 
 class CameraClient:
-    """One camera. Gradio's component_server calls the function `look` that the page gave to its gr.HTML.
+    """One camera. It posts to Gradio's component_server, which calls the function `look` of the page's gr.HTML.
 
     Args:
-        url: of the page.
+        url: address of the page.
     """
 
     def __init__(self, url: str):
@@ -41,7 +41,7 @@ class CameraClient:
         self.body = {"component_id": component, "fn_name": "look", "session_hash": self.session}
 
     def look(self, picture: bytes, attention: bool = False) -> dict:
-        """A JPEG -> the answer of `LiveView.look`."""
+        """Send a JPEG; return the answer of `LiveView.look`."""
         url = f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}"
         data = {"picture": url, "session": self.session, "attention": attention}
         self.connection.request("POST", self.path, json.dumps(self.body | {"data": data}), HEADERS)
@@ -49,17 +49,18 @@ class CameraClient:
 
 
 def stream(url: str, clients: int, seconds: float, pictures: Sequence[bytes], rate: float = 24) -> str:
-    """Let so many clients send JPEG files as a camera of `rate` frames per second shows them; -> what they saw, as a line.
+    """Stream JPEG pictures from several clients at once; return their frame rates and latencies as one line.
 
-    A client sends the next picture as soon as it has the answer to the last, without the page's pause.
+    Each client plays `pictures` in a loop as a camera with `rate` frames per second. It sends the
+    current picture as soon as it has the answer to the last one, without the page's pause.
     """
 
     def run(number: int) -> np.ndarray:
         client, begin, answers = CameraClient(url), time.monotonic(), []
-        while (sent := time.monotonic()) < begin + seconds:
-            place = int((sent - begin) * rate) + number * len(pictures) // clients
-            answer = client.look(pictures[place % len(pictures)])
-            answers.append((answer["milliseconds"], 1000 * (time.monotonic() - sent), len(answer["faces"])))
+        while (sent_at := time.monotonic()) < begin + seconds:
+            position = int((sent_at - begin) * rate) + number * len(pictures) // clients
+            answer = client.look(pictures[position % len(pictures)])
+            answers.append((answer["milliseconds"], 1000 * (time.monotonic() - sent_at), len(answer["faces"])))
         return np.array(answers)  # [frames,3]
 
     with ThreadPoolExecutor(clients) as pool:
@@ -69,5 +70,5 @@ def stream(url: str, clients: int, seconds: float, pictures: Sequence[bytes], ra
     return (
         f"{clients} client{'s' * (clients > 1)}: {min(rates):.1f} to {max(rates):.1f} frames/s each, {sum(rates):.1f} in all; "
         f"server {np.median(server):.0f} ms (p95 {np.percentile(server, 95):.0f}), round trip {np.median(latency):.0f} ms "
-        f"(p95 {np.percentile(latency, 95):.0f}); {faces.mean():.2f} faces a frame"
+        f"(p95 {np.percentile(latency, 95):.0f}); {faces.mean():.2f} faces per frame"
     )

@@ -1,4 +1,7 @@
-"""What the live view's savings cost: its faces beside those of the detector and of both crops in every frame."""
+"""What the live view's shortcuts cost in accuracy.
+
+The reference runs the detector and both crops of each face in every frame.
+"""
 
 from __future__ import annotations
 
@@ -20,30 +23,34 @@ from .live import FRAME_RATE, SAME_FACE, Camera
 
 @dataclass
 class Comparison:
-    """Frames one after another, each with the faces of the live view and those of the reference."""
+    """Compare the faces of the live view with those of the reference, frame by frame."""
 
-    pairs: list[tuple[Face, Face]] = field(default_factory=list)
+    pairs: list[tuple[Face, Face]] = field(default_factory=list)  # (live, reference)
     faces: int = 0  # of the reference
-    invented: int = 0  # faces of the live view that the reference does not have
-    changes: list[tuple[float, float]] = field(default_factory=list)  # of the probabilities from frame to frame
+    false_positives: int = 0  # faces of the live view that the reference does not have
+    changes: list[tuple[float, float]] = field(
+        default_factory=list
+    )  # (live, reference): L1 change of the probabilities between frames
 
     def add(self, live: Sequence[Face], reference: Sequence[Face]) -> None:
-        before, left = self.pairs[-1] if self.pairs else (), list(reference)
+        previous, unmatched = self.pairs[-1] if self.pairs else (), list(reference)
         self.faces += len(reference)
         for face in live:
-            overlaps = intersection_over_union(face.box, np.reshape([other.box for other in left], (-1, 4)))
+            overlaps = intersection_over_union(face.box, np.reshape([other.box for other in unmatched], (-1, 4)))
             if not len(overlaps) or overlaps.max() < SAME_FACE:
-                self.invented += 1
+                self.false_positives += 1
                 continue
-            pair = face, left.pop(int(overlaps.argmax()))
+            pair = face, unmatched.pop(int(overlaps.argmax()))
             self.pairs.append(pair)
-            if before and [f.track for f in before] == [f.track for f in pair]:
-                of_live, of_reference = (float(np.abs(_probs(a) - _probs(b)).sum()) for a, b in zip(before, pair))
-                self.changes.append((of_live, of_reference))
+            if previous and [f.track for f in previous] == [f.track for f in pair]:
+                live_change, reference_change = (
+                    float(np.abs(_probs(a) - _probs(b)).sum()) for a, b in zip(previous, pair)
+                )
+                self.changes.append((live_change, reference_change))
 
     def __str__(self) -> str:
         if not self.pairs:
-            return f"no face in common; {self.faces} missed, {self.invented} invented"
+            return f"no face in common; missed {self.faces}, false positives {self.false_positives}"
         overlaps = [intersection_over_union(a.box, b.box[None])[0] for a, b in self.pairs]
         landmarks = [(a.landmarks, b.landmarks) for a, b in self.pairs]
         errors = [
@@ -55,10 +62,10 @@ class Comparison:
         live, reference = np.mean(self.changes or [(np.nan, np.nan)], 0)
         return (
             f"IoU {np.median(overlaps):.3f} (worst 5 % {np.percentile(overlaps, 5):.3f}), landmarks "
-            f"{np.median(errors):.3f} ({np.percentile(errors, 95):.3f}) of the eyes' distance, "
+            f"{np.median(errors):.3f} ({np.percentile(errors, 95):.3f}) of the distance between the eyes, "
             f"same label {np.mean([a.label == b.label for a, b in self.pairs]):.1%}, probabilities {probs:.4f} apart, "
-            f"flicker x{live / max(reference, 1e-9):.2f}, {self.faces - len(self.pairs)} missed and {self.invented} invented "
-            f"of {self.faces}"
+            f"flicker x{live / max(reference, 1e-9):.2f}, "
+            f"missed {self.faces - len(self.pairs)} of {self.faces} faces, false positives {self.false_positives}"
         )
 
 
@@ -67,17 +74,19 @@ def _probs(face: Face) -> np.ndarray:
 
 
 def swing(frames: Sequence[np.ndarray], period: int) -> Iterator[np.ndarray]:
-    """The frames, RGB uint8 [H,W,3], moved to and fro by their width, so that every face leaves and comes back."""
+    """Shift frames, RGB uint8 [H,W,3], left and right by their width: every face leaves the view and returns."""
     for number, frame in enumerate(frames):
         shift = frame.shape[1] * np.sin(2 * np.pi * number / period)
         yield cv2.warpAffine(frame, np.array([[1, 0, shift], [0, 1, 0]]), frame.shape[1::-1])
 
 
 def compare(recognizer: EmotionRecognizer, frames: Sequence[np.ndarray], rate: float, interval: float) -> str:
-    """A line of figures for frames, RGB uint8 [H,W,3], of which a camera shows `rate` per second.
+    """Compare the live view with the reference on a clip; return the figures as one line.
 
     Args:
-        recognizer: its detector is that of the live view.
+        recognizer: with the detector of the live view.
+        frames: RGB uint8 [H,W,3] each.
+        rate: frames per second.
         interval: see `FlowDetector`.
     """
     camera, comparison, runs = Camera(recognizer, interval), Comparison(), 0

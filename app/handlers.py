@@ -1,4 +1,4 @@
-"""What the tabs do, without Gradio: uploads in, HTML (or rows) out."""
+"""The work behind the tabs, without Gradio: from uploads to HTML or rows."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ log = logging.getLogger("fer")
 Made = TypeVar("Made")
 
 MAX_PHOTOS = 20  # in the photo tab
-MAX_PIXELS = 60_000_000  # of an uploaded picture
-HELD_PIXELS = 80_000_000  # of the pictures of all users that are decoded at the same time; about 16 bytes each
-HELD_FRAME_PIXELS = 2 * video.MAX_FRAME_PIXELS  # of a frame each of the videos of all users that are looked at
+MAX_PIXELS = 60_000_000  # per uploaded picture
+HELD_PIXELS = 80_000_000  # decoded at the same time, over all users; about 16 bytes each
+HELD_FRAME_PIXELS = 2 * video.MAX_FRAME_PIXELS  # frames of videos processed at the same time, over all users
 REPORT = 0.5  # seconds between reports of progress
 
 
@@ -35,7 +35,7 @@ class Handlers:
     """The work of the page, for any number of users at once.
 
     Args:
-        recognizer: its network and its detector are shared. Each piece of work takes one core, so that others get their turn.
+        recognizer: its network and detector are shared. Each request uses one core; requests run side by side.
         arrivals: the folder where uploads arrive; paths elsewhere are not touched.
     """
 
@@ -49,15 +49,15 @@ class Handlers:
     def recognise(
         self, paths: Iterable[str | Path], make: Callable[[ImageResult], Made], limit: int = MAX_FILES
     ) -> Iterator[Made]:
-        """What `make` makes of the result of each uploaded image, also in archives; the uploads are deleted.
+        """Recognise each uploaded image, also inside archives, and yield `make(result)`; the uploads are deleted.
 
-        `make` sees the picture, which is gone when the next one is decoded. Whatever is wrong with an upload gives a result
-        with its `error`, and the others go on.
+        `make` is called with a result that holds the picture, which is freed before the next one is decoded. A
+        faulty upload gives a result with an `error`; the others are not affected.
         """
         for upload in open_uploads(paths, self.arrivals, limit):
-            yield self._look_at(upload, make)
+            yield self._process(upload, make)
 
-    def _look_at(self, upload: Upload, make: Callable[[ImageResult], Made]) -> Made:
+    def _process(self, upload: Upload, make: Callable[[ImageResult], Made]) -> Made:
         problem = upload.error
         try:
             if not problem:
@@ -65,32 +65,33 @@ class Handlers:
                     return make(_read(upload, self._recognizer))
         except Exception as error:
             log.exception("an upload failed")
-            problem = f"could not be looked at ({type(error).__name__})"
+            problem = f"could not be processed ({type(error).__name__})"
         return make(ImageResult(upload.name, [], problem))
 
     def rows(self, paths: Iterable[str | Path], limit: int = MAX_FILES) -> list[dict]:
-        """The faces of uploads, a dict each as in the files that `fer predict` writes, with `file` instead of `path`.
+        """The rows of uploads, as in the files that `fer predict` writes, with `file` instead of `path`.
 
-        (Clients of Gradio take a dict with a `path` for a file to download.)
+        (Gradio's clients treat a dict with a `path` as a file to download.)
         """
-        rows = [row for made in self.recognise(paths, lambda result: list(to_rows(result)), limit) for row in made]
+        per_image = self.recognise(paths, lambda result: list(to_rows(result)), limit)
+        rows = [row for image_rows in per_image for row in image_rows]
         return [{"file": row.pop("path"), **row} for row in rows]
 
     def show_photos(self, paths: Iterable[str | Path]) -> str:
-        """Annotated pictures with a card for each face, as HTML."""
+        """Recognise photos; return annotated pictures with a card for each face, as HTML."""
         return "".join(self.recognise(paths, self._show_photo, MAX_PHOTOS))
 
     def show_sample(self, path: str | Path) -> str:
-        """As `show_photos`, for a picture of ours, which is not deleted."""
-        return self._look_at(Upload(Path(path).name, Path(path).read_bytes()), self._show_photo)
+        """Like `show_photos`, for a sample of the project, which is not deleted."""
+        return self._process(Upload(Path(path).name, Path(path).read_bytes()), self._show_photo)
 
     def _show_photo(self, result: ImageResult) -> str:
         return views.photo(self._recognizer, result)
 
     def show_batch(self, paths: list[str | Path]) -> Iterator[str]:
-        """Progress, then the gallery by emotions with rows to download, as HTML."""
-        tally, gallery, kept = Tally(), views.Gallery(self._recognizer), []
-        reported = 0.0
+        """Yield progress, then the gallery by emotion with rows to download, as HTML."""
+        tally, gallery, results = Tally(), views.Gallery(self._recognizer), []
+        last_report = 0.0
 
         def add(result: ImageResult) -> ImageResult:
             gallery.add(result)
@@ -98,40 +99,40 @@ class Handlers:
             return replace(result, image=None)
 
         for result in self.recognise(paths, add):
-            kept.append(result)
-            if time.monotonic() - reported > REPORT:
-                reported = time.monotonic()
-                yield views.progress(f"{len(kept)} pictures looked at, {tally.emotions.total()} faces found")
-        yield gallery.show(tally) + views.downloads("faces", self._files(kept, (".csv", ".parquet")))
+            results.append(result)
+            if time.monotonic() - last_report > REPORT:
+                last_report = time.monotonic()
+                yield views.progress(f"{len(results)} pictures processed, {tally.emotions.total()} faces found")
+        yield gallery.show(tally) + views.downloads("faces", self._files(results, (".csv", ".parquet")))
 
     def show_video(self, path: str | Path) -> Iterator[str]:
-        """Progress, then the annotated video, its timeline and rows to download, as HTML; the upload is deleted."""
-        with claim([path], self.arrivals) as (taken,):
+        """Yield progress, then the annotated video, its timeline and rows to download, as HTML; delete the upload."""
+        with claim([path], self.arrivals) as (claimed,):
             try:
-                yield from self._show_video(taken)
+                yield from self._show_video(claimed)
             except ValueError as error:
-                yield views.problem(f"{taken.name}: {str(error).removeprefix(f'{taken}: ')}")
+                yield views.problem(f"{claimed.name}: {str(error).removeprefix(f'{claimed}: ')}")
             except Exception as error:
                 log.exception("a video failed")
-                yield views.problem(f"{taken.name}: could not be looked at ({type(error).__name__})")
+                yield views.problem(f"{claimed.name}: could not be processed ({type(error).__name__})")
 
     def _show_video(self, path: Path) -> Iterator[str]:
         copy = video.AnnotatedCopy(path)
         with self._videos.hold(copy.pixels):
-            reported = 0.0
-            for result in copy.look(self._recognizer):
+            last_report = 0.0
+            for result in copy.recognise(self._recognizer):
                 copy.add(result)
-                if time.monotonic() - reported > REPORT:
-                    reported = time.monotonic()
-                    yield views.progress(f"frame {result.frame} of {copy.expected}", copy.part)
+                if time.monotonic() - last_report > REPORT:
+                    last_report = time.monotonic()
+                    yield views.progress(f"frame {result.frame} of {copy.expected}", copy.progress)
             copy.close()
-        files = self._files(copy.kept, (".csv", ".parquet"))
+        files = self._files(copy.results, (".csv", ".parquet"))
         yield views.video(copy.film.getvalue(), copy.draw_timeline(), copy.tally, copy.note) + views.downloads(
             path.stem, files
         )
 
     def _files(self, results: list[ImageResult], suffixes: Iterable[str]) -> dict[str, bytes]:
-        """The rows of results as files by their suffixes."""
+        """Write the rows of results as files; return {suffix: content}."""
         files = {}
         with tempfile.TemporaryDirectory() as folder:
             for suffix in suffixes:
@@ -143,7 +144,7 @@ class Handlers:
         return files
 
     def about(self) -> str:
-        """The model card in short, as Markdown."""
+        """A short model card, as Markdown."""
         return views.about(self._recognizer)
 
 

@@ -1,4 +1,4 @@
-"""The live view: a frame of a camera in, what the network sees in it out."""
+"""The live view: from a camera frame to its faces, with tracks and smoothed probabilities."""
 
 from __future__ import annotations
 
@@ -26,65 +26,68 @@ from .budget import PixelBudget, count_pixels
 
 log = logging.getLogger("fer")
 
-MAX_PIXELS = 2_000_000  # of a frame
-HELD_PIXELS = 8_000_000  # of the frames of all cameras that are decoded at the same time
-DETECTION_SIDE = 320  # pixels to which a frame is reduced to find faces; twice as many where none is found
-DETECTION_INTERVAL = 0.5  # seconds in which faces are followed before the detector looks again
-SAME_FACE = 0.3  # overlap of its boxes in two frames
-FRAME_RATE = 10  # per second, about; for the tracker
-DARK = 35  # mean gray value below which more light is asked for
-SMALL = 60  # pixels of a face's longer side below which it is asked to come closer
-SESSIONS = 200  # cameras that are remembered
-FORGET = 60.0  # seconds after which a camera that sends nothing is forgotten
+MAX_PIXELS = 2_000_000  # per frame
+HELD_PIXELS = 8_000_000  # decoded at the same time, over all cameras
+DETECTION_SIDE = 320  # pixels to which the detector reduces a frame; twice as many if it finds no face
+DETECTION_INTERVAL = 0.5  # seconds between runs of the detector; faces are followed in between
+SAME_FACE = 0.3  # minimum IoU of a face's boxes in two frames
+FRAME_RATE = 10  # frames per second that the tracker assumes
+DARK = 35  # mean gray value below which the hint asks for more light
+SMALL = 60  # pixels of a face's longer side below which the hint asks to come closer
+SESSIONS = 200  # cameras remembered at most
+FORGET = 60.0  # seconds after which an idle camera is forgotten
 
 
 class Camera:
-    """What is remembered of one camera: its faces in the last frame, and no picture but a small gray one.
+    """The state of one camera: the faces of its last frame, and no picture except a small gray one.
 
-    Of a face that the last frame showed too, one crop is looked at: where the checkpoint asks for two (the aligned one and the
-    square around the box), they take turns, and the logits of the other one are those of its last turn.
-    Frames that come at the same time wait for each other.
+    If the checkpoint asks for two crops of a face (the aligned one and the square around the box), the network
+    runs on both when the face is new. In later frames the two crops alternate, and the other one keeps its last
+    logits. Frames of the same camera are processed one at a time.
 
     Args:
         interval: seconds between detections, see `FlowDetector`.
     """
 
     def __init__(self, recognizer: EmotionRecognizer, interval: float = DETECTION_INTERVAL):
-        self.recognizer, self.seen = recognizer, time.monotonic()
-        self.whole = recognizer.detector.name == "none"  # each frame is one crop
+        self.recognizer, self.last_used = recognizer, time.monotonic()
+        self.whole = recognizer.detector.name == "none"  # each frame is already a crop
         self.detector = FlowDetector(recognizer.detector, 0 if self.whole else interval)
         self.tracks = Tracks(FRAME_RATE, recognizer.description.unsure_below)
         self.lock, self.turn = Lock(), 0
-        self.logits: list[np.ndarray] = []
-        self.boxes = np.empty((0, 4))  # of the last frame's faces; of their crops, [1 or 2,C] each
+        self.logits: list[np.ndarray] = []  # of the last frame's faces, [1 or 2,C] each: one row per crop
+        self.boxes = np.empty((0, 4))  # of the last frame's faces
 
     def look(self, image: np.ndarray, now: float, attention: bool = False) -> list[Face]:
-        """The faces of a frame, RGB uint8 [H,W,3] at `now` seconds, largest first, with tracks and smoothed probabilities.
+        """Return the faces of a frame, largest first, with tracks and smoothed probabilities.
 
         Args:
-            attention: each face comes with its attention; otherwise only those whose aligned crop had its turn.
+            image: RGB uint8 [H,W,3].
+            now: time of the frame in seconds.
+            attention: return the attention of every face; otherwise only of faces whose aligned crop had its turn.
         """
         with self.lock:
             self.turn += 1
-            least = self.recognizer.min_face
-            found = [d for d in self.detector(image, now) if min(d.box[2:] - d.box[:2]) >= least]
-            faces = self._recognise(image, largest_first(found), attention)
+            min_face = self.recognizer.min_face
+            detections = [d for d in self.detector(image, now) if min(d.box[2:] - d.box[:2]) >= min_face]
+            faces = self._recognise(image, largest_first(detections), attention)
             return self.tracks.follow(ImageResult("", faces, time=now)).faces
 
-    def _recognise(self, image: np.ndarray, found: list[Detection], attention: bool) -> list[Face]:
-        framings = [self.recognizer.classifier.framings(face) for face in found]
-        logits = [self._remember(face, len(crops)) for face, crops in zip(found, framings)]
-        taken = [(i, k) for i, of_face in enumerate(logits) for k in self._choose(of_face, attention)]  # face, crop
+    def _recognise(self, image: np.ndarray, detections: list[Detection], attention: bool) -> list[Face]:
+        classifier = self.recognizer.classifier
+        framings = [classifier.framings(face) for face in detections]
+        logits = [self._remember(face, len(crops)) for face, crops in zip(detections, framings)]
+        due = [(i, k) for i, face_logits in enumerate(logits) for k in self._due_crops(face_logits, attention)]
         image = self.recognizer.description.preprocessing.convert_colors(image)
-        new, maps = self.recognizer.classifier.classify([self._cut(image, framings[i][k]) for i, k in taken])
-        for (i, k), values in zip(taken, new):
+        new_logits, maps = classifier.classify([self._cut(image, framings[i][k]) for i, k in due])  # i: face, k: crop
+        for (i, k), values in zip(due, new_logits):
             logits[i][k] = values
-        aligned = {i: weights for (i, k), weights in zip(taken, maps) if k == 0}
-        self.boxes, self.logits = np.reshape([face.box for face in found], (-1, 4)), logits
-        return [self.recognizer.classifier.to_face(f, logits[i].mean(0), aligned.get(i)) for i, f in enumerate(found)]
+        aligned_maps = {i: weights for (i, k), weights in zip(due, maps) if k == 0}
+        self.boxes, self.logits = np.reshape([face.box for face in detections], (-1, 4)), logits
+        return [classifier.to_face(d, logits[i].mean(0), aligned_maps.get(i)) for i, d in enumerate(detections)]
 
     def _remember(self, face: Detection, crops: int) -> np.ndarray:
-        """The logits [crops,C] of a face in the last frame; NaN where it was not there, or had more or fewer crops."""
+        """The logits [crops,C] of a face in the last frame; NaN if it is new or its number of crops has changed."""
         overlaps = intersection_over_union(face.box, self.boxes)
         if len(overlaps) and overlaps.max() > SAME_FACE:
             logits = self.logits[int(overlaps.argmax())]
@@ -92,7 +95,7 @@ class Camera:
                 return logits.copy()
         return np.full((crops, len(self.recognizer.classes)), np.nan, np.float32)
 
-    def _choose(self, logits: np.ndarray, attention: bool) -> list[int]:
+    def _due_crops(self, logits: np.ndarray, attention: bool) -> list[int]:
         due = {self.turn % len(logits)} | ({0} if attention else set())
         return [k for k, values in enumerate(logits) if k in due or np.isnan(values).any()]
 
@@ -102,10 +105,10 @@ class Camera:
 
 
 class LiveView:
-    """Looks at the frames of any number of cameras; it keeps no picture.
+    """Recognise the frames of any number of cameras; no picture is stored.
 
     Args:
-        recognizer: finding faces and the network take one core for each frame, so that others get their turn.
+        recognizer: detector and network use one core for each frame, so that cameras are served side by side.
     """
 
     def __init__(self, recognizer: EmotionRecognizer):
@@ -114,21 +117,23 @@ class LiveView:
         self.sessions: OrderedDict[str, Camera] = OrderedDict()
         self.lock, self.budget = Lock(), PixelBudget(HELD_PIXELS)
         blank = np.zeros((48, 48, 3), np.uint8)
-        self.recognizer.predict_crops([blank])  # the first pass is slow, and the tracker is; nobody shall wait for it
+        self.recognizer.predict_crops([blank])  # warm-up: the first pass of network and tracker is slow
         Camera(self.recognizer).look(blank, 0.0)
 
     def look(self, request: dict) -> dict:
-        """One frame; never raises, since one bad frame must not end a stream.
+        """Recognise one frame; never raises, since one bad frame must not end a stream.
 
         Args:
-            request: `picture`, a data URL of a JPEG or PNG; `session`, a name that the page chose for its camera;
-                `attention`, whether to send the maps of the heads.
+            request: `picture`, a data URL of a JPEG or PNG; `session`, an id that the page chose for its camera;
+                `attention`, whether to return the maps of the heads.
 
         Returns:
-            `faces`, largest first, each with `track`, `box` (pixels), `label`, `confidence`, `unsure` and `probs` (in the
-            order of the classes), and on request `maps` (all heads together, then each; rows of weights from 0 to 1) and
-            `crop` (a, b, c, d, e, f of the canvas transform from the unit square to the frame); `hint`, a sentence for the
-            person before the camera or ""; `milliseconds` that it took.
+            `faces`, largest first, each with `track`, `box` (xyxy pixels), `label`, `confidence`, `unsure` and
+            `probs` (in the order of the classes); with `attention` also `maps` (all heads fused, then each head;
+            rows of weights from 0 to 1) and `crop` (a, b, c, d, e, f of the canvas transform from the unit square
+            to the frame);
+            `hint`, a sentence for the person in front of the camera, or "";
+            `milliseconds`, the time it took.
         """
         start = time.perf_counter()
         try:
@@ -136,14 +141,14 @@ class LiveView:
             with self.budget.hold(count_pixels(data, MAX_PIXELS)):
                 image = read_image(data, MAX_PIXELS)
                 attention = bool(request.get("attention"))
-                seen = self._session(session).look(image, time.monotonic(), attention)
-                faces = [self._describe(face, attention) for face in seen]
-                answer = {"faces": faces, "hint": give_hint(image, seen)}
+                faces = self._session(session).look(image, time.monotonic(), attention)
+                described = [self._describe(face, attention) for face in faces]
+                answer = {"faces": described, "hint": give_hint(image, faces)}
         except (KeyError, TypeError, ValueError) as error:
             answer = {"faces": [], "hint": f"This frame could not be read ({error})."}
         except Exception:
             log.exception("a frame failed")
-            answer = {"faces": [], "hint": "Something went wrong with this frame; the next one may do better."}
+            answer = {"faces": [], "hint": "Something went wrong with this frame; the next one may work."}
         return answer | {"milliseconds": round(1000 * (time.perf_counter() - start), 1)}
 
     def _session(self, name: str) -> Camera:
@@ -152,9 +157,9 @@ class LiveView:
             if name not in self.sessions:
                 self.sessions[name] = Camera(self.recognizer)
             camera = self.sessions[name]
-            camera.seen = now
+            camera.last_used = now
             self.sessions.move_to_end(name)
-            while len(self.sessions) > SESSIONS or now - next(iter(self.sessions.values())).seen > FORGET:
+            while len(self.sessions) > SESSIONS or now - next(iter(self.sessions.values())).last_used > FORGET:
                 self.sessions.popitem(last=False)
         return camera
 
@@ -175,7 +180,7 @@ class LiveView:
 
 
 def give_hint(image: np.ndarray, faces: list[Face]) -> str:
-    """What the person before the camera could do better, or "". RGB uint8 [H,W,3]."""
+    """Advice for the person in front of the camera, or "". The image is RGB uint8 [H,W,3]."""
     if image[::4, ::4].mean() < DARK:
         return "It is very dark here: more light would help."
     if not faces:
@@ -194,6 +199,6 @@ def _decode(url: str) -> bytes:
 
 
 def _to_unit(weights: np.ndarray) -> list[list[float]]:
-    """A map [h,w] from 0 to 1, as rows."""
+    """Scale a map [h,w] to 0..1; return its rows."""
     weights = (weights - weights.min()) / max(float(np.ptp(weights)), 1e-9)
     return weights.round(2).tolist()

@@ -1,4 +1,4 @@
-"""Who may enter: where names and passwords come from, and how fast they can be guessed."""
+"""Logins: read names and passwords, and slow down guessing."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 
-FIRST = 0.5  # seconds that the answer to the first wrong password takes; twice as many each time
-SLOWEST = 10.0  # seconds
-NAMES = 1_000  # wrong ones whose delays are remembered
+FIRST = 0.5  # seconds until the answer to the first wrong password; doubled for each further one
+SLOWEST = 10.0  # seconds at most
+NAMES = 1_000  # unknown names whose delays are remembered
 
 
-def read_logins(given: Iterable[str], file: str | None, environment: str | None) -> dict[str, str]:
-    """Passwords by names.
+def read_logins(pairs: Iterable[str], file: str | None, environment: str | None) -> dict[str, str]:
+    """Read logins; return {name: password}.
 
     Args:
-        given: NAME:PASSWORD of the command line.
-        file: a text file of NAME:PASSWORD lines; empty lines are left out.
+        pairs: NAME:PASSWORD arguments of the command line.
+        file: a text file of NAME:PASSWORD lines; empty lines are skipped.
         environment: such lines from an environment variable.
 
     Raises:
-        ValueError: a line that is not NAME:PASSWORD (it is not repeated), or a source with none at all;
-            the file cannot be read.
+        ValueError: a line is not NAME:PASSWORD (the message does not repeat it), a source holds no line, or the
+            file cannot be read.
     """
-    logins = dict(_split(pair, "--auth") for pair in given)
+    logins = dict(_split(pair, "--auth") for pair in pairs)
     sources = {f"--auth-file {file}": _read(file) if file else None, "FER_AUTH": environment}
     for source, text in sources.items():
         if text is None:
             continue
         lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
-        if not lines:  # nobody's mistake shall open the page to everyone
-            raise ValueError(f"{source}: no line NAME:PASSWORD in it")
+        if not lines:  # an empty source must not open the page to everyone
+            raise ValueError(f"{source}: holds no line NAME:PASSWORD")
         logins |= dict(_split(line, f"{source}, line {i}") for i, line in lines)
     return logins
 
@@ -54,10 +54,10 @@ def _split(pair: str, source: str) -> tuple[str, str]:
 
 
 class Logins:
-    """Checks names and passwords; wrong ones are answered later each time, name by name.
+    """Check names and passwords; each wrong password for a name doubles the delay of the answer.
 
     Args:
-        passwords: by names.
+        passwords: {name: password}.
     """
 
     def __init__(self, passwords: dict[str, str]):
@@ -66,10 +66,10 @@ class Logins:
         self._unknown: OrderedDict[str, _Attempts] = OrderedDict()
 
     async def check(self, name: str, password: str) -> bool:
-        """Whether these belong together; what Gradio takes for `auth`.
+        """Whether the password is that of the name; a callback for Gradio's `auth`.
 
-        Gradio calls it on the event loop: waiting here keeps nobody else waiting. One attempt at a time is looked at for
-        each name, whether it exists or not.
+        Gradio awaits it on the event loop, so the delay does not block other users. Attempts for the same name are
+        checked one at a time, whether the name exists or not.
         """
         attempts = self._known.get(name) or self._remember(name)
         async with attempts.lock:

@@ -1,4 +1,4 @@
-"""The page itself: tabs, and which handler does what. Every decision is in `handlers`, `live` and `views`."""
+"""The Gradio page: tabs wired to handlers. All logic is in `handlers`, `live` and `views`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .video import MAX_FRAMES, MAX_SECONDS
 STATIC = Path(__file__).parent / "static"
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 TITLE = "dan-fer: what a network sees in a face"
-JOBS = 2  # uploads of each tab that are worked on at the same time; the live view does not wait for them
-KEEP = 600  # seconds after which an upload that nobody asked about is deleted
+JOBS = 2  # uploads processed at the same time, per tab; the live view does not wait for them
+KEEP = 600  # seconds after which an upload that was never processed is deleted
 
-# A browser plays and seeks in a Blob, and not in a long data URL.
+# Browsers cannot play or seek in a long data URL; replace it with a Blob.
 PLAY = """
 watch("value", async () => {
   const video = element.querySelector("video");
@@ -35,7 +35,7 @@ watch("value", async () => {
 
 
 def build_page(recognizer: EmotionRecognizer) -> gr.Blocks:
-    """The page, to be launched with `launch_options`."""
+    """Build the page; launch it with `launch_options`."""
     handlers = Handlers(recognizer, Path(get_upload_folder()))
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, KEEP)) as page:
         gr.Markdown(
@@ -56,7 +56,7 @@ def build_page(recognizer: EmotionRecognizer) -> gr.Blocks:
 
 
 def launch_options() -> dict:
-    """What belongs to `launch` and not to the page: looks and limits."""
+    """Keyword arguments of `launch`: theme, limits and middleware."""
     return {
         "theme": gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         "css": (STATIC / "page.css").read_text(),
@@ -88,25 +88,27 @@ def _live(view: LiveView) -> None:
 def _photo(handlers: Handlers) -> None:
     file = gr.File(label=f"Photos, up to {MAX_PHOTOS}", file_count="multiple", height=180)
     samples = sorted(SAMPLES.glob("*.jpg"))
-    gr.set_static_paths(samples)  # served from where they are; copies among the uploads would be deleted
+    gr.set_static_paths(samples)  # served in place; copies among the uploads would be deleted
     buttons = []
     if samples:
         with gr.Row():
-            gr.Markdown("Or look at a sample:")
+            gr.Markdown("Or try a sample:")
             buttons = [gr.Button(p.stem.replace("_", " "), icon=p, size="sm") for p in samples]
-    shown = gr.HTML(elem_classes="results")
+    output = gr.HTML(elem_classes="results")
 
     def show(paths: list[str]) -> tuple[None, str]:
         return None, handlers.show_photos(paths)
 
-    file.upload(show, file, [file, shown], api_visibility="private")
+    file.upload(show, file, [file, output], api_visibility="private")
     for button, sample in zip(buttons, samples):
-        button.click(lambda sample=sample: handlers.show_sample(sample), None, shown, api_visibility="private")
+        button.click(lambda sample=sample: handlers.show_sample(sample), None, output, api_visibility="private")
 
 
 def _batch(handlers: Handlers) -> None:
     file = gr.File(label="Photos, zip archives", file_count="multiple", height=180)
-    gr.Markdown(f"<small>Up to {MAX_FILES:,} photos, also inside zip archives; what cannot be read is listed.</small>")
+    gr.Markdown(
+        f"<small>Up to {MAX_FILES:,} photos, also inside zip archives; files that cannot be read are listed.</small>"
+    )
     _work(file, handlers.show_batch)
 
 
@@ -114,15 +116,15 @@ def _video(handlers: Handlers) -> None:
     suffixes = ", ".join(sorted(s[1:] for s in VIDEO_SUFFIXES))
     file = gr.File(label="A video", height=180)
     gr.Markdown(
-        f"<small>{suffixes}; the first {MAX_SECONDS // 60} minutes are looked at, at most {MAX_FRAMES:,} frames.</small>"
+        f"<small>{suffixes}; the first {MAX_SECONDS // 60} minutes are processed, at most {MAX_FRAMES:,} frames.</small>"
     )
     _work(file, handlers.show_video, PLAY)
 
 
 def _work(file: gr.File, handler: Callable[..., Iterator[str]], js: str | None = None) -> None:
-    """Let `handler` work on what is uploaded, show what it yields, and stop it on request."""
+    """Run `handler` on uploaded files, show the HTML that it yields, and add a button that stops it."""
     stop = gr.Button("Stop", size="sm", visible=False)
-    shown = gr.HTML(elem_classes="results", js_on_load=js)
+    output = gr.HTML(elem_classes="results", js_on_load=js)
 
     def show(uploaded: str | list[str]) -> Iterator[tuple]:
         yield None, views.progress("starting"), gr.Button(visible=True)
@@ -130,18 +132,20 @@ def _work(file: gr.File, handler: Callable[..., Iterator[str]], js: str | None =
             yield None, html, gr.Button()
         yield None, gr.HTML(), gr.Button(visible=False)
 
-    work = file.upload(show, file, [file, shown, stop], show_progress="hidden", api_visibility="private")
-    stopped = views.progress("stopped; nothing of it is kept", 0)
-    stop.click(lambda: (stopped, gr.Button(visible=False)), None, [shown, stop], cancels=work, api_visibility="private")
+    work = file.upload(show, file, [file, output, stop], show_progress="hidden", api_visibility="private")
+    stopped = views.progress("stopped; nothing was stored", 0)
+    stop.click(
+        lambda: (stopped, gr.Button(visible=False)), None, [output, stop], cancels=work, api_visibility="private"
+    )
 
 
 def _api(handlers: Handlers) -> None:
     def photo(file: dict) -> list:
-        """Rows for the faces of one picture, as `fer predict` writes them."""
+        """The rows of one picture, one for each face, as `fer predict` writes them."""
         return handlers.rows([file["path"]], 1)
 
     def batch(files: list) -> list:
-        """Rows for the faces of pictures, or of zip archives of pictures."""
+        """The rows of pictures, or of zip archives of pictures."""
         return handlers.rows([file["path"] for file in files])
 
     gr.api(photo, api_name="photo")

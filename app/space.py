@@ -1,4 +1,4 @@
-"""Where a Hugging Face Space starts; see README.md."""
+"""Entry point of a Hugging Face Space; see README.md."""
 
 import sys
 

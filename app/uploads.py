@@ -1,4 +1,4 @@
-"""Uploaded files and archives, read one by one and deleted: nothing is unpacked to the disk."""
+"""Uploaded files and archives, read one by one and deleted; archives are never unpacked to the disk."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from typing import NamedTuple
 log = logging.getLogger("fer")
 
 MAX_FILES = 1_000  # images in one batch
-MAX_BYTES = 100_000_000  # of one file, also inside an archive
+MAX_BYTES = 100_000_000  # per file, also inside an archive
 
 
 class Upload(NamedTuple):
-    """A file that someone gave, or what is wrong with it."""
+    """An uploaded file, or the reason why it cannot be used."""
 
     name: str
     data: bytes
@@ -30,13 +30,13 @@ class Upload(NamedTuple):
 
 
 class SeparateUploads:
-    """ASGI middleware for Gradio: the files of each upload arrive in a folder of their own.
+    """ASGI middleware for Gradio that stores the files of each upload in a separate folder.
 
-    Gradio names an upload's place after its content, so that the same photo from two people would be one file, which the
-    first to be answered deletes. What a failed or broken-off upload leaves is deleted.
+    Gradio derives the path of an upload from its content: two users who upload the same photo would share one
+    file, and the first request to finish would delete it. The files of a failed or aborted upload are deleted.
 
     Args:
-        app: the application around which this stands.
+        app: the wrapped application.
         arrivals: the folder where uploads arrive.
     """
 
@@ -53,8 +53,8 @@ class SeparateUploads:
             arrived = arrived or message.get("status") == 200
             await send(message)
 
-        scope["app"].uploaded_file_dir = _Place(self.arrivals)  # Gradio's App
-        _place.set(folder)
+        scope["app"].uploaded_file_dir = _UploadFolder(self.arrivals)  # Gradio's App
+        _upload_folder.set(folder)
         try:
             await self.app(scope, receive, watch)
         finally:
@@ -62,49 +62,50 @@ class SeparateUploads:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-_place: ContextVar[Path | None] = ContextVar("place", default=None)  # of the upload that arrives in this request
+_upload_folder: ContextVar[Path | None] = ContextVar("upload_folder", default=None)  # of the current request
 
 
-class _Place(os.PathLike):
-    """The folder of the present request's upload; otherwise the one of all uploads."""
+class _UploadFolder(os.PathLike):
+    """The folder of the current request's upload, or of all uploads outside a request."""
 
     def __init__(self, arrivals: Path):
         self.arrivals = arrivals
 
     def __fspath__(self) -> str:
-        return str(_place.get() or self.arrivals)
+        return str(_upload_folder.get() or self.arrivals)
 
 
 @contextmanager
 def claim(paths: Iterable[str | Path], arrivals: Path) -> Iterator[list[Path]]:
-    """Take uploaded files away from where they arrived, for the time of a `with` block; they are deleted at its end.
+    """Move uploaded files to a private folder for the duration of the `with` block, then delete them.
 
-    A path outside the folder `arrivals` was never uploaded (anyone can send a name): the path given for it does not exist.
+    Yield the new path of each file. A path outside the folder `arrivals` was never uploaded (a client can send any
+    path); its new path does not exist.
     """
     with tempfile.TemporaryDirectory(prefix="dan-fer-") as folder:
         uploaded = [Path(path) for path in paths]
-        taken = {
-            path: _take(path, arrivals.resolve(), Path(folder, str(i)))
+        new_paths = {
+            path: _move(path, arrivals.resolve(), Path(folder, str(i)))
             for i, path in enumerate(dict.fromkeys(uploaded))
         }
-        yield [taken[path] for path in uploaded]
+        yield [new_paths[path] for path in uploaded]
 
 
-def _take(path: Path, arrivals: Path, folder: Path) -> Path:
+def _move(path: Path, arrivals: Path, folder: Path) -> Path:
     folder.mkdir()
     path = path.resolve()
     if not (path.is_relative_to(arrivals) and path.is_file()):
         return folder / path.name
     try:
-        taken = Path(shutil.move(path, folder))
-    except FileNotFoundError:  # someone else took it meanwhile
+        new_path = Path(shutil.move(path, folder))
+    except FileNotFoundError:  # another request was faster
         return folder / path.name
     _remove_empty(path.parent, arrivals)
-    return taken
+    return new_path
 
 
 def _remove_empty(folder: Path, top: Path) -> None:
-    """Folders from `folder` up to below `top`, as long as they are empty."""
+    """Remove `folder` and its parents below `top` as long as they are empty."""
     with suppress(OSError):
         while folder != top:
             folder.rmdir()
@@ -112,19 +113,20 @@ def _remove_empty(folder: Path, top: Path) -> None:
 
 
 def open_uploads(paths: Iterable[str | Path], arrivals: Path, limit: int = MAX_FILES) -> Iterator[Upload]:
-    """The files at `paths`, those of zip archives one by one; all are deleted when the iteration ends, however it ends.
+    """Yield uploaded files, and the members of zip archives one by one; delete all at the end of the iteration.
 
-    A name of a file in an archive is shown as it is and never used as a path, so `../` in it harms nothing. See `claim`.
+    The name of a member is only displayed and never used as a path, so `../` in it is harmless. See `claim` for
+    `arrivals`.
     """
-    with claim(paths, arrivals) as taken:
-        uploads = (upload for path in taken for upload in _open(path))
+    with claim(paths, arrivals) as claimed:
+        uploads = (upload for path in claimed for upload in _open(path))
         yield from islice(uploads, limit)
         if next(uploads, None):
-            yield Upload("the others", b"", f"only the first {limit} files are looked at; give fewer at once")
+            yield Upload("the others", b"", f"only the first {limit} files are processed; upload fewer at once")
 
 
 def _open(path: Path) -> Iterator[Upload]:
-    """What is wrong with one file is no reason to lose the others."""
+    """Yield the uploads in one file; an error becomes an `Upload`, so that the other files are not lost."""
     try:
         yield from _open_any(path)
     except Exception as error:
@@ -158,13 +160,13 @@ def _open_zip(path: Path) -> Iterator[Upload]:
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Upload:
-    """The header's size is not believed: no more than MAX_BYTES are unpacked."""
+    """Unpack at most MAX_BYTES, whatever size the header states."""
     try:
         with archive.open(info) as file:
             data = file.read(MAX_BYTES + 1)
     except RuntimeError as error:  # also NotImplementedError
         return Upload(name, b"", f"cannot be unpacked ({error})")
-    except Exception as error:  # what the decompressors raise on damaged data
+    except Exception as error:  # decompressors raise many types on damaged data
         return Upload(name, b"", f"damaged in the archive ({error})")
     if len(data) > MAX_BYTES:
         return Upload(name, b"", _too_large())
@@ -174,7 +176,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> 
 
 
 def _is_litter(name: str) -> bool:
-    """What file managers leave in archives."""
+    """Whether a file manager, and not the user, added this file to the archive."""
     return name.startswith("__MACOSX/") or name.rpartition("/")[2] in (".DS_Store", "Thumbs.db", "desktop.ini")
 
 

@@ -1,4 +1,4 @@
-"""Results as HTML. Pictures are inside it as data, so that none is written to the disk."""
+"""Results as HTML. Pictures are embedded as data URLs, so that none is written to the disk."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from fer.visualization.attention import draw_attention
 from fer.visualization.colors import color_of
 from fer.visualization.faces import draw_faces
 
-SIDE = 1_280  # pixels of the longer side of a shown photo
+SIDE = 1_280  # pixels of the longer side of a displayed photo
 THUMBNAIL = 96  # pixels
-SHOWN = 100  # faces of each emotion in a gallery
+SHOWN = 100  # faces displayed per emotion in a gallery
 MIME = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
 
 
 def css(name: str, classes: Iterable[str]) -> str:
-    """The colour of a class among all."""
+    """The CSS colour of one of `classes`."""
     return "rgb({},{},{})".format(*color_of(name, list(classes)))
 
 
 def plain(text: object) -> str:
-    """Text that Markdown and HTML take for nothing else: no tag, link, picture, table or code."""
+    """Escape text for Markdown and HTML: no tag, link, picture, table or code in it takes effect."""
     return re.sub(r"[^\w\s]|_", lambda sign: f"&#{ord(sign[0])};", " ".join(str(text).split()))
 
 
@@ -42,7 +42,7 @@ def data_url(data: bytes, mime: str) -> str:
 
 
 def reduce(image: np.ndarray, faces: list[Face], side: int) -> tuple[np.ndarray, list[Face]]:
-    """A picture whose longer side is at most `side` pixels, and the boxes of its faces there."""
+    """Shrink a picture to at most `side` pixels on its longer side, and the boxes of its faces with it."""
     scale = side / max(image.shape[:2])
     if scale >= 1:
         return image, faces
@@ -51,7 +51,7 @@ def reduce(image: np.ndarray, faces: list[Face], side: int) -> tuple[np.ndarray,
 
 
 def picture(image: np.ndarray, alt: str) -> str:
-    """RGB uint8 [H,W,3] as an <img>."""
+    """An image, RGB uint8 [H,W,3], as an <img>."""
     return f'<img src="{data_url(encode_image(image, "jpeg", 88), "image/jpeg")}" alt="{escape(alt)}">'
 
 
@@ -65,18 +65,19 @@ def progress(text: str, part: float | None = None) -> str:
 
 
 def photo(recognizer: EmotionRecognizer, result: ImageResult) -> str:
-    """One photo: what was found, with a card for each face."""
+    """One photo with its boxes, a table, and a card for each face."""
     name = escape(result.path)
     if result.error or result.image is None:
         return problem(f"{result.path}: {result.error}")
     n = len(result.faces)
-    found = f"{n} face{'s' * (n > 1)}" if n else "no face found: try a larger or brighter picture, seen from the front"
-    shown = draw_faces(*reduce(result.image, result.faces, SIDE), numbers=n > 1)
+    summary = f"{n} face{'s' * (n > 1)}" if n else "no face found: try a larger, brighter or more frontal picture"
+    annotated = draw_faces(*reduce(result.image, result.faces, SIDE), numbers=n > 1)
     alt = f"{result.path} with {', '.join(face.label for face in result.faces) or 'no face'}"
     cards = "".join(_card(recognizer, result.image, face, i) for i, face in enumerate(result.faces, 1))
     table = _table(result.faces) if n else ""
     return (
-        f'<section class="photo"><h3>{name} <small>{found}</small></h3><div class="seen"><div>{picture(shown, alt)}{table}</div>'
+        f'<section class="photo"><h3>{name} <small>{summary}</small></h3>'
+        f'<div class="seen"><div>{picture(annotated, alt)}{table}</div>'
         f'<div class="cards">{cards}</div></div></section>'
     )
 
@@ -88,7 +89,7 @@ def _card(recognizer: EmotionRecognizer, image: np.ndarray, face: Face, number: 
         captions = ["all heads", *(f"head {k}" for k in range(1, len(face.attention) + 1))]
         pictures = draw_attention(recognizer.classifier.cut(image, face)[0], face.attention, THUMBNAIL)
         figures = "".join(
-            f"<figure>{picture(p, f'where {c} look')}<figcaption>{c}</figcaption></figure>"
+            f"<figure>{picture(p, f'attention of {c}')}<figcaption>{c}</figcaption></figure>"
             for c, p in zip(captions, pictures)
         )
     emotion = css(face.label, face.probs)
@@ -99,8 +100,8 @@ def _card(recognizer: EmotionRecognizer, image: np.ndarray, face: Face, number: 
 
 
 def _title(face: Face) -> str:
-    what = f"unsure <small>perhaps {escape(face.label)}</small>" if face.unsure else escape(face.label)
-    return f"{what} <small>{face.confidence:.0%}</small>"
+    title = f"unsure <small>perhaps {escape(face.label)}</small>" if face.unsure else escape(face.label)
+    return f"{title} <small>{face.confidence:.0%}</small>"
 
 
 def _bar(name: str, p: float, colour: str) -> str:
@@ -120,15 +121,15 @@ def _table(faces: list[Face]) -> str:
 
 
 def _summary(tally: Tally) -> str:
-    """What was found, as a sentence."""
+    """The counts of pictures, faces and emotions, as a sentence."""
     n = tally.emotions.total()
-    looked = f"{tally.frames:,} frames" if tally.frames else f"{tally.files:,} pictures"
+    sources = f"{tally.frames:,} frames" if tally.frames else f"{tally.files:,} pictures"
     emotions = ", ".join(f"{name} {count:,}" for name, count in tally.emotions.most_common())
-    return f"<p>{n:,} face{'s' * (n != 1)} in {looked}{': ' if n else ''}{escape(emotions)}.</p>"
+    return f"<p>{n:,} face{'s' * (n != 1)} in {sources}{': ' if n else ''}{escape(emotions)}.</p>"
 
 
 class Gallery:
-    """Faces of many pictures, by their emotions; only small copies are kept."""
+    """The faces of many pictures, grouped by emotion; only thumbnails are kept."""
 
     def __init__(self, recognizer: EmotionRecognizer):
         self.template, self.classes = recognizer.classifier.template, recognizer.classes
@@ -150,9 +151,10 @@ class Gallery:
 
     @staticmethod
     def _figure(crop: np.ndarray, face: Face, path: str) -> str:
-        sure = "unsure " if face.unsure else ""
-        alt = f"{sure}{face.label} {face.confidence:.0%}, {path}"
-        return f'<figure title="{escape(alt)}">{picture(crop, alt)}<figcaption>{sure}{face.confidence:.0%}</figcaption></figure>'
+        prefix = "unsure " if face.unsure else ""
+        alt = f"{prefix}{face.label} {face.confidence:.0%}, {path}"
+        caption = f"<figcaption>{prefix}{face.confidence:.0%}</figcaption>"
+        return f'<figure title="{escape(alt)}">{picture(crop, alt)}{caption}</figure>'
 
     def show(self, tally: Tally) -> str:
         parts = [_summary(tally)]
@@ -166,7 +168,7 @@ class Gallery:
                     f'<div class="thumbnails">{figures}</div></section>'
                 )
         if self.broken:
-            rows = "".join(f"<tr><td>{escape(path)}</td><td>{escape(why)}</td></tr>" for path, why in self.broken)
+            rows = "".join(f"<tr><td>{escape(path)}</td><td>{escape(error)}</td></tr>" for path, error in self.broken)
             parts.append(
                 f'<section class="problem" role="alert"><h3>Could not be read</h3><table>{rows}</table></section>'
             )
@@ -177,7 +179,7 @@ class Gallery:
 
 
 def video(film: bytes, timeline: bytes, tally: Tally, note: str) -> str:
-    """An annotated video (MP4; empty where no frame was read) and the picture of its timeline (PNG, or empty)."""
+    """An annotated video (MP4; empty if no frame was read) and its timeline (PNG, or empty), as HTML."""
     parts = [_summary(tally)]
     if note:
         parts.append(problem(note))
@@ -193,7 +195,7 @@ def video(film: bytes, timeline: bytes, tally: Tally, note: str) -> str:
 
 
 def downloads(stem: str, files: dict[str, bytes]) -> str:
-    """Links to files by their suffixes."""
+    """Download links for files, {suffix: content}."""
     links = (
         f'<a class="download" download="{escape(stem)}{suffix}" href="{data_url(data, MIME[suffix])}">{suffix[1:].upper()}</a>'
         for suffix, data in files.items()
@@ -205,18 +207,21 @@ RUNTIMES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "torch": "PyT
 
 
 def about(recognizer: EmotionRecognizer) -> str:
-    """The model card in short, from what the checkpoint says of itself, and what runs it, as Markdown."""
+    """A short model card as Markdown, from the description stored in the checkpoint."""
     description, network = recognizer.description, recognizer.classifier.network
     m = description.metrics
-    figures = "It says nothing of its accuracy."
+    figures = "The checkpoint does not state its accuracy."
     if "accuracy" in m:
         clean = m.get("accuracy_without_duplicates")
         figures = f"{m['accuracy']:.1%} of {m['n']:,} images of {plain(m['dataset'])} "
-        figures += f"({plain(m['split'])}, rule {plain(m['rule'])}) are recognised"
-        figures += f"; {clean:.1%} of the {m['n_without_duplicates']:,} that are not in training too" if clean else ""
+        figures += f"({plain(m['split'])} split, rule {plain(m['rule'])}) are recognised correctly"
         figures += (
-            ". By emotion:\n\n| emotion | images | found (recall) | right when said (precision) |\n|---|---|---|---|\n"
+            f"; {clean:.1%} of the {m['n_without_duplicates']:,} that are not also in the training split"
+            if clean
+            else ""
         )
+        figures += ". By emotion:\n\n| emotion | images | found (recall) | correct if predicted (precision) |\n"
+        figures += "|---|---|---|---|\n"
         figures += "\n".join(
             f"| {plain(name)} | {c['n']:,} | {_percent(c['recall'])} | {_percent(c['precision'])} |"
             for name, c in m["per_class"].items()
@@ -236,37 +241,40 @@ def about(recognizer: EmotionRecognizer) -> str:
 
 
 def _percent(share: float | None) -> str:
-    """None where a class has no image, or was never said."""
+    """A share in percent; None if the class has no image or was never predicted."""
     return "never" if share is None else f"{share:.0%}"
 
 
 CALIBRATED = (
-    "The confidence is calibrated: of the faces with 80 % about 80 % are right, on images like those of the training."
+    "The confidence is calibrated: on images like the training data, about 80 % of the predictions with a confidence of "
+    "80 % are correct."
 )
 
 ABOUT = """
 ## What this is
 A DAN ("Distract Your Attention", [Wen et al. 2021](https://arxiv.org/abs/2109.07270)) with {heads} attention heads on the
-backbone {backbone}, trained on {dataset}. It names one of: {classes}. Faces are found by YuNet.
-The network runs by {runtime} on the {device}.
+backbone {backbone}, trained on {dataset}. It predicts one of: {classes}. YuNet finds the faces.
+The network runs on the {device} with {runtime}.
 
 ## How good it is
 {figures}
 
-{confidence} Below {unsure:.0%} the page says *unsure*.
+{confidence} Below a confidence of {unsure:.0%} the page shows *unsure*.
 
 ## What it cannot do
-- An expression is not a feeling. The network tells what people said about small gray pictures of faces, not what a
-  person feels. Do not use it to decide about people: not at work, school, borders, in health or justice.
-- Emotions with few images in the table are mostly missed. Faces from the side, covered, very small or in the dark are
-  read badly; neutral faces are often taken for sad ones and the other way round.
-- The mix of ages, skin tones, poses and cultures in the training images is not known and not balanced. Expect uneven errors.
+- An expression is not a feeling. The network predicts the label that people gave to small gray pictures of faces, not
+  what a person feels. Do not use it for decisions about people: not at work, at school, at borders, in health care or in
+  justice.
+- Emotions with few images in the table are mostly missed. Faces seen from the side, covered, very small or in the dark
+  give many errors; neutral and sad faces are often confused.
+- The training images are not balanced by age, skin tone, pose or culture, and their mix is unknown. Expect uneven
+  errors.
 
 ## Privacy
-Pictures go from your browser to the computer that runs this page and to no other. Frames of the camera are never written
-to its disk. Uploaded files lie in a temporary folder until they have been read, and are deleted then. The session of the live
-view is kept in your browser tab alone. Who runs the page can change it: trust it as you trust them.
+Pictures go from your browser to the computer that runs this page and to no other. Camera frames are never written to
+its disk. Uploaded files stay in a temporary folder until they have been read; then they are deleted. The session of the
+live view is stored only in your browser tab. Whoever runs the page can change it: trust it as much as you trust them.
 
 ## Licence
-The code: MIT. The weights: {licence}
+Code: MIT. Weights: {licence}
 """

@@ -1,66 +1,68 @@
-// The camera's pictures go to `server.look` one after another: the next is taken when the answer to the last has come, so that
-// a slow server or network lowers the rate and never builds up delay. Boxes glide between answers and fade in and out.
+// Sends camera pictures to `server.look` one at a time: the next picture is taken when the last answer has arrived. A slow
+// server or network therefore lowers the frame rate and never builds up delay. Boxes move smoothly between answers and fade
+// in and out.
 const $ = (selector) => element.querySelector(selector);
 const root = $(".live"), video = $("video"), view = $(".view"), pen = view.getContext("2d");
 const { classes, colours } = props;
-const SHORTEST = 50; // ms between two pictures
-const PATIENCE = 500; // ms for which a face may be missed, or a hint must last, before it shows
-const SIDE = 640; // pixels of the longer side of a picture that is sent
-const MINUTE = 60; // seconds that the timeline shows
-const ROWS = 200000; // of the session that are kept
+const MIN_INTERVAL = 50; // ms between two pictures
+const PATIENCE = 500; // ms until a lost face fades out and until a new hint is displayed
+const SIDE = 640; // pixels of the longer side of a sent picture
+const TIMELINE_SECONDS = 60; // length of the timeline
+const MAX_ROWS = 200000; // rows of the session that are kept
 const session = crypto.randomUUID?.() ?? String(Math.random());
-const taken = document.createElement("canvas"); // the last picture that was sent
-let stream = null, running = 0, shown = new Map(), rows = [], began = 0, times = [], hint = "", hintAt = 0;
+const sent = document.createElement("canvas"); // the last picture that was sent
+const faces = new Map(); // displayed faces by track: { box, alpha, card, result, last, heats }
+let stream = null, run = 0, rows = [], sessionStart = 0, answerTimes = [], hint = "", hintAt = 0;
 
 const css = (name) => `rgb(${colours[name]})`;
 const percent = (p) => `${Math.round(100 * p)}%`;
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-function say(text) {
-  const hint = $(".hint");
-  if (text) hint.textContent = text;
-  hint.classList.toggle("shown", Boolean(text));
+function showHint(text) {
+  const line = $(".hint");
+  if (text) line.textContent = text;
+  line.classList.toggle("shown", Boolean(text));
 }
 
 async function start() {
   if (!navigator.mediaDevices?.getUserMedia) {
-    return say(
+    return showHint(
       window.isSecureContext
         ? "This browser gives no access to a camera."
-        : "Browsers open a camera only for pages that come by https:// or from this computer (http://localhost)."
+        : "Browsers open a camera only on pages that are loaded over https:// or from this computer (http://localhost)."
     );
   }
   $(".start").disabled = true;
   try {
-    const wish = { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" };
-    stream = await navigator.mediaDevices.getUserMedia({ video: wish, audio: false });
+    const constraints = { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" };
+    stream = await navigator.mediaDevices.getUserMedia({ video: constraints, audio: false });
     video.srcObject = stream;
     await video.play();
   } catch (error) {
-    const known = {
-      NotAllowedError: "The camera was refused. Allow it in the address bar of the browser, then start again.",
+    const messages = {
+      NotAllowedError: "Access to the camera was refused. Allow it in the address bar of the browser, then start again.",
       NotFoundError: "No camera was found. Connect one, then start again.",
-      NotReadableError: "The camera is busy in another program. Close that, then start again.",
+      NotReadableError: "Another program is using the camera. Close it, then start again.",
     };
     stop();
-    return say(known[error.name] ?? `The camera did not start (${error.message}).`);
+    return showHint(messages[error.name] ?? `The camera did not start (${error.message}).`);
   }
   stream.getVideoTracks()[0].addEventListener("ended", () => {
     stop();
-    say("The camera has gone.");
+    showHint("The camera was disconnected.");
   });
-  say("");
-  began ||= performance.now();
+  showHint("");
+  sessionStart ||= performance.now();
   root.dataset.state = "on";
   $(".welcome").style.display = "none";
   $(".stop").disabled = false;
-  running += 1;
-  send(running);
-  requestAnimationFrame((now) => paint(running, now, now));
+  run += 1;
+  send(run);
+  requestAnimationFrame((now) => paint(run, now, now));
 }
 
 function stop() {
-  running += 1; // ends the loops
+  run += 1; // ends the loops of the previous run
   stream?.getTracks().forEach((track) => track.stop());
   stream = video.srcObject = null;
   root.dataset.state = "off";
@@ -68,104 +70,105 @@ function stop() {
   $(".start").disabled = false;
   $(".stop").disabled = true;
   $(".rate").textContent = "";
-  shown.forEach((face) => face.card.remove());
-  shown.clear();
+  faces.forEach((face) => face.card.remove());
+  faces.clear();
   pen.clearRect(0, 0, view.width, view.height);
-  say("");
+  showHint("");
 }
 
-async function send(run) {
+async function send(thisRun) {
   let failures = 0;
-  while (run === running) {
+  while (thisRun === run) {
     if (!document.body.contains(element)) return stop();
     if (document.hidden || !root.offsetParent) {
-      await sleep(200); // nobody looks
+      await sleep(200); // the view is hidden
       continue;
     }
-    const from = performance.now();
+    const sentAt = performance.now();
     const scale = Math.min(1, SIDE / Math.max(video.videoWidth, video.videoHeight));
     const width = Math.round(video.videoWidth * scale), height = Math.round(video.videoHeight * scale);
     if (!width) {
       await sleep(50);
       continue;
     }
-    Object.assign(taken, { width, height });
-    taken.getContext("2d").drawImage(video, 0, 0, width, height);
-    const picture = taken.toDataURL("image/jpeg", 0.85);
+    Object.assign(sent, { width, height });
+    sent.getContext("2d").drawImage(video, 0, 0, width, height);
+    const picture = sent.toDataURL("image/jpeg", 0.85);
     const answer = await server.look({ picture, session, attention: $(".attention").checked }).catch(() => null);
     failures = answer ? 0 : failures + 1;
     if (!answer) {
-      if (run === running && failures > 1) say("The server does not answer; trying again.");
+      if (thisRun === run && failures > 1) showHint("The server does not answer; trying again.");
       await sleep(Math.min(5000, 200 * 2 ** failures));
       continue;
     }
-    if (run !== running) return;
-    receive(answer, performance.now() - from);
-    await sleep(Math.max(0, SHORTEST - (performance.now() - from)));
+    if (thisRun !== run) return;
+    receive(answer, performance.now() - sentAt);
+    await sleep(Math.max(0, MIN_INTERVAL - (performance.now() - sentAt)));
   }
 }
 
 function receive(answer, latency) {
   const now = performance.now();
   if (answer.hint !== hint) [hint, hintAt] = [answer.hint, now];
-  if (!hint || now - hintAt > PATIENCE) say(hint);
-  times = times.filter((t) => now - t < 2000).concat(now);
-  const rate = times.length > 1 ? (1000 * (times.length - 1)) / (now - times[0]) : 0;
+  if (!hint || now - hintAt > PATIENCE) showHint(hint);
+  answerTimes = answerTimes.filter((t) => now - t < 2000).concat(now);
+  const rate = answerTimes.length > 1 ? (1000 * (answerTimes.length - 1)) / (now - answerTimes[0]) : 0;
   $(".rate").textContent = `${rate.toFixed(0)} frames/s · ${latency.toFixed(0)} ms, of which ${answer.milliseconds.toFixed(0)} ms in the server`;
   Object.assign(root.dataset, { frames: Number(root.dataset.frames) + 1, rate: rate.toFixed(2), latency: latency.toFixed(1) });
   Object.assign(root.dataset, { milliseconds: answer.milliseconds, label: answer.faces[0]?.label ?? "" });
-  for (const seen of answer.faces) {
-    if (seen.track == null) continue; // a new face; it has a track with the next picture
-    const face = shown.get(seen.track) ?? { box: seen.box, alpha: 0, card: makeCard() };
-    Object.assign(face, { seen, last: now, heats: seen.maps?.map(heat) });
-    shown.set(seen.track, face);
+  for (const result of answer.faces) {
+    if (result.track == null) continue; // a new face gets its track with the next picture
+    const face = faces.get(result.track) ?? { box: result.box, alpha: 0, card: makeCard() };
+    Object.assign(face, { result, last: now, heats: result.maps?.map(heat) });
+    faces.set(result.track, face);
     fillCard(face);
   }
-  speak(answer.faces[0], now);
-  keep(answer.faces, now);
+  announce(answer.faces[0], now);
+  record(answer.faces, now);
 }
 
-let spoken = "", spokenAt = 0;
-function speak(face, now) {
+// For screen readers: announce the label of the largest face, at most every two seconds.
+let announced = "", announcedAt = 0;
+function announce(face, now) {
   const text = !face ? "no face" : face.unsure ? "unsure" : face.label;
-  if (text === spoken || now - spokenAt < 2000) return;
-  [spoken, spokenAt] = [text, now];
+  if (text === announced || now - announcedAt < 2000) return;
+  [announced, announcedAt] = [text, now];
   $(".spoken").textContent = text;
 }
 
-function paint(run, now, before) {
-  if (run !== running) return;
+function paint(thisRun, now, previous) {
+  if (thisRun !== run) return;
   if (video.videoWidth && (view.width !== video.videoWidth || view.height !== video.videoHeight)) {
     Object.assign(view, { width: video.videoWidth, height: video.videoHeight });
     $(".stage").style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`;
   }
-  const mirrored = $(".mirror").checked, step = now - before;
+  const mirrored = $(".mirror").checked, step = now - previous;
   video.classList.toggle("mirrored", mirrored);
   pen.setTransform(1, 0, 0, 1, 0, 0);
   pen.clearRect(0, 0, view.width, view.height);
-  const scale = view.width / (taken.width || view.width);
-  for (const [key, face] of shown) {
-    const near = 1 - Math.exp(-step / 70);
-    face.box = face.box.map((v, i) => v + near * (face.seen.box[i] - v));
+  const scale = view.width / (sent.width || view.width);
+  for (const [track, face] of faces) {
+    const approach = 1 - Math.exp(-step / 70);
+    face.box = face.box.map((v, i) => v + approach * (face.result.box[i] - v));
     const present = performance.now() - face.last < PATIENCE;
     face.alpha += (1 - Math.exp(-step / 150)) * (present - face.alpha);
     face.card.classList.toggle("gone", !present);
     if (performance.now() - face.last > 4 * PATIENCE) {
       face.card.remove();
-      shown.delete(key);
+      faces.delete(track);
       continue;
     }
     drawFace(face, scale, mirrored);
   }
-  requestAnimationFrame((next) => paint(run, next, now));
+  requestAnimationFrame((next) => paint(thisRun, next, now));
 }
 
 function drawFace(face, scale, mirrored) {
-  const { seen, heats } = face;
+  const { result, heats } = face;
   pen.globalAlpha = face.alpha;
   if (heats) {
     pen.setTransform(mirrored ? -scale : scale, 0, 0, scale, mirrored ? view.width : 0, 0);
-    pen.transform(...seen.crop);
+    pen.transform(...result.crop);
     pen.drawImage(heats[0], 0, 0, 1, 1);
     pen.setTransform(1, 0, 0, 1, 0, 0);
   }
@@ -178,39 +181,39 @@ function drawFace(face, scale, mirrored) {
   pen.strokeStyle = "rgba(0,0,0,0.6)";
   pen.strokeRect(left, top, right - left, bottom - top);
   pen.lineWidth = line;
-  pen.strokeStyle = css(seen.label);
-  pen.setLineDash(seen.unsure ? [3 * line, 2 * line] : []);
+  pen.strokeStyle = css(result.label);
+  pen.setLineDash(result.unsure ? [3 * line, 2 * line] : []);
   pen.strokeRect(left, top, right - left, bottom - top);
   pen.setLineDash([]);
   pen.font = `600 ${font}px system-ui, sans-serif`;
-  const number = shown.size > 1 ? `${seen.track + 1} ` : "";
-  const text = `${number}${seen.label}${seen.unsure ? "? unsure" : ""} ${percent(seen.confidence)}`;
+  const number = faces.size > 1 ? `${result.track + 1} ` : "";
+  const text = `${number}${result.label}${result.unsure ? "? unsure" : ""} ${percent(result.confidence)}`;
   const width = pen.measureText(text).width + font, height = 1.5 * font;
   const x = Math.max(0, Math.min(left - line / 2, view.width - width)), y = top > height ? top - height : Math.max(0, top);
-  pen.fillStyle = css(seen.label);
+  pen.fillStyle = css(result.label);
   pen.fillRect(x, y, width, height);
-  const [r, g, b] = colours[seen.label];
+  const [r, g, b] = colours[result.label];
   pen.fillStyle = 0.299 * r + 0.587 * g + 0.114 * b > 130 ? "#000" : "#fff";
   pen.fillText(text, x + font / 2, y + 1.08 * font);
   pen.globalAlpha = 1;
 }
 
-// A map, rows of weights from 0 to 1, as a tiny picture in the colours of "magma"; the canvas smooths it when it is enlarged.
+// Draw a map (rows of weights from 0 to 1) as a tiny picture in the colours of "magma"; the canvas smooths it when enlarged.
 const MAGMA = [[0, 0, 4], [81, 18, 124], [183, 55, 121], [252, 137, 97], [252, 253, 191]];
 function heat(rows) {
   const tiny = document.createElement("canvas");
   Object.assign(tiny, { width: rows[0].length, height: rows.length });
   const context = tiny.getContext("2d"), picture = context.createImageData(tiny.width, tiny.height);
   rows.flat().forEach((weight, i) => {
-    const place = Math.min(weight * 4, 3.999), k = Math.floor(place);
-    const colour = MAGMA[k].map((v, c) => v + (place - k) * (MAGMA[k + 1][c] - v));
+    const position = Math.min(weight * 4, 3.999), k = Math.floor(position);
+    const colour = MAGMA[k].map((v, c) => v + (position - k) * (MAGMA[k + 1][c] - v));
     picture.data.set([...colour, 191 * (0.35 + 0.65 * weight)], 4 * i);
   });
   context.putImageData(picture, 0, 0);
   return tiny;
 }
 
-// Names of classes are what a checkpoint says: they become text and never HTML.
+// Class names come from the checkpoint, which may be untrusted: insert them as text, never as HTML.
 function makeCard() {
   const card = document.createElement("section");
   card.className = "card";
@@ -222,22 +225,22 @@ function makeCard() {
   return card;
 }
 
-function fillCard({ card, seen, heats }) {
-  card.style.setProperty("--emotion", css(seen.label));
-  card.querySelector("h4 span").textContent = seen.unsure ? "unsure" : seen.label;
-  const more = `${percent(seen.confidence)} · face ${seen.track + 1}`;
-  card.querySelector("h4 small").textContent = seen.unsure ? `perhaps ${seen.label} · ${more}` : more;
-  card.querySelectorAll(".fill").forEach((fill, i) => (fill.style.width = percent(seen.probs[i])));
-  card.querySelectorAll(".percent").forEach((cell, i) => (cell.textContent = percent(seen.probs[i])));
+function fillCard({ card, result, heats }) {
+  card.style.setProperty("--emotion", css(result.label));
+  card.querySelector("h4 span").textContent = result.unsure ? "unsure" : result.label;
+  const more = `${percent(result.confidence)} · face ${result.track + 1}`;
+  card.querySelector("h4 small").textContent = result.unsure ? `perhaps ${result.label} · ${more}` : more;
+  card.querySelectorAll(".fill").forEach((fill, i) => (fill.style.width = percent(result.probs[i])));
+  card.querySelectorAll(".percent").forEach((cell, i) => (cell.textContent = percent(result.probs[i])));
   const maps = card.querySelector(".maps");
   maps.style.display = heats ? "" : "none";
-  if (heats) fillMaps(maps, heats, seen.crop);
+  if (heats) fillMaps(maps, heats, result.crop);
 }
 
 function fillMaps(maps, heats, crop) {
   if (maps.childElementCount !== heats.length) {
     maps.innerHTML = heats
-      .map((_, k) => `<figure><canvas width="84" height="84" role="img" aria-label="where ${k ? `head ${k}` : "all heads"} look"></canvas><figcaption>${k ? `head ${k}` : "all"}</figcaption></figure>`)
+      .map((_, k) => `<figure><canvas width="84" height="84" role="img" aria-label="attention of ${k ? `head ${k}` : "all heads"}"></canvas><figcaption>${k ? `head ${k}` : "all"}</figcaption></figure>`)
       .join("");
   }
   const toTile = new DOMMatrix().scaleSelf(84, 84).multiplySelf(new DOMMatrix(crop).inverse());
@@ -245,7 +248,7 @@ function fillMaps(maps, heats, crop) {
     const tile = canvas.getContext("2d");
     tile.filter = "grayscale(1)";
     tile.setTransform(toTile);
-    tile.drawImage(taken, 0, 0);
+    tile.drawImage(sent, 0, 0);
     tile.filter = "none";
     tile.setTransform(84, 0, 0, 84, 0, 0);
     tile.drawImage(heats[k], 0, 0, 1, 1);
@@ -253,10 +256,10 @@ function fillMaps(maps, heats, crop) {
 }
 
 let timelineAt = 0;
-function keep(faces, now) {
-  const seconds = (now - began) / 1000;
-  for (const { maps, crop, ...face } of faces) if (face.track != null) rows.push({ seconds, face });
-  if (rows.length > ROWS) rows.splice(0, rows.length - ROWS);
+function record(results, now) {
+  const seconds = (now - sessionStart) / 1000;
+  for (const { maps, crop, ...face } of results) if (face.track != null) rows.push({ seconds, face });
+  if (rows.length > MAX_ROWS) rows.splice(0, rows.length - MAX_ROWS);
   if (!rows.length || now - timelineAt < 500) return;
   timelineAt = now;
   $(".session").hidden = false;
@@ -265,7 +268,7 @@ function keep(faces, now) {
 
 function drawTimeline(end) {
   const canvas = $(".timeline"), context = canvas.getContext("2d");
-  const first = Math.max(0, end - MINUTE), recent = [];
+  const first = Math.max(0, end - TIMELINE_SECONDS), recent = [];
   for (let i = rows.length - 1; i >= 0 && rows[i].seconds >= first; i--) recent.push(rows[i]);
   const points = new Map();
   for (const row of recent.reverse()) {
@@ -276,7 +279,7 @@ function drawTimeline(end) {
   const width = canvas.clientWidth * devicePixelRatio, band = 56 * devicePixelRatio;
   Object.assign(canvas, { width, height: band * tracks.length });
   canvas.style.height = `${56 * tracks.length}px`;
-  const at = (seconds) => ((seconds - first) / MINUTE) * width;
+  const at = (seconds) => ((seconds - first) / TIMELINE_SECONDS) * width;
   tracks.forEach(([track, line], k) => {
     line.forEach((row, i) => {
       const next = line[i + 1]?.seconds ?? end, stop = Math.min(next, row.seconds + 0.5);
@@ -311,7 +314,7 @@ function download() {
 
 function forget() {
   rows = [];
-  began = performance.now();
+  sessionStart = performance.now();
   $(".session").hidden = true;
 }
 

@@ -191,7 +191,7 @@ def test_the_session_can_be_downloaded_and_forgotten(tab):
     assert lines[0].startswith("seconds,face,x1,y1,x2,y2,label,confidence,unsure,neutral")
     assert len(lines) > 3 and len(lines[-1].split(",")) == 17
     page.get_by_role("button", name="Stop").click()
-    page.get_by_role("button", name="Forget it").click()
+    page.get_by_role("button", name="Delete it").click()
     page.wait_for_selector(".timeline", state="hidden")
 
 

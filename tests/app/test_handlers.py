@@ -45,7 +45,7 @@ def test_rows_have_the_names_of_the_uploads(work, upload):
 def test_a_photo_has_its_picture_a_card_for_each_face_and_attention(work, upload):
     html = work.show_photos([upload("<b>.png", picture(2)), upload("empty.png", b"")])
     assert html.count('class="card"') == 2
-    assert html.count("where head 1 look") == 2
+    assert html.count("attention of head 1") == 2
     assert "&lt;b&gt;.png" in html and "<b>" not in html
     assert "empty.png: the file is empty" in html
 
@@ -144,7 +144,7 @@ def test_a_batch_that_is_stopped_deletes_its_uploads(work, upload, monkeypatch):
     monkeypatch.setattr(handlers, "REPORT", 0)
     path = upload("all.zip", archive({f"{i}.png": picture(1) for i in range(40)}))
     working = work.show_batch([path])
-    assert "pictures looked at" in next(working)
+    assert "pictures processed" in next(working)
     working.close()
     assert not path.exists()
 
@@ -268,7 +268,7 @@ def test_a_failure_within_a_video_is_told(work, upload, monkeypatch, caplog):
     monkeypatch.setattr(TorchNetwork, "__call__", lambda self, x: 1 / 0)
     path = upload("clip.mp4", film(3))
     *_, html = work.show_video(path)
-    assert "clip.mp4: could not be looked at (ZeroDivisionError)" in html and "a video failed" in caplog.text
+    assert "clip.mp4: could not be processed (ZeroDivisionError)" in html and "a video failed" in caplog.text
     assert not path.exists() and work._videos.held == 0
 
 
@@ -282,7 +282,7 @@ def test_what_is_no_video_says_so(work, upload, data):
 
 def test_about_says_what_the_checkpoint_says(work):
     work.description.metrics = {}
-    assert "says nothing of its accuracy" in work.about()
+    assert "does not state its accuracy" in work.about()
     work.description.metrics = {
         **{"accuracy": 0.8913, "n": 3191, "dataset": "ferplus", "split": "val", "rule": "majority"},
         **{"accuracy_without_duplicates": 0.89, "n_without_duplicates": 2948},
@@ -296,10 +296,10 @@ def test_about_says_what_the_checkpoint_says(work):
 
 
 RUNTIMES = [
-    ("openvino", "cpu", "by OpenVINO on the CPU."),
-    ("torch", "cuda:1", "by PyTorch on the device cuda:1."),
-    ("onnxruntime", "cpu", "by ONNX Runtime on the CPU."),
-    ("another", "cpu", "by another on the CPU."),
+    ("openvino", "cpu", "on the CPU with OpenVINO."),
+    ("torch", "cuda:1", "on the device cuda:1 with PyTorch."),
+    ("onnxruntime", "cpu", "on the CPU with ONNX Runtime."),
+    ("another", "cpu", "on the CPU with another."),
 ]
 
 

@@ -212,7 +212,7 @@ def test_silent_cameras_are_forgotten(view, monkeypatch):
     for name in "abcde":
         view.look(frame(session=name))
     assert list(view.sessions) == ["c", "d", "e"]
-    view.sessions["c"].seen -= live.FORGET + 1
+    view.sessions["c"].last_used -= live.FORGET + 1
     view.look(frame(session="d"))
     assert list(view.sessions) == ["e", "d"]
 

@@ -32,8 +32,8 @@ MISTAKES = [
     (["hidden:"], None, None, "--auth: expected"),
     ([], b"anna:1\nhidden\n", None, "line 2: expected NAME:PASSWORD"),
     # a source with nobody in it must not open the page to everyone
-    ([], b"\n", None, "no line NAME:PASSWORD"),
-    ([], None, "", "FER_AUTH: no line NAME:PASSWORD"),
+    ([], b"\n", None, "holds no line NAME:PASSWORD"),
+    ([], None, "", "FER_AUTH: holds no line NAME:PASSWORD"),
     ([], b"anna:\xff", None, "UTF-8"),
 ]
 

@@ -204,10 +204,10 @@ def test_a_file_over_the_limit_is_refused(launch, upload, tmp_path):
 WRONG = [
     (["--auth", "anna"], "NAME:PASSWORD"),
     (["--auth-file", "no.txt"], "no.txt: No such file"),
-    (["--host", "nowhere.invalid"], "nowhere.invalid: no address of this computer"),
+    (["--host", "nowhere.invalid"], "nowhere.invalid: not an address of this computer"),
     (["--weights", "nothing"], "no weights"),
     (["--ssl-keyfile", "no.key", "--ssl-certfile", "no.pem"], "no.pem"),
-    (["--ssl-keyfile", "no.key"], "go together"),
+    (["--ssl-keyfile", "no.key"], "must be used together"),
     (["--detector", "yunet", "--detector-weights", "no.onnx"], "no.onnx: no such detector model"),
 ]
 
@@ -235,7 +235,7 @@ def test_a_port_that_is_taken(capsys, monkeypatch):
         port = other.getsockname()[1]
         for host in ("127.0.0.1", "0.0.0.0", "localhost"):
             assert main(["--host", host, "--port", str(port)]) == 2
-            message = f"error: port {port} is taken by another program; give another --port, or none for a free one\n"
+            message = f"error: port {port} is taken by another program; choose another --port, or omit it\n"
             assert capsys.readouterr().err == message
         monkeypatch.setattr("app.__main__.PORTS", range(port, port + 1))
         assert main([]) == 2
@@ -274,7 +274,7 @@ def test_a_client_of_the_benchmark_speaks_as_the_page_does(launch):
     assert other.look(to_jpeg(frame))["faces"][0]["track"] == 0 and client.session != other.session
     assert "could not be read" in client.look(b"MZ")["hint"]
     line = stream(url, clients=2, seconds=0.5, pictures=[to_jpeg(frame)])
-    assert line.startswith("2 clients: ") and line.endswith("2.00 faces a frame")
+    assert line.startswith("2 clients: ") and line.endswith("2.00 faces per frame")
 
 
 FLAGS = [
