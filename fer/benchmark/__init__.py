@@ -1,1 +1,1 @@
-"""What recognition and training cost on this machine; docs/benchmark.md says what is measured, and how."""
+"""Benchmarks of recognition and training on this machine; see docs/benchmark.md for what is measured, and how."""

@@ -1,4 +1,4 @@
-"""What people wait for: finding faces, a photo, a frame of a camera, a folder, the start of the program."""
+"""The latency of the application: face detection, a photo, a camera frame, a folder, the start of a process."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ from .rounds import Work
 
 DETECTION_SIZES = ((640, 480), (320, 240))
 FRAME_SIZE = (640, 480)
-LIVE_SIDE = 320  # pixels to which the live view reduces a frame to find faces
+LIVE_SIDE = 320  # pixels to which the live view reduces a frame for face detection
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def load_recognizer(options: dict, threads: int) -> EmotionRecognizer:
-    """A recogniser that looks at one image at a time with so many threads.
+    """Load a recogniser whose network and detector use a fixed number of threads.
 
     Args:
-        options: of `EmotionRecognizer.from_pretrained`.
+        options: keyword arguments of `EmotionRecognizer.from_pretrained`.
+        threads: threads per call.
     """
     options = dict(options)
-    of_network = {name: options.pop(name) for name in ("weights", "device", "runtime", "precision")}
-    network, description = load_network(**of_network, threads=threads)
+    network_options = {name: options.pop(name) for name in ("weights", "device", "runtime", "precision")}
+    network, description = load_network(**network_options, threads=threads)
     detector = create_detector(options.pop("detector"), options.pop("detector_weights"))
     if isinstance(detector, YuNet):
         detector.session = OpenVinoSession(detector.path, (1, 3, -1, -1), threads=threads)
@@ -46,7 +47,7 @@ def load_recognizer(options: dict, threads: int) -> EmotionRecognizer:
 
 
 def fit(image: np.ndarray, width: int = FRAME_SIZE[0], height: int = FRAME_SIZE[1]) -> np.ndarray:
-    """RGB uint8 [H,W,3] as large as possible in the middle of a black picture [height,width,3]."""
+    """Scale an image, RGB uint8 [H,W,3], to fit into [height,width,3] and centre it on black."""
     scale = min(width / image.shape[1], height / image.shape[0])
     w, h = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     image, top, left = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA), (height - h) // 2, (width - w) // 2
@@ -54,9 +55,9 @@ def fit(image: np.ndarray, width: int = FRAME_SIZE[0], height: int = FRAME_SIZE[
 
 
 def photo_works(recognizer: EmotionRecognizer, photo: str | Path) -> list[Work]:
-    """The detector alone; a photo from its file to its faces; the photo as a JPEG frame of a camera, likewise.
+    """Work items: the detector alone; a photo from file to faces; the same photo as a JPEG camera frame.
 
-    The frame is treated as the live view treats it, but for the tracks.
+    The frame is processed as in the live view, but without tracking.
 
     Raises:
         ValueError: the photo cannot be read.
@@ -85,15 +86,15 @@ def _detector_works(detector: Detector, image: np.ndarray) -> list[Work]:
 
 
 def folder_works(recognizer: EmotionRecognizer, paths: Sequence[Path]) -> list[Work]:
-    """A folder by `fer predict` and by two simpler loops.
+    """Work items: a folder by `fer predict`, and by two simpler loops.
 
-    `one by one` calls the recogniser for each file; `naive` looks for faces in the photo as it is, and runs the network for
-    each face alone, as one writes it with a detector and a network at hand.
+    `one by one` calls the recogniser for each file. `naive` is the simplest loop over a detector and a network:
+    it detects faces at the photo's full size and runs the network on one face at a time.
     """
-    whole = recognizer.detector.for_threads(1)
-    whole.max_side = MAX_SIDE
+    full_size_detector = recognizer.detector.for_threads(1)
+    full_size_detector.max_side = MAX_SIDE
 
-    def together() -> int:
+    def predict_all() -> int:
         return sum(len(result.faces) for result in recognizer.predict_paths(paths))
 
     def one_by_one() -> None:
@@ -105,11 +106,11 @@ def folder_works(recognizer: EmotionRecognizer, paths: Sequence[Path]) -> list[W
         for path in paths:
             with suppress(ValueError):
                 image = read_image(path)
-                for detection in whole(image):
+                for detection in full_size_detector(image):
                     recognizer.predict_crops(recognizer.classifier.cut(image, detection))
 
-    facts = {"files": len(paths), "faces": together()}
-    calls = {"fer predict": together, "one by one": one_by_one, "naive": naive}
+    facts = {"files": len(paths), "faces": predict_all()}
+    calls = {"fer predict": predict_all, "one by one": one_by_one, "naive": naive}
     return [Work("folder", name, call, facts) for name, call in calls.items()]
 
 
@@ -125,9 +126,9 @@ os._exit(0)
 
 
 class ColdStart:
-    """From the start of a new process to its answer on a photo, by `from_pretrained`, with all cores.
+    """A callable that starts a new process, which loads a recogniser with all cores and recognises a photo.
 
-    `megabytes` is the most memory that the last process used; None where the system does not tell.
+    `megabytes` is the peak memory of the last process; None if the system does not report it.
     """
 
     def __init__(self, options: dict, photo: str | Path):
@@ -135,8 +136,8 @@ class ColdStart:
         self.command = [sys.executable, "-c", _START, str(PACKAGE.parent), json.dumps(options), str(photo)]
 
     def __call__(self) -> None:
-        done = subprocess.run(self.command, capture_output=True, text=True)
-        if done.returncode:
-            raise FerError(f"a new process did not recognise the photo: {(done.stderr.splitlines() or ['?'])[-1]}")
-        peak = float(done.stdout.split()[-1])
+        process = subprocess.run(self.command, capture_output=True, text=True)
+        if process.returncode:
+            raise FerError(f"a new process did not recognise the photo: {(process.stderr.splitlines() or ['?'])[-1]}")
+        peak = float(process.stdout.split()[-1])
         self.megabytes = peak if math.isfinite(peak) else None

@@ -1,4 +1,4 @@
-"""The machine, and what the package takes of its disk."""
+"""The machine, and the size of the package on its disk."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ VERSIONS = {"openvino": "openvino", "onnxruntime": "onnxruntime", "torch": "torc
 
 @contextmanager
 def limit_threads(threads: int) -> Iterator[None]:
-    """Within: OpenCV, and PyTorch where it is imported, use so many threads."""
-    torch, before = sys.modules.get("torch"), cv2.getNumThreads()
+    """Limit OpenCV, and PyTorch if it is imported, to this many threads during the `with` block."""
+    torch, cv2_before = sys.modules.get("torch"), cv2.getNumThreads()
     torch_before = torch.get_num_threads() if torch else 0
     try:
         cv2.setNumThreads(threads)
@@ -31,13 +31,13 @@ def limit_threads(threads: int) -> Iterator[None]:
             torch.set_num_threads(threads)
         yield
     finally:
-        cv2.setNumThreads(before)
+        cv2.setNumThreads(cv2_before)
         if torch:
             torch.set_num_threads(torch_before)
 
 
 def describe_machine() -> dict:
-    """CPU, cores, system, and the versions of what this process has imported (None for the rest)."""
+    """CPU, cores, system, and the versions of the imported packages (None for packages that are not imported)."""
     versions = {name: getattr(sys.modules.get(module), "__version__", None) for name, module in VERSIONS.items()}
     return {
         "cpu": _name_cpu(),
@@ -49,58 +49,60 @@ def describe_machine() -> dict:
 
 def _name_cpu() -> str:
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
     except OSError:
-        found = None
-    return found[1].strip() if found else platform.processor() or platform.machine()
+        match = None
+    return match[1].strip() if match else platform.processor() or platform.machine()
 
 
 def measure_install(extra: str = "") -> dict[str, float]:
-    """Megabytes (10^6 bytes) of dan-fer and of each distribution that it requires, largest first; empty where it is not
-    installed.
+    """Measure dan-fer and each distribution that it requires, in megabytes (10^6 bytes), without bytecode.
 
-    Without bytecode. What is required on other systems only is not installed, and not counted.
+    Distributions that are not installed, such as those required only on other systems, are not counted.
 
     Args:
-        extra: also what this extra requires.
+        extra: also count the requirements of this extra.
+
+    Returns:
+        {distribution: megabytes}, largest first; empty if dan-fer is not installed as a package.
     """
     sizes: dict[str, float] = {}
-    waiting, seen = [("dan-fer", ""), ("dan-fer", extra)], set()
-    while waiting:
-        name, extra = one = waiting.pop()
-        if one in seen:
+    queue, visited = [("dan-fer", ""), ("dan-fer", extra)], set()
+    while queue:
+        name, extra = queue.pop()
+        if (name, extra) in visited:
             continue
-        seen.add(one)
+        visited.add((name, extra))
         try:
-            found = distribution(name)
+            package = distribution(name)
         except PackageNotFoundError:
             continue
         if name not in sizes:
-            sizes[name] = _measure_files(found) if name != "dan-fer" else _measure_package()
-        for requirement in found.requires or []:
-            waiting += _parse(requirement, extra)
+            sizes[name] = _measure_files(package) if name != "dan-fer" else _measure_package()
+        for requirement in package.requires or []:
+            queue += _parse(requirement, extra)
     return dict(sorted(sizes.items(), key=lambda item: -item[1]))
 
 
 def _parse(requirement: str, extra: str) -> list[tuple[str, str]]:
-    """`requirement`, and each of its extras; nothing where it is that of another extra than `extra`."""
+    """(name, extra) pairs of a requirement; none if it belongs to another extra than `extra`."""
     text, _, marker = requirement.partition(";")
     if not (match := re.match(r"\s*([\w.-]+)\s*(?:\[([^\]]*)\])?", text)):
         return []
     name, extras = match.groups()
-    wanted = re.findall(r"extra\s*==\s*[\"']([^\"']+)", marker)
-    if wanted and extra not in wanted:
+    required_by = re.findall(r"extra\s*==\s*[\"']([^\"']+)", marker)
+    if required_by and extra not in required_by:
         return []
     return [(re.sub(r"[-_.]+", "-", name).lower(), e.strip()) for e in ["", *(extras or "").split(",")]]
 
 
-def _measure_files(found: Distribution) -> float:
-    paths = (Path(str(found.locate_file(file))) for file in found.files or [] if file.suffix != ".pyc")
+def _measure_files(package: Distribution) -> float:
+    paths = (Path(str(package.locate_file(file))) for file in package.files or [] if file.suffix != ".pyc")
     return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
 
 
 def _measure_package() -> float:
-    """Of its own files, wherever they lie: a checkout that is installed by a link has few others."""
+    """Size of dan-fer's own files; the metadata of an editable install does not list them."""
     folders = {PACKAGE, *(resource_folder(name) for name in ("weights", "recipes"))}
     paths = {path for folder in folders for path in folder.rglob("*") if path.suffix != ".pyc"}
     return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6

@@ -1,4 +1,4 @@
-"""The network alone, by every runtime that is installed."""
+"""The network alone, on every installed runtime."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from .rounds import Work
 
 
 def load_networks(weights: str | os.PathLike, first: Network, threads: int) -> list[Network]:
-    """`first`, and the same network by each other runtime and precision that this machine computes with.
+    """Load the network with every other runtime and precision that this machine supports; `first` leads the list.
 
     Args:
-        weights: see `load_network`; those of a name are an ONNX file and a checkpoint.
-        first: what prediction takes; PyTorch also computes on its device.
+        weights: see `load_network`; a name stands for an ONNX file and a checkpoint.
+        first: the network that prediction uses. If it runs on PyTorch, PyTorch is also measured on its device.
         threads: see `load_network`.
     """
     files = _find_files(weights)
-    wanted = []
+    variants = []
     if ".onnx" in files:
-        wanted += [(".onnx", "cpu", "openvino", precision) for precision in ("float32", "auto")]
+        variants += [(".onnx", "cpu", "openvino", precision) for precision in ("float32", "auto")]
         if find_spec("onnxruntime"):
-            wanted.append((".onnx", "cpu", "onnxruntime", "float32"))
+            variants.append((".onnx", "cpu", "onnxruntime", "float32"))
     if ".safetensors" in files and can_load_checkpoints():
         for device in dict.fromkeys(["cpu", first.device if first.name == "torch" else "cpu"]):
             precisions = ("float32", "bfloat16") if has_bfloat16(device) else ("float32",)
-            wanted += [(".safetensors", device, "torch", precision) for precision in precisions]
+            variants += [(".safetensors", device, "torch", precision) for precision in precisions]
     networks = {name_network(first): first}
-    for suffix, device, runtime, precision in wanted:
+    for suffix, device, runtime, precision in variants:
         network, _ = load_network(files[suffix], device, runtime, precision, threads)
         networks.setdefault(name_network(network), network)
     return list(networks.values())
@@ -46,19 +46,19 @@ def load_networks(weights: str | os.PathLike, first: Network, threads: int) -> l
 def _find_files(weights: str | os.PathLike) -> dict[str, Path]:
     files = {}
     for suffix in (".onnx", ".safetensors"):
-        with suppress(ValueError):  # only one of both
+        with suppress(ValueError):  # one of the two may be missing
             path = find_weights(weights, (suffix,))
             files[path.suffix] = path
     return files
 
 
 def can_load_checkpoints() -> bool:
-    """Whether the extra train is installed."""
+    """Whether the packages of the extra `train` are installed."""
     return all(map(find_spec, ("torch", "safetensors", "timm")))
 
 
 def find_checkpoint(weights: str | os.PathLike) -> Path | None:
-    """The checkpoint among the files of `weights`."""
+    """The checkpoint among the files of `weights`; None if there is none."""
     return _find_files(weights).get(".safetensors")
 
 
@@ -69,10 +69,10 @@ def name_network(network: Network) -> str:
 def network_works(
     networks: Sequence[Network], preprocessing: Preprocessing, batches: Sequence[int], macs: int | None
 ) -> list[Work]:
-    """Each network on batches of random crops.
+    """Work items: each network on batches of random crops.
 
     Args:
-        macs: multiply-accumulates of a crop, where they are known.
+        macs: multiply-accumulate operations (MACs) per crop; None if they are not known.
     """
     size, channels = preprocessing.input_size, 1 if preprocessing.gray else 3
     crops = np.random.default_rng(0).integers(0, 256, (max(batches), size, size, channels), np.uint8)

@@ -1,31 +1,31 @@
-"""The report of a benchmark as text."""
+"""Format the report of a benchmark as text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-_GROUPS = ("detector", "photo", "frame", "start")
+_LATENCY_GROUPS = ("detector", "photo", "frame", "start")
 
 
 def to_lines(report: dict) -> Iterator[str]:
-    """The tables that `fer benchmark` prints."""
+    """Yield the lines that `fer benchmark` prints."""
     yield from _describe(report)
     yield ""
     yield from _networks(report)
     yield ""
-    yield from _waits(report)
-    if files := _of(report, "folder"):
+    yield from _latencies(report)
+    if files := _select(report, "folder"):
         yield ""
         yield from _folder(files)
-    if limits := _of(report, "matrix"):
+    if limits := _select(report, "matrix"):
         yield ""
-        yield from _shares(limits, _of(report, "network"))
+        yield from _shares(limits, _select(report, "network"))
     yield ""
     yield from _memory(report)
 
 
-def _of(report: dict, *groups: str) -> list[dict]:
+def _select(report: dict, *groups: str) -> list[dict]:
     return [figure for figure in report["figures"] if figure["group"] in groups]
 
 
@@ -47,7 +47,7 @@ def _describe(report: dict) -> Iterator[str]:
 
 def _networks(report: dict) -> Iterator[str]:
     rows: dict[str, list[dict]] = {}
-    for figure in _of(report, "network"):
+    for figure in _select(report, "network"):
         rows.setdefault(figure["name"], []).append(figure)
     batches = [figure["batch"] for figure in next(iter(rows.values()))]
     columns = (
@@ -64,9 +64,9 @@ def _networks(report: dict) -> Iterator[str]:
         yield f"{name:<28}" + "".join(cells)
 
 
-def _waits(report: dict) -> Iterator[str]:
+def _latencies(report: dict) -> Iterator[str]:
     yield f"{'one image after the other':<46}{'ms':>9}{'per second':>12}"
-    for figure in _of(report, *_GROUPS):
+    for figure in _select(report, *_LATENCY_GROUPS):
         name = f"{figure['group']}, {figure['name']}"
         if figure["group"] == "start":
             name = "cold start: a new process, a photo, all cores"
@@ -102,7 +102,7 @@ def _memory(report: dict) -> Iterator[str]:
         if sizes is None:
             continue
         if not sizes:
-            yield f"{name} is not installed as a package: its size on disk is not known"
+            yield f"{name} is not installed as a package: its size on disk is unknown"
             continue
         largest = ", ".join(f"{part} {size:.0f}" for part, size in list(sizes.items())[:4])
         yield f"{'size on disk, ' + name:<32}{sum(sizes.values()):>7.0f} MB: {largest}, ..."

@@ -1,4 +1,4 @@
-"""What needs PyTorch: counting, the networks that ours is compared with, and the limit of the machine."""
+"""The parts of the benchmark that need PyTorch: MACs, networks for comparison, and the limit of the machine."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MATRIX_SIDE = 2048
 
 
 def count_macs(model: nn.Module, input_size: int) -> int:
-    """Multiply-accumulates of one image through convolutions and matrix products."""
+    """Count the multiply-accumulate operations (MACs) of convolutions and matrix products for one image."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 3, input_size, input_size))
     return counter.get_total_flops() // 2
 
 
 def count_checkpoint(path: str | os.PathLike) -> dict[str, int]:
-    """The parameters of a checkpoint, its multiply-accumulates for a crop, and those of the folded network."""
+    """Count the parameters of a checkpoint, its MACs per crop, and the MACs of the folded network."""
     model, description = load_checkpoint(path)
     size = description.preprocessing.input_size
     return {
@@ -38,9 +38,10 @@ def count_checkpoint(path: str | os.PathLike) -> dict[str, int]:
 
 
 def rival_works(batches: Sequence[int]) -> list[Work]:
-    """The paper's DAN (as its authors build it: ResNet18, 4 heads, 8 classes) and EfficientNet-B0, both at 224 px.
+    """Work items: the paper's DAN (ResNet18, 4 heads, 8 classes) and EfficientNet-B0, both at 224 px.
 
-    PyTorch computes them eagerly in float32, as their authors' code does; the weights are random, and the input is ready.
+    PyTorch runs them eagerly in float32, as their authors' code does. The weights are random; preprocessing is not
+    timed.
     """
     import timm
 
@@ -61,7 +62,7 @@ def rival_works(batches: Sequence[int]) -> list[Work]:
 
 
 def matrix_works() -> list[Work]:
-    """A product of two large matrices, in each precision that the CPU computes with: the most it gives in practice."""
+    """Work items: a product of two large matrices in each supported precision, the practical peak of the CPU."""
     types = {"float32": torch.float32} | ({"bfloat16": torch.bfloat16} if has_bfloat16("cpu") else {})
     works = []
     for name, dtype in types.items():

@@ -1,4 +1,4 @@
-"""Timing side by side: what slows the machine for a while slows every contestant."""
+"""Timing in interleaved rounds, so that a temporary slowdown of the machine affects all work items alike."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ ROUNDS = 9
 class Work:
     """A call to be timed."""
 
-    group: str  # works of one group are compared
+    group: str  # only work items of the same group are compared
     name: str
     call: Callable[[], object]
-    facts: dict = field(default_factory=dict)  # what its figure says besides the time
+    facts: dict = field(default_factory=dict)  # further entries of its figure
 
 
 def measure(
     works: Sequence[Work], seconds: float, rounds: int = ROUNDS, clock: Callable[[], float] = time.perf_counter
 ) -> list[dict]:
-    """Time works in interleaved rounds, each of which starts with another one, after one call of each to warm up.
+    """Time work items in interleaved rounds, after one warm-up call of each; every round starts with the next item.
 
     Args:
-        seconds: for each work, over all rounds; a longer call is made once a round.
+        seconds: time for each item over all rounds; each round makes at least one call.
 
     Returns:
-        the figure of each work: its group, name and facts, the median `seconds` of a call over the rounds, and their
-        `quartiles`.
+        the figure of each item: its group, name and facts, the median `seconds` per call over the rounds,
+        and their `quartiles`.
     """
     for work in works:
         work.call()
     times: list[list[float]] = [[] for _ in works]
     for first in progress(range(rounds), desc="benchmark", unit="round"):
         for i in range(len(works)):
-            chosen = (first + i) % len(works)
-            times[chosen].append(_time_call(works[chosen].call, seconds / rounds, clock))
+            k = (first + i) % len(works)
+            times[k].append(_time_call(works[k].call, seconds / rounds, clock))
     return [
         {"group": w.group, "name": w.name, **w.facts, "seconds": statistics.median(t), "quartiles": _quartiles(t)}
         for w, t in zip(works, times)
@@ -48,7 +48,7 @@ def measure(
 
 
 def _time_call(call: Callable[[], object], seconds: float, clock: Callable[[], float]) -> float:
-    """The mean time of the calls that `seconds` allow, one at least."""
+    """Call repeatedly for `seconds`, at least once; return the mean time per call."""
     calls, start = 0, clock()
     while True:
         call()

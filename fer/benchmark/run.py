@@ -12,7 +12,7 @@ from .networks import can_load_checkpoints, find_checkpoint, load_networks, netw
 from .rounds import ROUNDS, Work, measure
 
 FORMAT = 1  # of the report
-FOLDER_ROUNDS = 3  # since one takes long
+FOLDER_ROUNDS = 3  # at most; a round over a folder takes long
 
 
 def benchmark(
@@ -24,18 +24,18 @@ def benchmark(
     files: Sequence[Path] = (),
     compare: bool = False,
 ) -> dict:
-    """Measure recognition on this machine; docs/benchmark.md says what the report holds.
+    """Measure recognition on this machine; docs/benchmark.md describes the report.
 
     Args:
-        options: of `EmotionRecognizer.from_pretrained`: weights, device, runtime, precision, batch_size, detector,
-            detector_weights.
-        threads: of networks, detector, photo and frame; the cold start and `files` take all cores.
-        seconds, rounds: of each figure, see `measure`; `files` have FOLDER_ROUNDS at most, and their own time.
+        options: keyword arguments of `EmotionRecognizer.from_pretrained`: weights, device, runtime, precision,
+            batch_size, detector, detector_weights.
+        threads: for networks, detector, photo and frame; the cold start and `files` use all cores.
+        seconds, rounds: for each figure, see `measure`; `files` take at most FOLDER_ROUNDS rounds of one call.
         files: also time these photos.
-        compare: also time the paper's network and another one by PyTorch.
+        compare: also time the paper's network and EfficientNet-B0 on PyTorch.
 
     Raises:
-        ValueError: see `from_pretrained`; the photo cannot be read.
+        ValueError: see `from_pretrained`, or the photo cannot be read.
         ModuleNotFoundError: `compare` without the extra train.
     """
     recognizer, counts, cold = load_recognizer(options, threads), _count(options["weights"]), ColdStart(options, photo)
@@ -89,10 +89,11 @@ def _network_works(
 
 
 def add_rates(figures: list[dict]) -> list[dict]:
-    """What follows from the times.
+    """Add the rates that follow from the times.
 
-    `ratio`: the time divided by that of the first figure of the group (of networks: with the same batch). `gflops`: 10^9
-    operations a second, two for a multiply-accumulate. `share`: of the matrix product of the same precision.
+    `ratio`: the time divided by that of the first figure of the group (for networks: with the same batch size).
+    `gflops`: 10^9 operations per second, counting a MAC as two. `share`: `gflops` divided by those of the
+    matrix product in the same precision.
     """
     first: dict[tuple, float] = {}
     limits: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""What a recipe's training costs."""
+"""The benchmark of a recipe's training."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from .rounds import Work, measure
 
 
 def benchmark_training(config: TrainConfig, seconds: float = 20.0) -> Iterator[str]:
-    """How fast a recipe's images are loaded, with 0, 1 and 2 workers, and trained on; yields a line per figure.
+    """Measure how fast images are loaded with 0, 1 and 2 workers, and trained on; yield a line per figure.
 
     Args:
-        config: names dataset, data and recipe; without compilation, whose start would be measured.
+        config: of the training; `compile` must be off, since compilation would be measured.
         seconds: time spent on each figure.
     """
     splits = load_splits(config)
     for workers in (0, 1, 2):
         loader = Trainer(replace(config, workers=workers), splits).train_loader
         batches = iter(loader)
-        next(batches)  # workers are up
+        next(batches)  # wait until the workers have started
         count, start = 0, time.perf_counter()
         while time.perf_counter() < start + seconds and (batch := next(batches, None)):
             count += len(batch[0])
         rate = count / (time.perf_counter() - start)
-        yield f"loading, {workers} workers   {rate:8.0f} images/s{', beside nothing else' if not workers else ''}"
+        yield f"loading, {workers} workers   {rate:8.0f} images/s{', in the main process' if not workers else ''}"
     trainer = Trainer(config, splits)
     trainer._prepare_epoch()
     batch = next(iter(trainer.train_loader))
