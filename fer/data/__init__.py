@@ -1,4 +1,4 @@
-"""Datasets by name."""
+"""The supported datasets, by name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DATASETS = {
 
 
 def find_dataset(name: str) -> Dataset:
-    """A dataset by its name. Raises ValueError for an unknown one."""
+    """Look up a dataset by name. Raises ValueError for an unknown name."""
     if name not in DATASETS:
         raise ValueError(f"unknown dataset {name!r}; choose one of {', '.join(DATASETS)}")
     return DATASETS[name]
@@ -44,10 +44,10 @@ def load_samples(name: str, root: str | Path, split: str, rule: str = "") -> Sam
     """Load one split of dataset `name` from `root`.
 
     Args:
-        rule: which images are kept and what their targets mean; empty takes the dataset's default for the split.
+        rule: which images are kept and what their targets mean; empty: the dataset's default for the split.
 
     Raises:
-        ValueError: unknown dataset, rule or layout, or no image in the split.
+        ValueError: unknown dataset, rule or layout, or the split holds no image.
     """
     dataset = find_dataset(name)
     samples = dataset.load(root, split, dataset.rule_for(split, rule))

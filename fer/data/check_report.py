@@ -1,4 +1,4 @@
-"""A checked dataset in words, figures and pictures."""
+"""The report of a dataset check: text, JSON and contact sheets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .dataset import Dataset
 
 
 def format_check(check: DatasetCheck, dataset: Dataset) -> str:
-    """Counts per split and class, the label map with an example of each class, sizes, remarks and problems."""
+    """Format counts per split and class, sizes, the label map with examples, remarks and problems."""
     lines = []
     for split, samples in check.splits.items():
         counts = ", ".join(f"{name} {n:,}" for name, n in samples.counts().items())
@@ -51,7 +51,7 @@ def write_check(check: DatasetCheck, out: Path) -> None:
     for split, samples in check.splits.items():
         for label, n in samples.counts().items():
             if n:
-                name = re.sub(r"[^\w-]", "-", label)  # a class may be called anything
+                name = re.sub(r"[^\w-]", "-", label)  # class names may hold any characters
                 write_image(out / f"{split}-{name}.png", draw_contact_sheet(samples, label))
     if check.near:
         write_image(out / "near.png", draw_near_copies(check))

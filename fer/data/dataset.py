@@ -1,4 +1,4 @@
-"""What is known of a public dataset before it is read."""
+"""The description of a dataset: how to load it, and what its official release holds."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from .samples import Samples
 
 @dataclass(frozen=True)
 class Dataset:
-    """How a dataset is loaded, and what its official release holds.
+    """How to load a dataset, and what its official release holds.
 
     Args:
         load: called as `load(root, split, rule)`.
-        labels: what stands in the release (an integer, a folder, a column) -> the class.
-        rules: which images are kept and what their targets mean, by name; the first is the default.
-        train_rule: the default for training, where it is another one.
-        official: images of the release in these splits, joined by "+", by the default rules; several where releases differ.
-        every: the rule that keeps all images, for a look at the files.
-        leaks: the release itself holds the same image in several splits.
+        labels: {label in the release (an integer, a folder or a column): class}.
+        rules: names of the rules for kept images and the meaning of targets; the first is the default.
+        train_rule: the default rule for the train split, if it differs.
+        official: number of images in the official release under the default rules, by split (or splits joined
+            by "+"); several numbers if releases differ.
+        every: the rule that keeps all images, for `check_dataset`.
+        leaks: whether the official release holds the same image in several splits.
     """
 
     load: Callable[[str | Path, str, str], Samples]
@@ -32,7 +33,7 @@ class Dataset:
     leaks: bool = False
 
     def rule_for(self, split: str, rule: str = "") -> str:
-        """The rule by its name, or the default of the split. Raises ValueError for an unknown one."""
+        """Return `rule`, or the default of the split if it is empty. Raises ValueError for an unknown rule."""
         if not rule:
             return self.train_rule if split == "train" and self.train_rule else self.rules[0]
         if rule not in self.rules:

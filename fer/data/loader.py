@@ -1,4 +1,4 @@
-"""From `Samples` to batches."""
+"""Load `Samples` in batches."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .samples import Samples
 
 
 class CropDataset(Dataset):
-    """Item (epoch, i) -> (uint8 [S,S,1 or 3], target float32 [C]).
+    """A dataset whose item (epoch, i) is a prepared crop uint8 [S,S,1 or 3] and its target float32 [C].
 
     Args:
-        template: landmarks [5,2] of a crop, by which photos are cut; without effect on images that are crops.
-        augment: called with the prepared crop and a seed drawn from (seed, epoch, i), so that an epoch is the same
-            whatever the number of workers, and after a resume.
-        cache: keep prepared crops, so that each image is decoded once (see `CropCache`).
+        template: landmarks [5,2] by which faces are cut out of photos; without effect on images that are crops.
+        augment: called with the prepared crop and a seed derived from (seed, epoch, i), so that an epoch does
+            not depend on the number of workers or on resuming.
+        cache: keep prepared crops, so that each image is decoded only once (see `CropCache`).
     """
 
     def __init__(
@@ -63,26 +63,26 @@ class CropDataset(Dataset):
 class UnreadableImage(FerError):
     """An image of a dataset is missing or damaged."""
 
-    def __init__(self, message: str):  # a worker process hands it on behind its traceback
+    def __init__(self, message: str):  # a worker process prefixes its traceback
         super().__init__(message.strip().rpartition("UnreadableImage: ")[2])
 
 
 class EpochSampler(Sampler):
-    """Indices (epoch, i): drawn by (seed, epoch), or in order; of several processes each takes every size-th.
+    """Sample indices (epoch, i), shuffled by (seed, epoch) or in order; each process takes every `world_size`-th index.
 
-    Drawn, all processes get equally many, so that together they see what one would in the same steps; in order, they
-    share what there is, and nothing twice.
+    With `shuffle`, all processes get the same number of indices, and together see what a single process would
+    see. In order, they divide all indices without repetition.
 
     Args:
-        shuffle: draw each index once; False is in order.
-        weights: draw N indices with replacement by these [N] instead.
+        shuffle: random order, each index once; False: in order.
+        weights: instead draw N indices with replacement, with these weights [N].
     """
 
     def __init__(self, n: int, shuffle: bool, seed: int = 0, weights: np.ndarray | None = None):
         self.n, self.shuffle, self.seed, self.epoch, self.weights = n, shuffle, seed, 0, weights
 
     def __len__(self) -> int:
-        return len(self._mine(range(self.n)))
+        return len(self._own_share(range(self.n)))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         rng = np.random.default_rng((self.seed, self.epoch))
@@ -91,9 +91,9 @@ class EpochSampler(Sampler):
             order = rng.choice(self.n, self.n, p=self.weights / self.weights.sum())
         elif self.shuffle:
             order = rng.permutation(self.n)
-        return ((self.epoch, int(i)) for i in self._mine(order))
+        return ((self.epoch, int(i)) for i in self._own_share(order))
 
-    def _mine(self, order):
+    def _own_share(self, order):
         size = world_size()
         if self.shuffle:
             order = order[: self.n // size * size]
@@ -101,8 +101,10 @@ class EpochSampler(Sampler):
 
 
 def inverse_frequency(targets: np.ndarray) -> np.ndarray:
-    """Weight of each class [C]: 1 / (its share of the targets [N,C] times the number of classes that occur); 0 for the
-    others. Over all targets the mean weight is 1."""
+    """Weight of each class [C]: 1 / (its share of the targets [N,C] * number of classes that occur); 0 if absent.
+
+    The mean weight over all targets is 1.
+    """
     share = targets.mean(0)
     return np.divide(1 / np.count_nonzero(share), share, out=np.zeros_like(share), where=share > 0)
 
@@ -116,10 +118,11 @@ def make_loader(
     workers: int = 0,
     device: str = "cpu",
 ) -> DataLoader:
-    """Batches (uint8 [N,S,S,1 or 3], float32 [N,C]). Training (`shuffle`) drops the last, smaller batch.
+    """Load batches (uint8 [N,S,S,1 or 3], float32 [N,C]). Set `loader.sampler.epoch` before each epoch.
 
-    `balanced` draws images by the inverse frequency of their classes, with replacement. Set
-    `loader.sampler.epoch` before each epoch.
+    Args:
+        shuffle: for training: random order; drop the last, smaller batch.
+        balanced: draw images by the inverse frequency of their classes, with replacement.
     """
     targets = dataset.samples.targets
     weights = targets @ inverse_frequency(targets) if balanced else None  # [N]
@@ -129,7 +132,7 @@ def make_loader(
         sampler=EpochSampler(len(dataset), shuffle, dataset.seed, weights),
         num_workers=workers,
         persistent_workers=workers > 0,
-        drop_last=shuffle,  # batch normalisation wants full batches
+        drop_last=shuffle,  # batch normalisation needs full batches
         pin_memory=device.startswith("cuda"),
-        generator=torch.Generator(),  # its own, since how often it is asked depends on the number of workers
+        generator=torch.Generator(),  # separate, since the number of its draws depends on the number of workers
     )

@@ -1,4 +1,4 @@
-"""Any dataset as Parquet shards that the `datasets` library reads."""
+"""Pack any dataset as Parquet shards that the `datasets` library reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..io.images import FORMATS, encode_image
 from .datasets.parquet import describe_columns
 from .samples import Samples
 
-ROWS = 256  # encoded at a time
+ROWS = 256  # images encoded at a time
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class PackOptions:
     """How images are stored.
 
     Args:
-        format: keep (the file as it is, PNG where there is none), or png, webp, jpeg.
-        quality: of webp and jpeg, 1 to 100; 0 is lossless webp.
-        size: photos are cut to crops of this many pixels; larger crops stay as they are.
-        shard_megabytes: a shard is closed when its images reach it.
+        format: keep (the original file; PNG if there is no file), png, webp or jpeg.
+        quality: of webp and jpeg, 1 to 100; 0: lossless webp.
+        size: side in pixels of the crops cut out of photos; images that are already crops keep their size.
+        shard_megabytes: maximum size of the images in a shard.
     """
 
     format: str = "keep"
@@ -47,7 +47,7 @@ class PackOptions:
 
 @dataclass
 class Packed:
-    """What became of a split."""
+    """The result of packing a split."""
 
     shards: list[Path]
     rows: int
@@ -66,21 +66,22 @@ def pack_split(
 ) -> Packed:
     """Write a split as shards `SPLIT-00000-of-00002.parquet` in the folder `out`.
 
-    A shard that is not the last of its split yet is called `*.part`, and nothing reads it; a call that was interrupted
-    goes on after the last whole one. What cannot be read is left out, and reported.
+    Until the split is complete, shards are named `*.part` and are not read as data. A repeated call resumes an
+    interrupted one after its last complete shard. Images that cannot be read are left out and reported.
 
     Args:
-        align: brings the face of a crop [H,W,3] to the template; None where it finds none, and the crop stays.
-        template: where photos are cut to crops, by their annotation, the landmarks [5,2] of the crop.
-        on_rows: told how many rows are done, each time.
+        align: aligns the face in a crop [H,W,3]; returns None if it finds no face, and the crop is stored
+            unchanged.
+        template: landmarks [5,2] to which annotated faces are aligned when they are cut out of photos.
+        on_rows: callback, called with the number of images processed since the last call.
 
     Raises:
-        ValueError: `out` holds this split already, or a part of it that was packed with other settings.
+        ValueError: `out` already holds this split, or a part of it that was packed with other settings.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    if done := sorted(out.glob(f"{split}-*.parquet")):
-        raise ValueError(f"{done[0]} is there already; remove it, or choose another folder")
+    if existing := sorted(out.glob(f"{split}-*.parquet")):
+        raise ValueError(f"{existing[0]} already exists; remove it, or choose another folder")
     settings: dict[str, Any] = {
         "dataset": dataset,
         "split": split,
@@ -104,16 +105,16 @@ def pack_split(
 
 
 def _resume(out: Path, split: str, settings: dict) -> tuple[Packed, int]:
-    """What an interrupted call has left, and the image to go on with."""
+    """Return the shards of an interrupted call, and the index of the next image."""
     import pyarrow.parquet
 
     packed, end = Packed([], 0, []), 0
     for path in sorted(out.glob(f"{split}-*.part")):
         file = pyarrow.parquet.read_metadata(path)
-        told = json.loads(file.metadata[b"fer"])
-        end, unreadable = told.pop("end"), told.pop("unreadable")
-        if told != json.loads(json.dumps(settings)):
-            raise ValueError(f"{path} was packed from something else or with other settings; remove it to start again")
+        metadata = json.loads(file.metadata[b"fer"])
+        end, unreadable = metadata.pop("end"), metadata.pop("unreadable")
+        if metadata != json.loads(json.dumps(settings)):
+            raise ValueError(f"{path} was packed from other data or with other settings; remove it to start again")
         packed = Packed([*packed.shards, path], packed.rows + file.num_rows, packed.unreadable + unreadable)
     return packed, end
 
@@ -121,42 +122,44 @@ def _resume(out: Path, split: str, settings: dict) -> tuple[Packed, int]:
 def _shards(
     encode: _Encoder, start: int, limit: float, on_rows: Callable[[int], object]
 ) -> Iterator[tuple[int, list, list]]:
-    """(end, rows, unreadable) of each shard; a row is (index, bytes)."""
+    """Yield (index after the last image, rows, unreadable) of each shard; a row is (index, bytes)."""
     n, size = len(encode.samples), 0
     rows: list[tuple[int, bytes]] = []
     unreadable: list[str] = []
     with ThreadPoolExecutor() as pool:
         for begin in range(start, n, ROWS):
             chunk = range(begin, min(begin + ROWS, n))
-            for i, found in zip(chunk, pool.map(encode, chunk)):
-                if isinstance(found, ValueError):
-                    unreadable.append(f"{encode.samples.names[i]}: {found}")
+            for i, data in zip(chunk, pool.map(encode, chunk)):
+                if isinstance(data, ValueError):
+                    unreadable.append(f"{encode.samples.names[i]}: {data}")
                     continue
-                if rows and size + len(found) > limit:
+                if rows and size + len(data) > limit:
                     yield i, rows, unreadable
                     rows, unreadable, size = [], [], 0
-                rows.append((i, found))
-                size += len(found)
+                rows.append((i, data))
+                size += len(data)
             on_rows(len(chunk))
     if rows or unreadable or not n:
         yield n, rows, unreadable
 
 
 class _Encoder:
-    """Index -> the bytes of an image file, or the error that hinders it."""
+    """Encode the image at an index as the bytes of a file; return the error if it cannot be read."""
 
     def __init__(self, samples: Samples, options: PackOptions, align: Callable | None, template: list):
         self.samples, self.options, self.align, self.template = samples, options, align, np.array(template)
-        self.lock = Lock()  # detectors are not for several threads
+        self.lock = Lock()  # detectors are not thread-safe
 
     def __call__(self, i: int) -> bytes | ValueError:
         o, source = self.options, self.samples.images[i]
         try:
-            crop = self.samples.crop(i, self.template, o.size)  # also where the file is kept: it must be readable
+            crop = self.samples.crop(
+                i, self.template, o.size
+            )  # also for format keep, to check that the file is readable
             with self.lock:
                 aligned = self.align(crop) if self.align else None
-            whole = self.samples.boxes is None and aligned is None
-            if o.format == "keep" and whole and not isinstance(source, np.ndarray):
+            unchanged = self.samples.boxes is None and aligned is None
+            if o.format == "keep" and unchanged and not isinstance(source, np.ndarray):
                 return source if isinstance(source, bytes) else Path(str(source)).read_bytes()
             return encode_image(
                 crop if aligned is None else aligned, "png" if o.format == "keep" else o.format, o.quality
@@ -169,16 +172,16 @@ def _write(path: Path, rows: list[tuple[int, bytes]], samples: Samples, settings
     import pyarrow
     import pyarrow.parquet
 
-    at = [i for i, _ in rows]
-    targets = samples.targets[at].reshape(-1, len(samples.classes))
+    indices = [i for i, _ in rows]
+    targets = samples.targets[indices].reshape(-1, len(samples.classes))
     image = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
-    names = [samples.names[i] for i in at]
+    names = [samples.names[i] for i in indices]
     columns = {
         "image": pyarrow.array([{"bytes": data, "path": name} for (_, data), name in zip(rows, names)], image),
         "label": pyarrow.array(targets.argmax(1), pyarrow.int64()),
         "name": pyarrow.array(names, pyarrow.string()),
     }
     columns |= {c: pyarrow.array(targets[:, k], pyarrow.float32()) for k, c in enumerate(samples.classes)}
-    told = {"fer": json.dumps(settings), "huggingface": json.dumps(describe_columns(samples.classes))}
-    table = pyarrow.table(columns).replace_schema_metadata(told)
+    metadata = {"fer": json.dumps(settings), "huggingface": json.dumps(describe_columns(samples.classes))}
+    table = pyarrow.table(columns).replace_schema_metadata(metadata)
     write_atomically(path, lambda temporary: pyarrow.parquet.write_table(table, temporary, row_group_size=1000))

@@ -1,4 +1,4 @@
-"""One sample type for every dataset."""
+"""The sample type that all datasets share."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import numpy as np
 from ..faces import Detection, crop_face
 from ..io.images import ImageSource, read_image
 
-DECODED_BYTES = 2e9
+DECODED_BYTES = 2e9  # total file size up to which `duplicates_of` compares pixels
 
 
 class SplitNotFound(ValueError):
-    """No known layout of the dataset holds the split."""
+    """The split was not found in any known layout of the dataset."""
 
 
 class Images(Protocol):
-    """The images of a split by their index; a list is one."""
+    """The images of a split by index; a list satisfies this protocol."""
 
     def __len__(self) -> int: ...
 
@@ -45,10 +45,10 @@ class Samples:
     names: list[str]
     classes: tuple[str, ...]
     layout: str  # which layout of the dataset was found
-    rule: str  # which images were kept, and what their targets mean
+    rule: str  # which images are kept, and what their targets mean
     boxes: np.ndarray | None = None  # the face in each photo, xyxy pixels [N,4]; None: the images are crops
-    landmarks: np.ndarray | None = None  # with boxes: [N,5,2] pixels, NaN where they are not known
-    ignored: tuple[str, ...] = ()  # files that lie among the images and are none
+    landmarks: np.ndarray | None = None  # with boxes: [N,5,2] pixels, NaN if unknown
+    ignored: tuple[str, ...] = ()  # names of files among the images without an image suffix
 
     def __post_init__(self) -> None:
         n, c = len(self.images), len(self.classes)
@@ -62,14 +62,16 @@ class Samples:
         return len(self.images)
 
     def read(self, i: int) -> np.ndarray:
-        """Image i as it is stored, RGB uint8 [H,W,3]. Raises ValueError where it cannot be read."""
+        """Read image i without changes, RGB uint8 [H,W,3]. Raises ValueError if it cannot be read."""
         return read_image(self.images[i])
 
     def crop(self, i: int, template: np.ndarray, size: int) -> np.ndarray:
-        """The face of image i, RGB uint8 [h,w,3]: cut out by its annotation as inference cuts out faces, or as stored.
+        """The face of image i, RGB uint8 [h,w,3]: cut out of a photo by its annotation, or the stored crop.
+
+        Faces are cut out in the same way as in inference.
 
         Args:
-            template, size: see `fer.faces.crop_face`; without effect on images that are crops.
+            template, size: see `fer.faces.crop_face`; without effect on images that are already crops.
 
         Raises:
             ValueError: the image cannot be read.
@@ -82,12 +84,12 @@ class Samples:
 
     @cached_property
     def are_files(self) -> bool:
-        """All images are paths of files."""
+        """Whether all images are paths of files."""
         return isinstance(self.images, list) and all(isinstance(image, str | Path) for image in self.images)
 
     @cached_property
     def fingerprints(self) -> np.ndarray:
-        """The fingerprint of each image [N]; reads them all, once."""
+        """The fingerprint of each image [N]; the first access reads all images."""
         with ThreadPoolExecutor() as pool:
             return np.array(list(pool.map(self._fingerprint, range(len(self)))), dtype="U32")
 
@@ -95,12 +97,12 @@ class Samples:
         try:
             return fingerprint(self.read(i), None if self.boxes is None else self.boxes[i])
         except ValueError:
-            return uuid.uuid4().hex  # like no other; training on it will say what is wrong
+            return uuid.uuid4().hex  # unique; the error is reported when training reads the image
 
     def subset(self, indices: np.ndarray) -> Samples:
-        """The samples at `indices` (or where a boolean mask is true)."""
+        """Select the samples at `indices` (integers, or a boolean mask)."""
         positions = np.arange(len(self))[indices]
-        take = getattr(self.images, "take", lambda at: [self.images[i] for i in at])
+        take = getattr(self.images, "take", lambda indices: [self.images[i] for i in indices])
         return replace(
             self,
             images=take(positions),
@@ -111,30 +113,31 @@ class Samples:
         )
 
     def counts(self) -> dict[str, int]:
-        """Images per class by the largest target."""
+        """Count the images per class; the class of an image is its largest target."""
         numbers = np.bincount(self.targets.argmax(1), minlength=len(self.classes))
         return dict(zip(self.classes, (int(n) for n in numbers)))
 
 
 def fingerprint(image: np.ndarray, box: np.ndarray | None = None) -> str:
-    """Equal for images with equal pixels (and the same face in them), whatever their file format."""
-    place = b"" if box is None else np.asarray(box, np.float64).tobytes()
-    return hashlib.blake2b(str(image.shape).encode() + image.tobytes() + place, digest_size=16).hexdigest()
+    """Hash of the pixels and the box: equal for equal images in any file format."""
+    location = b"" if box is None else np.asarray(box, np.float64).tobytes()
+    return hashlib.blake2b(str(image.shape).encode() + image.tobytes() + location, digest_size=16).hexdigest()
 
 
 def duplicates_of(samples: Samples, other: Samples) -> np.ndarray:
-    """Which of `samples` [N] have exactly the pixels of an image in `other` (and the same face in it).
+    """Which of `samples` [N] have the same pixels (and the same box) as an image in `other`.
 
-    Files of more than `DECODED_BYTES` together are compared by their bytes instead, which takes minutes less.
+    If the files are larger than `DECODED_BYTES` in total, their bytes are compared instead, which is minutes
+    faster.
     """
     if samples.are_files and other.are_files:
         paths, others = [Path(str(p)) for p in samples.images], [Path(str(p)) for p in other.images]
         sizes, other_sizes = _file_sizes(paths), _file_sizes(others)
         if sizes.sum() + other_sizes.sum() > DECODED_BYTES:
-            near, other_near = np.isin(sizes, other_sizes), np.isin(other_sizes, sizes)  # the others cannot be equal
+            same_size, other_same_size = np.isin(sizes, other_sizes), np.isin(other_sizes, sizes)
             hashes = np.full(len(samples), "", dtype="U40")
-            hashes[near] = _hash_files(paths[i] for i in np.flatnonzero(near))
-            return near & np.isin(hashes, _hash_files(others[i] for i in np.flatnonzero(other_near)))
+            hashes[same_size] = _hash_files(paths[i] for i in np.flatnonzero(same_size))
+            return same_size & np.isin(hashes, _hash_files(others[i] for i in np.flatnonzero(other_same_size)))
     return np.isin(samples.fingerprints, other.fingerprints)
 
 
@@ -163,6 +166,6 @@ def _hash_file(path: Path) -> str:
 
 
 def redundant_copies(samples: Samples) -> np.ndarray:
-    """Which of `samples` [N] repeat the pixels (and the face in them) of an earlier one."""
+    """Which of `samples` [N] repeat the pixels (and the box) of an earlier one."""
     _, first = np.unique(samples.fingerprints, return_index=True)
     return ~np.isin(np.arange(len(samples)), first)

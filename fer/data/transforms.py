@@ -1,4 +1,4 @@
-"""Training augmentations, by albumentations; the only module that imports it."""
+"""Training augmentations with albumentations; the only module that imports it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer version
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise it looks for a newer version online
 
 import albumentations as A
 import cv2
 
 
 def _faces() -> list[A.BasicTransform]:
-    """Small movements, light and lost detail: what a face in the wild does to a crop."""
+    """The usual variation of face crops: small shifts, lighting, lost detail."""
     return [
         A.HorizontalFlip(p=0.5),
         A.Affine(
@@ -37,7 +37,7 @@ def _faces() -> list[A.BasicTransform]:
 
 
 def _strong() -> list[A.BasicTransform]:
-    """For long schedules: two of many changes, as in RandAugment, none of which hides an expression; then erasing."""
+    """For long schedules: two random changes as in RandAugment, none of which hides an expression; then erasing."""
     change = [
         A.Affine(rotate=(-20, 20), border_mode=cv2.BORDER_REPLICATE, p=1),
         A.Affine(
@@ -68,7 +68,7 @@ def _strong() -> list[A.BasicTransform]:
 
 
 def _paper() -> list[A.BasicTransform]:
-    """As the authors train on RAF-DB: flip; rotate 20 and shift by a pad of 32 in 224, together at p 0.2; erase 0.02-0.25."""
+    """The authors' augmentation for RAF-DB: flip; rotate 20 and shift 32 of 224 pixels at p 0.2; erase 0.02-0.25."""
     shift = A.Affine(translate_percent=(-1 / 7, 1 / 7), border_mode=cv2.BORDER_CONSTANT, p=1)
     return [
         A.HorizontalFlip(p=0.5),
@@ -78,7 +78,7 @@ def _paper() -> list[A.BasicTransform]:
 
 
 def _paper_affectnet() -> list[A.BasicTransform]:
-    """As the authors train on AffectNet: flip; turn, shrink and shift at p 0.7; erase 0.02-0.33."""
+    """The authors' augmentation for AffectNet: flip; rotate, shrink and shift at p 0.7; erase 0.02-0.33."""
     move = A.Affine(
         rotate=(-20, 20),
         scale=(0.8, 1.0),
@@ -100,7 +100,7 @@ AUGMENTATIONS: dict[str, Callable[[], list[A.BasicTransform]]] = {
 
 
 class Augmentation:
-    """Augment uint8 [S,S,1 or 3]; what happens depends on `seed` alone, not on workers or order.
+    """Augment a crop uint8 [S,S,1 or 3]; the result depends only on `seed`, not on workers or order.
 
     Args:
         name: a key of AUGMENTATIONS.

@@ -93,14 +93,14 @@ def no_class(tree):
 @pytest.mark.parametrize(
     ("damage", "status", "text"),
     [
-        (empty_file, 1, "train: 1 file empty, e.g. train/sad/train6.png"),
-        (text_file, 1, "train: 1 file not an image, e.g. train/sad/train6.png"),
-        (half_file, 1, "train: 1 file damaged, e.g. train/sad/train6.png"),
-        (leak, 1, "1 images of test are identical to one of train: accuracy on test is too high where they count"),
+        (empty_file, 1, "train: 1 unusable file (empty), e.g. train/sad/train6.png"),
+        (text_file, 1, "train: 1 unusable file (not an image), e.g. train/sad/train6.png"),
+        (half_file, 1, "train: 1 unusable file (damaged), e.g. train/sad/train6.png"),
+        (leak, 1, "1 images of test are identical to one of train: they inflate the accuracy on test"),
         (no_class, 1, "test: no image of sadness"),
-        (contradiction, 0, "train: 1 of the images that occur more than once have several labels"),
+        (contradiction, 0, "train: 1 images have copies with a different label"),
         (near_copy, 0, "train and val: 1 pairs that look alike"),
-        (other_file, 0, "train: 1 files among the images are none by name: train/sad/Thumbs.db"),
+        (other_file, 0, "train: 1 files without an image suffix are ignored: train/sad/Thumbs.db"),
     ],
 )
 def test_what_is_wrong_is_said(tree, tmp_path, capsys, damage, status, text):
@@ -134,7 +134,7 @@ def test_a_box_outside_its_photo(tmp_path):
     for i in range(31):
         write_image(tmp_path / "image" / "origin" / f"{i}.jpg", picture(i, 100))
     _, report = check(tmp_path, tmp_path, "expw")
-    assert any("1 file box outside, e.g. 30.jpg#0" in line for line in report["problems"])
+    assert any("1 unusable file (box outside the image), e.g. 30.jpg#0" in line for line in report["problems"])
 
 
 def test_contact_sheets_show_the_class(tree, tmp_path):

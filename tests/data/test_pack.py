@@ -154,7 +154,7 @@ def raise_interrupt_after(calls: int):
 
 def test_a_split_that_is_there_is_not_written_over(tmp_path):
     pack_split(make_samples(2), tmp_path, "made-up", "train", PackOptions())
-    with pytest.raises(ValueError, match="is there already"):
+    with pytest.raises(ValueError, match="already exists"):
         pack_split(make_samples(2), tmp_path, "made-up", "train", PackOptions())
 
 
@@ -235,9 +235,13 @@ def test_classes_are_those_of_all_splits(tmp_path):
         ({"label": [0, -1]}, NAMED, "row 1 has the label -1"),  # as the datasets library writes it where there is none
         ({"label": [0, None]}, NAMED, "row 1 has no label"),
         ({"label": [None, "happy"]}, None, "row 0 has no label"),
-        ({"label": [0.5, 1.5]}, NAMED, "label holds 0.5; expected names, or integers"),
-        ({"label": [0, 1]}, {"huggingface": {"info": []}}, "no metadata names them"),
-        ({"label": [0, 1]}, {"huggingface": {"info": {"features": {"label": {"names": "ab"}}}}}, "no metadata names"),
+        ({"label": [0.5, 1.5]}, NAMED, "column label holds 0.5; expected names or integers"),
+        ({"label": [0, 1]}, {"huggingface": {"info": []}}, "the metadata has no names for them"),
+        (
+            {"label": [0, 1]},
+            {"huggingface": {"info": {"features": {"label": {"names": "ab"}}}}},
+            "the metadata has no names",
+        ),
         ({"label": [0, 1]}, {"huggingface": []}, "metadata 'huggingface' is not a JSON object"),
         ({"label": [0, 1]}, {"fer": {"classes": ["a"]}}, "train.parquet: no column a; found image, label"),
         ({"label": [0, 1]}, {"fer": {"dataset": "x"}}, "expected at least one name"),
@@ -254,11 +258,15 @@ def test_labels_that_cannot_be_used(tmp_path, columns, metadata, message):
 @pytest.mark.parametrize(
     ("name", "columns", "message"),
     [
-        ("train.parquet", {"image": [png()], "label": [0]}, "no metadata names them"),
+        ("train.parquet", {"image": [png()], "label": [0]}, "the metadata has no names for them"),
         ("train.parquet", {"image": [png()]}, "no column label; found image"),
         ("train.parquet", {"picture": [png()], "label": ["sad"]}, "no column image; found picture"),
         ("train.parquet", {"image": [{"bytes": None, "path": "x.png"}], "label": ["sad"]}, "have no bytes"),
-        ("train-00000-of-00002.parquet", {"image": [png()], "label": ["sad"]}, "one of 2 shards, of which 1 are here"),
+        (
+            "train-00000-of-00002.parquet",
+            {"image": [png()], "label": ["sad"]},
+            "one of 2 shards, of which only 1 are here",
+        ),
         ("dev.parquet", {"image": [png()], "label": ["sad"]}, "no train split .* is here, with val"),
     ],
 )

@@ -1,4 +1,4 @@
-"""AffectNet (Mollahosseini, Hasani, Mahoor 2017, arXiv:1708.03985), with seven classes or eight."""
+"""AffectNet (Mollahosseini, Hasani, Mahoor 2017, arXiv:1708.03985), with seven or eight classes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from ..samples import Samples
 from .fer2013 import read_csv
 from .layouts import Layout, Parts, Records, class_folders, first_folder, load_split, read_folders
 
-LABELS = dict(zip("01234567", EMOTIONS))  # 8 none, 9 uncertain, 10 no face
+LABELS = dict(zip("01234567", EMOTIONS))  # 8: none, 9: uncertain, 10: no face
 COLUMNS = ("subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "facial_landmarks", "expression")
-PARTS = {"train": ("train", "Train"), "val": ("val", "valid", "Val"), "test": ("test", "Test")}  # of copies in folders
+PARTS = {
+    "train": ("train", "Train"),
+    "val": ("val", "valid", "Val"),
+    "test": ("test", "Test"),
+}  # folder names in copies with a folder per class
 LISTS, IMAGES = "Manually_Annotated_file_lists", "Manually_Annotated_Images"
 
 
 def five_of_68(points: np.ndarray) -> np.ndarray:
-    """The 68 points of a face [68,2] -> our landmarks [5,2]: middle of each eye, tip of the nose, mouth corners."""
+    """Reduce 68 facial points [68,2] to five landmarks [5,2]: centres of the eyes, tip of the nose, mouth corners."""
     return np.stack([points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]])
 
 
@@ -34,10 +38,10 @@ def _find_old(classes: tuple[str, ...], root: Path) -> Parts | None:
     images = first_folder(root, IMAGES, f"Manually_Annotated/{IMAGES}", f"Manually_Annotated_compressed/{IMAGES}")
     if images is None:
         raise ValueError(
-            f"{root}: the lists of AffectNet are here, the folder {IMAGES} is not; unpack it beside {LISTS}"
+            f"{root}: the lists of AffectNet are here, but the folder {IMAGES} is not; unpack it next to {LISTS}"
         )
-    found = {part: lists / name for part, name in files.items() if (lists / name).is_file()}
-    return {part: partial(_read_old, path, images, classes) for part, path in found.items()}
+    paths = {part: lists / name for part, name in files.items() if (lists / name).is_file()}
+    return {part: partial(_read_old, path, images, classes) for part, path in paths.items()}
 
 
 def _read_old(path: Path, images: Path, classes: tuple[str, ...]) -> Records:
@@ -58,7 +62,7 @@ def _read_old(path: Path, images: Path, classes: tuple[str, ...]) -> Records:
 def _number(text: str) -> float:
     try:
         return float(text)
-    except ValueError:  # NULL, where there is no face
+    except ValueError:  # NULL: no face
         return -1.0
 
 
@@ -66,7 +70,7 @@ def _read_points(text: str) -> np.ndarray:
     try:
         return five_of_68(np.array(text.split(";"), float).reshape(68, 2))
     except ValueError:
-        return np.full((5, 2), np.nan)  # the box alone will do
+        return np.full((5, 2), np.nan)  # use the box alone
 
 
 def _find_new(classes: tuple[str, ...], root: Path) -> Parts | None:
@@ -79,7 +83,7 @@ def _read_new(folder: Path, root: Path, classes: tuple[str, ...]) -> Records:
     files = sorted((folder / "annotations").glob("*_exp.npy"), key=lambda p: (len(p.name), p.name))
     for path in progress(files, desc=folder.name, unit="label"):
         try:
-            value = str(int(np.load(path, allow_pickle=False).item()))  # a number, or a string that is one
+            value = str(int(np.load(path, allow_pickle=False).item()))  # a number, or a string that holds one
         except (ValueError, OSError, EOFError) as error:
             raise ValueError(f"{path}: expected one whole number as a NumPy file ({error})") from None
         if LABELS.get(value) in classes:
@@ -91,16 +95,16 @@ def _read_new(folder: Path, root: Path, classes: tuple[str, ...]) -> Records:
 
 
 def _find_folders(classes: tuple[str, ...], root: Path) -> Parts | None:
-    """A folder per class, by number or by name, as the authors of DAN convert AffectNet."""
+    """Find a folder per class, named by number or by label, as in the DAN authors' conversion of AffectNet."""
     labels = {key: label for key, label in (LABELS | NAMES).items() if label in classes}
     folders = {part: first_folder(root, *names) for part, names in PARTS.items()}
-    found = {part: named for part, f in folders.items() if f and (named := class_folders(f, labels))}
-    names = {path.name for named in found.values() for path in named}
+    by_part = {part: by_class for part, f in folders.items() if f and (by_class := class_folders(f, labels))}
+    names = {path.name for by_class in by_part.values() for path in by_class}
     if names & LABELS.keys() and "0" not in names:  # numbers of another dataset, such as RAF-DB's 1 to 7
         return None
-    if "val" in found and "test" not in found:  # AffectNet's validation set is our test
-        found["test"] = found.pop("val")
-    return {part: partial(read_folders, named, root) for part, named in found.items()} or None
+    if "val" in by_part and "test" not in by_part:  # AffectNet's validation set is our test split
+        by_part["test"] = by_part.pop("val")
+    return {part: partial(read_folders, by_class, root) for part, by_class in by_part.items()} or None
 
 
 def _layouts(classes: tuple[str, ...]) -> dict[str, Layout]:
@@ -120,10 +124,11 @@ def _layouts(classes: tuple[str, ...]) -> dict[str, Layout]:
 
 def _loader(classes: tuple[str, ...]) -> Callable[[str | Path, str, str], Samples]:
     def load_affectnet(root: str | Path, split: str, rule: str = "label") -> Samples:
-        """One split of AffectNet's manual annotations; `test` is its validation set, `val` is drawn from train.
+        """Load one split of AffectNet's manual annotations.
 
-        The old release holds photos with boxes and 68 landmarks; the new one, and copies in folders, hold crops. Where such
-        a copy has train, val and test, they are those.
+        `test` is the official validation set; `val` is drawn from the training set. A copy in class folders
+        that has train, val and test keeps its own splits. The old release holds photos with boxes and 68
+        landmarks; the new release and copies in class folders hold crops.
         """
         return load_split("AffectNet", root, split, _layouts(classes), classes, rule)
 

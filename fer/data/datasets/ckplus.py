@@ -23,7 +23,7 @@ def _find(root: Path) -> Parts | None:
 
 
 def _read(root: Path, images: Path, labels: Path) -> Records:
-    """Of each labelled sequence: its first frame, neutral, and its last, the peak."""
+    """Read the first frame (neutral) and the last frame (peak) of each labelled sequence."""
     records, subjects, points = Records(), [], []
     landmarks = first_folder(root, "Landmarks/Landmarks", "Landmarks")
     for path in sorted(labels.glob("S*/*/*_emotion.txt")):
@@ -31,7 +31,7 @@ def _read(root: Path, images: Path, labels: Path) -> Records:
         frames = sorted((images / subject / sequence).glob("[!.]*.png"))
         label = _read_label(path)
         if not frames:
-            raise ValueError(f"{path} labels a sequence without frames: {images / subject / sequence} holds no PNG")
+            raise ValueError(f"{path}: the labelled sequence has no frames; {images / subject / sequence} holds no PNG")
         for frame, name in ((frames[0], "neutral"), (frames[-1], label)):
             records.images.append(str(frame))
             records.labels.append(name)
@@ -52,23 +52,23 @@ def _read_label(path: Path) -> str:
     try:
         return LABELS[f"{float(text):g}"]
     except (ValueError, KeyError):
-        raise ValueError(f"{path}: expected a number of 0 to 7, got {text[:100]!r}") from None
+        raise ValueError(f"{path}: expected a number from 0 to 7, got {text[:100]!r}") from None
 
 
 def _read_points(path: Path) -> np.ndarray:
     try:
         return np.array(read_text(path).split(), float).reshape(68, 2)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: expected 68 landmarks ({error}); move Landmarks/ away to do without") from None
+        raise ValueError(f"{path}: expected 68 landmarks ({error}); remove Landmarks/ to load without them") from None
 
 
 LAYOUTS = {"official": Layout("cohn-kanade-images/ and Emotion/ (or Emotion_labels/Emotion/)", _find)}
 
 
 def load_ckplus(root: str | Path, split: str, rule: str = "peak") -> Samples:
-    """One split of CK+ (Lucey et al. 2010), by subject: first frames (neutral) and last frames of the labelled sequences.
+    """Load one split of CK+, drawn by subject: the first (neutral) and last (peak) frames of the labelled sequences.
 
-    Frames are whole pictures; where `Landmarks/` of the release lies there too, faces are cut out by it.
+    Frames are full pictures; if the release's `Landmarks/` is present, faces are cut out by it.
     """
     return load_split("CK+", root, split, LAYOUTS, EMOTIONS, rule)
 

@@ -1,4 +1,4 @@
-"""ExpW (Zhang et al. 2015, arXiv:1509.05371): photos from the web, several labelled faces in each."""
+"""ExpW (Zhang et al. 2015, arXiv:1509.05371): photos from the web, each with one or more labelled faces."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def _find(root: Path) -> Parts | None:
 def _read(folder: Path) -> Records:
     images = next((f for f in (folder / "image" / "origin", folder / "image") if f.is_dir()), None)
     if images is None:
-        raise ValueError(f"{folder}: {LIST} is here, the photos in image/origin/ are not; unpack them too")
+        raise ValueError(f"{folder}: {LIST} is here, but the photos in image/origin/ are not; unpack them too")
     records, photos, boxes = Records(), [], []
     for line, text in enumerate(read_text(folder / LIST).splitlines(), 1):
-        try:  # the name may hold blanks
+        try:  # the file name may hold spaces
             name, face, *numbers, _, label = text.rsplit(maxsplit=7)
             top, left, right, bottom = map(float, numbers)
             records.labels.append(LABELS[label])
@@ -48,7 +48,7 @@ LAYOUTS = {"official": Layout(f"data/{LIST} and data/image/origin/", _find)}
 
 
 def load_expw(root: str | Path, split: str, rule: str = "label") -> Samples:
-    """One split of ExpW, drawn by photo; faces are cut out by their boxes."""
+    """Load one split of ExpW, drawn by photo; faces are cut out by their boxes."""
     return load_split("ExpW", root, split, LAYOUTS, EMOTIONS[:7], rule)
 
 

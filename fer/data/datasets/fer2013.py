@@ -1,4 +1,4 @@
-"""FER2013 (Goodfellow et al. 2013, arXiv:1307.0414): 35,887 gray faces of 48 pixels in seven classes."""
+"""FER2013 (Goodfellow et al. 2013, arXiv:1307.0414): 35,887 gray faces of 48x48 pixels in seven classes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ USAGES = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
 
 
 def read_csv(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line numbers and rows of a CSV file by its header, whose names may have blanks around them.
+    """Yield the line number and the {column: value} of each row of a CSV file; spaces around column names are removed.
 
     Raises:
-        ValueError: no CSV file; one of `columns` is missing, or a row ends before it.
+        ValueError: not a CSV file, or one of `columns` is missing in the header or in a row.
     """
     rows = read_rows(path)
     _, header = next(rows, (0, []))
@@ -36,13 +36,13 @@ def read_csv(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[s
 
 
 def read_pixels(text: str, path: Path, line: int) -> np.ndarray:
-    """Gray values in text -> uint8 [48,48]. Raises ValueError naming the line."""
+    """Parse gray values separated by spaces into uint8 [48,48]. Raises ValueError that names the line."""
     try:
         values = np.array(text.split(), int)
     except (ValueError, OverflowError):
         values = np.empty(0)
     if len(values) != 48 * 48 or values.min() < 0 or values.max() > 255:
-        raise ValueError(f"{path}, line {line}: expected 2304 gray values of 0 to 255, got {text[:40]!r} ...")
+        raise ValueError(f"{path}, line {line}: expected 2304 gray values from 0 to 255, got {text[:40]!r} ...")
     return values.astype(np.uint8).reshape(48, 48)
 
 
@@ -57,7 +57,7 @@ def _read_csv(path: Path, usage: str) -> Records:
     for line, row in read_csv(path, COLUMNS):
         if row["Usage"].strip() == usage:
             if row["emotion"] not in LABELS:
-                raise ValueError(f"{path}, line {line}: expected an emotion of 0 to 6, got {row['emotion']!r}")
+                raise ValueError(f"{path}, line {line}: expected an emotion from 0 to 6, got {row['emotion']!r}")
             records.images.append(read_pixels(row["pixels"], path, line))
             records.labels.append(LABELS[row["emotion"]])
             records.names.append(f"{path.name}:{line}")
@@ -79,10 +79,10 @@ def _find_folders(root: Path) -> Parts | None:
 
 
 def _read_usage(folders: dict[Path, str], root: Path, usage: str) -> Records:
-    """The images of a mirror's merged test folder whose names keep their official split."""
+    """Read the images of one official split from a merged test folder; their names begin with the split."""
     merged = read_folders(folders, root)
-    kept = [i for i, name in enumerate(merged.names) if Path(name).name.startswith(f"{usage}_")]
-    return Records([merged.images[i] for i in kept], [merged.labels[i] for i in kept], [merged.names[i] for i in kept])
+    at = [i for i, name in enumerate(merged.names) if Path(name).name.startswith(f"{usage}_")]
+    return Records([merged.images[i] for i in at], [merged.labels[i] for i in at], [merged.names[i] for i in at])
 
 
 LAYOUTS = {
@@ -92,10 +92,11 @@ LAYOUTS = {
 
 
 def load_fer2013(root: str | Path, split: str, rule: str = "label") -> Samples:
-    """One split of FER2013: Training, PublicTest (val), PrivateTest (test).
+    """Load one split of FER2013: Training (train), PublicTest (val) or PrivateTest (test).
 
-    From `fer2013.csv`, `icml_face_data.csv`, or a mirror in folders. A mirror whose test folder merges PublicTest and
-    PrivateTest is divided again where its file names tell them apart; otherwise validation is drawn from train.
+    Reads `fer2013.csv`, `icml_face_data.csv`, or a mirror with a folder per class. If the test folder of a
+    mirror merges PublicTest and PrivateTest, they are separated by their file names; if the names do not show
+    the split, `val` is drawn from train.
     """
     return load_split("FER2013", root, split, LAYOUTS, CLASSES, rule)
 

@@ -1,4 +1,4 @@
-"""FER+: FER2013 with the votes of ten people per image (Barsoum et al. 2016, arXiv:1608.01041)."""
+"""FER+: FER2013 with votes of ten annotators per image (Barsoum et al. 2016, arXiv:1608.01041)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..samples import Samples
 from .fer2013 import COLUMNS, USAGES, read_csv, read_pixels
 from .layouts import Layout, Parts, load_split, read_rows
 
-# Columns of the votes, in the order of the official files; the last two are no emotions.
+# Columns of the votes, in the order of the official files; the last two are not emotions.
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 _TO_CANONICAL = [VOTES.index(name) for name in EMOTIONS]
 _FOLDERS = {"train": "FER2013Train", "val": "FER2013Valid", "test": "FER2013Test"}
@@ -25,13 +25,13 @@ _SHARDS = {"train": "train-*.parquet", "val": "val*-*.parquet", "test": "test-*.
 
 
 def majority_targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The official `majority` rule: the emotion that holds more than half of the votes, single votes ignored.
+    """The official `majority` rule: the emotion with more than half of the votes; single votes are ignored.
 
     Args:
         votes: [N,10] in the order of VOTES.
 
     Returns:
-        one-hot targets [N,8] in canonical order, and which images the rule keeps [N].
+        one-hot targets [N,8] in canonical order, and a mask [N] of the images that the rule keeps.
     """
     votes = np.where(votes <= 1, 0, votes)
     top = votes.argmax(1)
@@ -42,48 +42,48 @@ def majority_targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def probability_targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The official `probability` rule: the distribution over the (at most three) strongest emotions.
 
-    Classes are taken from the strongest down, equal ones together, until they hold three quarters of the votes (single
-    votes ignored). The image is dropped where unknown or NF leads, or where what was taken holds no more than half of
-    the votes or is more than three classes.
+    Classes are selected in descending order of votes, ties together, until they hold three quarters of the
+    votes. Single votes are ignored. An image is dropped if `unknown` or `NF` leads, if the selected classes
+    hold at most half of the votes, or if there are more than three.
 
     Args:
         votes: [N,10] in the order of VOTES.
 
     Returns:
-        targets [N,8] in canonical order, rows summing to 1 where kept, and which images the rule keeps [N].
+        targets [N,8] in canonical order (the rows of kept images sum to 1), and a mask [N] of the kept images.
     """
     targets = np.zeros((len(votes), 8), np.float32)
     keep = np.zeros(len(votes), bool)
     for i, row in enumerate(np.where(votes <= 1, 0, votes)):
-        taken = _strongest(row)[_TO_CANONICAL]
-        if taken.sum() > 0:
+        selected = _select_strongest(row)[_TO_CANONICAL]
+        if selected.sum() > 0:
             keep[i] = True
-            targets[i] = taken / taken.sum()
+            targets[i] = selected / selected.sum()
     return targets, keep
 
 
-def _strongest(votes: np.ndarray) -> np.ndarray:
-    """The votes [10] that the probability rule takes; all zero where it drops the image."""
-    taken = np.zeros(10)
+def _select_strongest(votes: np.ndarray) -> np.ndarray:
+    """The votes [10] of the classes that the probability rule selects; all zero if it drops the image."""
+    selected = np.zeros(10)
     count, total = 0, votes.sum()
     no_emotion = False
-    while taken.sum() < 0.75 * total and count < 3 and not no_emotion:
-        top = np.where(taken > 0, 0, votes).max()
-        for i in np.flatnonzero((votes == top) & (taken == 0)):
-            no_emotion = bool(i >= 8)  # unknown or NF: end here, and count it only if nothing came before
-            if no_emotion and taken.any():
+    while selected.sum() < 0.75 * total and count < 3 and not no_emotion:
+        top = np.where(selected > 0, 0, votes).max()
+        for i in np.flatnonzero((votes == top) & (selected == 0)):
+            no_emotion = bool(i >= 8)  # unknown or NF: stop; it counts only if it is first
+            if no_emotion and selected.any():
                 break
-            taken[i] = top
+            selected[i] = top
             count += 1
             if no_emotion:
                 break
-    if taken.sum() <= 0.5 * total or count > 3 or taken.argmax() >= 8:
+    if selected.sum() <= 0.5 * total or count > 3 or selected.argmax() >= 8:
         return np.zeros(10)
-    return taken
+    return selected
 
 
 def all_targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Every image, with the share of its votes for each emotion; equal shares where it has none. As `majority_targets`."""
+    """Keep every image, with its share of votes per emotion (uniform if it has none). See `majority_targets`."""
     emotions = votes[:, _TO_CANONICAL].astype(np.float32)
     emotions[emotions.sum(1) == 0] = 1
     return emotions / emotions.sum(1, keepdims=True), np.ones(len(votes), bool)
@@ -93,19 +93,19 @@ RULES = {"majority": majority_targets, "probability": probability_targets, "all"
 
 
 def load_ferplus(root: str | Path, split: str, rule: str = "majority") -> Samples:
-    """One split of FER+, from the first of these layouts that lies in `root`.
+    """Load one split of FER+ from the first of these layouts that is found in `root`.
 
-    - Parquet shards `train-*.parquet`, `valid-*.parquet`, `test-*.parquet`: `image` {bytes, path} and the ten votes.
-    - `label.csv` beside PNGs, in `root/FER2013Train` or `root/data/FER2013Train` (`Valid`, `Test`), or in `root` where it
-      is itself called so;
-    - `fer2013.csv` (or `icml_face_data.csv`) and `fer2013new.csv`, joined by row;
+    - Parquet shards `train-*.parquet`, `valid-*.parquet`, `test-*.parquet`: `image` {bytes, path} and ten votes.
+    - `label.csv` with PNGs, in `root/FER2013Train` or `root/data/FER2013Train` (`Valid`, `Test`), or in `root`
+      if it has that name itself.
+    - `fer2013.csv` (or `icml_face_data.csv`) and `fer2013new.csv`, joined by row.
 
     Args:
         split: train, val or test.
-        rule: majority (one-hot) or probability (vote distribution), as FER+ defines them; or all images.
+        rule: `majority` (one-hot) or `probability` (vote distribution), as FER+ defines them; or `all`.
 
     Raises:
-        ValueError: unknown rule or split, or no known layout; the message lists what was looked for and found.
+        ValueError: unknown rule or split, or no known layout; the message lists what was expected and found.
     """
     if rule not in RULES:
         raise ValueError(f"unknown FER+ rule {rule!r}; choose one of {', '.join(RULES)}")
@@ -119,7 +119,7 @@ class _Votes(NamedTuple):
 
 
 def _layouts(rule: str) -> dict[str, Layout]:
-    def layout(name: str, looks_for: str, find: Callable[[Path], Finds]) -> tuple[str, Layout]:
+    def layout(name: str, looks_for: str, find: Callable[[Path], Readers]) -> tuple[str, Layout]:
         def find_samples(root: Path) -> Parts | None:
             return {split: partial(_to_samples, read, name, rule) for split, read in find(root).items()} or None
 
@@ -144,30 +144,30 @@ def _to_samples(read: Callable[[], _Votes], layout: str, rule: str) -> Samples:
     return Samples(images, targets, names, EMOTIONS, layout, rule).subset(keep)
 
 
-Finds = dict[str, Callable[[], _Votes]]  # what reads each split that a layout holds
+Readers = dict[str, Callable[[], _Votes]]  # by split: reads its votes
 
 
-def _find_folders(root: Path) -> Finds:
-    found: Finds = {}
+def _find_folders(root: Path) -> Readers:
+    readers: Readers = {}
     for split, name in _FOLDERS.items():
         folders = [root / name, root / "data" / name] + ([root] if root.resolve().name == name else [])
         if folder := next((f for f in folders if (f / "label.csv").is_file()), None):
-            found[split] = partial(_read_folder, folder)
-    return found
+            readers[split] = partial(_read_folder, folder)
+    return readers
 
 
 def _read_folder(folder: Path) -> _Votes:
     names, votes = [], []
     for line, row in read_rows(folder / "label.csv"):
         if len(row) != 12 or not all(vote.strip().isdecimal() for vote in row[2:]):
-            got = shorten(", ".join(row), 100)
-            raise ValueError(f"{folder / 'label.csv'}, line {line}: expected name, box and ten votes, got {got}")
+            text = shorten(", ".join(row), 100)
+            raise ValueError(f"{folder / 'label.csv'}, line {line}: expected name, box and ten votes, got {text}")
         names.append(row[0])
         votes.append([int(vote) for vote in row[2:]])
     return _Votes([folder / name for name in names], np.array(votes, int).reshape(-1, 10), names)
 
 
-def _find_csv(root: Path) -> Finds:
+def _find_csv(root: Path) -> Readers:
     pixels = next((root / n for n in ("fer2013.csv", "icml_face_data.csv") if (root / n).is_file()), None)
     votes = root / "fer2013new.csv"
     if pixels is None or not votes.is_file():
@@ -178,13 +178,13 @@ def _find_csv(root: Path) -> Finds:
 def _read_csv(pixels_file: Path, votes_file: Path, usage: str) -> _Votes:
     pixel_rows = list(read_csv(pixels_file, COLUMNS))
     vote_rows = list(read_csv(votes_file, ("Usage", "Image name", *VOTES)))
-    advice = "they are joined row by row and must be the complete, unsorted originals"
+    advice = "they are joined row by row: both must be the complete original files in their original order"
     if len(pixel_rows) != len(vote_rows):
         raise ValueError(
             f"{pixels_file.parent}: {pixels_file.name} has {len(pixel_rows)} rows and {votes_file.name} "
             f"{len(vote_rows)}; {advice}"
         )
-    read = _Votes([], np.empty((0, 10), int), [])
+    result = _Votes([], np.empty((0, 10), int), [])
     votes = []
     for (line, pixel_row), (vote_line, vote_row) in zip(pixel_rows, vote_rows):
         if pixel_row["Usage"] != vote_row["Usage"]:
@@ -192,16 +192,16 @@ def _read_csv(pixels_file: Path, votes_file: Path, usage: str) -> _Votes:
                 f"{pixels_file.parent}, line {line}: {pixel_row['Usage']} in {pixels_file.name} and {vote_row['Usage']} in "
                 f"{votes_file.name}; {advice}"
             )
-        if vote_row["Usage"] == usage and vote_row["Image name"]:  # no name: not a face
-            read.images.append(read_pixels(pixel_row["pixels"], pixels_file, line))
+        if vote_row["Usage"] == usage and vote_row["Image name"]:  # rows without a name show no face
+            result.images.append(read_pixels(pixel_row["pixels"], pixels_file, line))
             if not all(vote_row[v].strip().isdecimal() for v in VOTES):
                 raise ValueError(f"{votes_file}, line {vote_line}: expected whole numbers of votes, got {vote_row}")
             votes.append([int(vote_row[v]) for v in VOTES])
-            read.names.append(vote_row["Image name"])
-    return read._replace(votes=np.array(votes, int).reshape(-1, 10))
+            result.names.append(vote_row["Image name"])
+    return result._replace(votes=np.array(votes, int).reshape(-1, 10))
 
 
-def _find_parquet(root: Path) -> Finds:
+def _find_parquet(root: Path) -> Readers:
     shards = {split: sorted(root.glob(pattern)) for split, pattern in _SHARDS.items()}
     return {split: partial(_read_parquet, paths) for split, paths in shards.items() if paths}
 

@@ -1,4 +1,4 @@
-"""Any folder of images that is divided into classes: emotions, or whatever the folders are called."""
+"""Any folder of images with a subfolder per class: emotions, or any other names."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ PART_NAMES = [name for names in PARTS.values() for name in names]
 
 def _find_divided(root: Path) -> Parts | None:
     folders = {part: first_folder(root, *names) for part, names in PARTS.items()}
-    found = {part: _class_folders(folder) for part, folder in folders.items() if folder}
-    return {part: partial(read_folders, f, root) for part, f in found.items() if f} or None
+    by_part = {part: _class_folders(folder) for part, folder in folders.items() if folder}
+    return {part: partial(read_folders, by_class, root) for part, by_class in by_part.items() if by_class} or None
 
 
 def _find_flat(root: Path) -> Parts | None:
     if first_folder(root, *PART_NAMES):
         return None
-    found = _class_folders(root)
-    return {"all": partial(read_folders, found, root)} if found else None
+    by_class = _class_folders(root)
+    return {"all": partial(read_folders, by_class, root)} if by_class else None
 
 
 def _class_folders(folder: Path) -> dict[Path, str]:
-    """The folders in `folder` -> the class: an emotion, or another name where there are images and no parts in it."""
+    """Map each class folder in `folder` to its class: an emotion, or another name if it holds images and no splits."""
     folders = [p for p in sorted(folder.iterdir()) if p.is_dir() and p.name[0] != "." and p.name != "__MACOSX"]
     return {
         p: class_of(p.name)
@@ -48,29 +48,29 @@ LAYOUTS = {
 
 
 def load_folder(root: str | Path, split: str, rule: str = "label") -> Samples:
-    """One split of a folder of images: `{train,val,test}/<class>/*`, or `<class>/*` that is divided by itself.
+    """Load one split of a folder of images: `{train,val,test}/<class>/*`, or `<class>/*`, whose splits are drawn.
 
-    The classes are those that have a folder in any split: the emotions in canonical order, by any of their names; then the
-    others, sorted, by the names of their folders.
+    The classes are those that have a folder in any split: first the emotions in canonical order (under any of
+    their names), then the other folder names in alphabetical order.
 
     Raises:
-        ValueError: no such folder; one class alone that is no emotion; or the name of a folder cannot be that of a class.
+        ValueError: no such folder, a single class that is not an emotion, or an invalid class name.
     """
     return load_split("images", root, split, LAYOUTS, _find_classes(Path(root)), rule)
 
 
 def _find_classes(root: Path) -> tuple[str, ...]:
-    divided = [folder for name in PART_NAMES if (folder := root / name).is_dir()]
-    places = divided or ([root] if root.is_dir() else [])
-    named = {name for place in places for name in _class_folders(place).values()}
+    part_folders = [folder for name in PART_NAMES if (folder := root / name).is_dir()]
+    parents = part_folders or ([root] if root.is_dir() else [])
+    names = {name for parent in parents for name in _class_folders(parent).values()}
     try:
-        classes = order_classes(named) if named else ()
+        classes = order_classes(names) if names else ()
     except ValueError as error:
         raise ValueError(f"{root}: {error}") from None
     if len(classes) == 1 and classes[0] not in EMOTIONS:
-        wanted = "; or ".join(layout.looks_for for layout in LAYOUTS.values())
+        expected = "; or ".join(layout.looks_for for layout in LAYOUTS.values())
         raise SplitNotFound(
-            f"{root}: no images here but in {classes[0]!r}, one class alone. Looked for {wanted}. Found: {list_folder(root)}"
+            f"{root}: no images here except in {classes[0]!r}, a single class. Looked for {expected}. Found: {list_folder(root)}"
         )
     return classes
 

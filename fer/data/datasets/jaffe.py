@@ -28,13 +28,13 @@ def _find(root: Path) -> Parts | None:
 
 
 def _files(folder: Path) -> list[tuple[Path, str, str]]:
-    """Files named like KA.AN1.39.tiff: path, subject, label."""
-    found = []
+    """The (path, subject, label) of each file named like KA.AN1.39.tiff."""
+    files = []
     for path in sorted(folder.glob("*.*.*.*")):
         subject, pose = path.name.split(".")[:2]
         if path.suffix.lower() in IMAGE_SUFFIXES and pose[:2].upper() in LABELS:
-            found.append((path, subject, LABELS[pose[:2].upper()]))
-    return found
+            files.append((path, subject, LABELS[pose[:2].upper()]))
+    return files
 
 
 def _read(folder: Path) -> Records:
@@ -51,7 +51,7 @@ LAYOUTS = {"official": Layout("files like KA.AN1.39.tiff (here, in jaffe/ or jaf
 
 
 def load_jaffe(root: str | Path, split: str, rule: str = "label") -> Samples:
-    """One split of JAFFE (Lyons et al. 1998), by subject, from a folder of files like `KA.AN1.39.tiff`."""
+    """Load one split of JAFFE, drawn by subject, from a folder of files like `KA.AN1.39.tiff`."""
     return load_split("JAFFE", root, split, LAYOUTS, EMOTIONS[:7], rule)
 
 

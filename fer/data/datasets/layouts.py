@@ -1,4 +1,4 @@
-"""What the loaders share: finding the layout that lies in a folder, and dividing it into splits."""
+"""Shared parts of the dataset loaders: detect the layout of a folder, and draw missing splits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...io.paths import IMAGE_SUFFIXES
 from ..samples import Samples, SplitNotFound
 
 SPLITS = ("train", "val", "test")
-HELD_OUT = 0.1  # share of what a dataset does not divide itself that goes to val, and to test
+HELD_OUT = 0.1  # share of the data that each drawn split (val, test) receives
 
 
 @dataclass
@@ -26,24 +26,24 @@ class Records:
     images: list[ImageSource] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    groups: list[str] | None = None  # what is not divided between splits: a person, a photo
+    groups: list[str] | None = None  # all records of a group (a person, a photo) go to the same split
     boxes: np.ndarray | None = None
     landmarks: np.ndarray | None = None
     ignored: list[str] = field(default_factory=list)
 
 
-# The parts that a layout holds, each read when it is needed: those of train, val and test that the dataset divides itself, or
-# `all` where it divides nothing. A part that knows its own targets is read as Samples.
+# The parts of a dataset, each with a function that reads it: the official splits among train, val and test, or `all`
+# if the dataset has no splits. A part is read as Samples if it has its own targets.
 Parts = Mapping[str, Callable[[], Records | Samples]]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One way in which a dataset may lie in a folder.
+    """One way in which the files of a dataset may be arranged in a folder.
 
     Args:
-        looks_for: what must be there, for the error message.
-        find: the parts in a folder, or None where it is not this layout.
+        looks_for: the expected files, for the error message.
+        find: returns the parts in a folder, or None if the folder does not have this layout.
     """
 
     looks_for: str
@@ -51,23 +51,23 @@ class Layout:
 
 
 def find_parts(dataset: str, root: Path, layouts: Mapping[str, Layout]) -> tuple[str, Parts]:
-    """The first of `layouts` that lies in `root`: its name and parts.
+    """Return the name and the parts of the first of `layouts` that matches `root`.
 
     Raises:
         ValueError: no such folder.
-        SplitNotFound: none of the layouts; lists what was looked for and what is there.
+        SplitNotFound: no layout matches; the message lists what was expected and found.
     """
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder; --data must name the folder that holds {dataset}")
     for name, layout in layouts.items():
         if parts := layout.find(root):
             return name, parts
-    wanted = "; or ".join(layout.looks_for for layout in layouts.values())
-    raise SplitNotFound(f"{root}: no {dataset} here. Looked for {wanted}. Found: {list_folder(root)}")
+    expected = "; or ".join(layout.looks_for for layout in layouts.values())
+    raise SplitNotFound(f"{root}: no {dataset} here. Looked for {expected}. Found: {list_folder(root)}")
 
 
 def read_text(path: Path) -> str:
-    """A text file in UTF-8. Raises ValueError that names it where it is none."""
+    """Read a text file. Raises ValueError that names the file if it is not UTF-8."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -75,7 +75,7 @@ def read_text(path: Path) -> str:
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and fields of the rows of a CSV file that are not empty. Raises ValueError that names the file."""
+    """Yield the line number and fields of each non-empty row of a CSV file. Raises ValueError that names the file."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
@@ -100,17 +100,18 @@ def load_split(
     rule: str = "",
     draw: bool = True,
 ) -> Samples:
-    """One split of the dataset that lies in `root`.
+    """Load one split of the dataset in `root`.
 
-    A split that the dataset does not have is drawn, always the same, by class or by person (`HELD_OUT`): validation from
-    the training part; validation and test where it has no parts. The test part of a dataset is never used for another split.
+    A split that the dataset does not have is drawn deterministically, by class or by group (see `draw_parts`):
+    `val` from the training part; `val` and `test` from a dataset without splits. The test part is never used
+    for another split.
 
     Args:
         classes, rule: of the samples; without effect on parts that are read as Samples.
-        draw: False where the official splits are the only ones.
+        draw: False: use only official splits.
 
     Raises:
-        ValueError: unknown split, or a class that the dataset does not have, or see `find_parts`.
+        ValueError: unknown split, or a class that the dataset does not have; see also `find_parts`.
         SplitNotFound: the dataset has no such split here, and it cannot be drawn.
     """
     if split not in SPLITS:
@@ -124,9 +125,9 @@ def load_split(
     records = parts[part]()
     if isinstance(records, Samples):
         return records
-    if others := sorted(set(records.labels) - set(classes)):
+    if unknown := sorted(set(records.labels) - set(classes)):
         raise ValueError(
-            f"{root}: images of {', '.join(others)}, which {dataset} does not have; --dataset folder takes any classes"
+            f"{root}: images of {', '.join(unknown)}, which {dataset} does not have; --dataset folder takes any classes"
         )
     layout += {"all": f"; {split} drawn from all", "train": "; val drawn from train"}[part] if held_out else ""
     samples = to_samples(records, classes, layout, rule)
@@ -136,7 +137,7 @@ def load_split(
 
 
 def _choose_part(split: str, parts: Parts, draw: bool) -> tuple[str | None, tuple[str, ...]]:
-    """The part that holds a split, and the splits that are drawn out of this part."""
+    """Return the part that holds a split, and the splits that are drawn from this part."""
     if "all" in parts:
         return "all", ("val", "test")
     if draw and "train" in parts and "val" not in parts and split != "test":
@@ -145,7 +146,7 @@ def _choose_part(split: str, parts: Parts, draw: bool) -> tuple[str | None, tupl
 
 
 def to_samples(records: Records, classes: tuple[str, ...], layout: str, rule: str) -> Samples:
-    """Records -> samples with one-hot targets."""
+    """Convert records to samples with one-hot targets."""
     indices = np.array([classes.index(label) for label in records.labels], int)
     return Samples(
         records.images,
@@ -161,10 +162,11 @@ def to_samples(records: Records, classes: tuple[str, ...], layout: str, rule: st
 
 
 def draw_parts(records: Records, held_out: int) -> np.ndarray:
-    """To which part each record belongs [N]: 0 .. held_out - 1 are held out, `held_out` is the rest.
+    """Assign each record to a part [N]: 0 .. held_out - 1 are held-out parts, `held_out` is the rest.
 
-    Whole groups are drawn, or single images class by class, in the order of a hash of their name: the same on every
-    machine, and an image that is added or removed moves few others.
+    Each held-out part receives the share `HELD_OUT` of the groups, or of the images of each class if there are
+    no groups. They are ordered by a hash of their names, so the parts are the same on every machine, and adding
+    or removing an image moves few others.
     """
     units = np.array(records.groups if records.groups is not None else records.names)
     strata = np.array(records.labels if records.groups is None else [""] * len(units))
@@ -184,15 +186,15 @@ def _hash(name: str) -> bytes:
 
 
 def class_folders(folder: Path, labels: dict[str, str]) -> dict[Path, str] | None:
-    """The folders in `folder` that are named by a key of `labels`, in any case -> the class; None where there is none."""
+    """Map the subfolders whose lower-case name is a key of `labels` to their classes; None if there is none."""
     if not folder.is_dir():
         return None
-    found = {p: labels.get(p.name.lower()) for p in sorted(folder.iterdir()) if p.is_dir()}
-    return {path: label for path, label in found.items() if label} or None
+    subfolders = {p: labels.get(p.name.lower()) for p in sorted(folder.iterdir()) if p.is_dir()}
+    return {path: label for path, label in subfolders.items() if label} or None
 
 
 def read_folders(folders: dict[Path, str], root: Path) -> Records:
-    """All images in {folder: class}, also in inner folders; files that are no images by their suffix are ignored."""
+    """Read all images in {folder: class}, including nested folders; files without an image suffix are ignored."""
     records = Records()
     for folder, label in folders.items():
         for path in sorted(_walk(folder)):
@@ -207,16 +209,16 @@ def read_folders(folders: dict[Path, str], root: Path) -> Records:
 
 
 def holds_image(folder: Path) -> bool:
-    """Whether a file in it, or in an inner folder, is an image by its suffix."""
+    """Whether the folder or a nested folder holds a file with an image suffix."""
     return any(Path(path).suffix.lower() in IMAGE_SUFFIXES for path in _walk(folder))
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    """All files but hidden ones, such as those that macOS leaves beside copies."""
-    found = ((parent, name) for parent, _, names in os.walk(folder) for name in names)
-    return (os.path.join(parent, name) for parent, name in found if name[0] != ".")  # noqa: PTH118
+    """All files except hidden ones, such as those that macOS adds to copies."""
+    files = ((parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return (os.path.join(parent, name) for parent, name in files if name[0] != ".")  # noqa: PTH118
 
 
 def first_folder(root: Path, *names: str) -> Path | None:
-    """The first of `names` that is a folder in `root`; "" is `root` itself."""
+    """The first of `names` that is a folder in `root`, or None; the name "" stands for `root` itself."""
     return next((root / name for name in names if (root / name).is_dir()), None)

@@ -20,7 +20,7 @@ PATTERNS = {"train": ("train*",), "val": ("val*", "dev*"), "test": ("test*",)}
 
 
 class ArrowImages:
-    """The bytes of image files in an Arrow column: one block of memory, whatever the number of images."""
+    """Image files as bytes in an Arrow column, which is a single block of memory for any number of images."""
 
     def __init__(self, column):
         self.column = column  # binary, chunked
@@ -39,21 +39,21 @@ class ArrowImages:
 
 
 def describe_columns(classes: tuple[str, ...]) -> dict:
-    """What the `datasets` library reads of our columns, as JSON values in the metadata of a schema."""
+    """Describe the columns for the `datasets` library, as JSON values for the schema's metadata."""
     features = {"image": {"_type": "Image"}, "label": {"names": list(classes), "_type": "ClassLabel"}}
     features["name"] = {"dtype": "string", "_type": "Value"}
     return {"info": {"features": features | {c: {"dtype": "float32", "_type": "Value"} for c in classes}}}
 
 
 def load_parquet(root: str | Path, split: str, rule: str = "label") -> Samples:
-    """One split of Parquet shards `train*.parquet`, `val*.parquet` (or `dev*`), `test*.parquet`, here or in data/.
+    """Load one split of Parquet shards `train*.parquet`, `val*.parquet` (or `dev*`), `test*.parquet`, here or in data/.
 
-    Columns: `image`, a struct {bytes, path} or bytes; and one of: a column of probabilities per class, as `fer pack`
-    writes them; `label`, integers whose names stand in the metadata (ClassLabel), or names. The classes are ordered as those
-    of `load_folder`.
+    Columns: `image`, a struct {bytes, path} or bytes; and either one column of probabilities per class, as `fer
+    pack` writes them, or `label`: names, or integers whose names are in the metadata (ClassLabel). Classes are
+    ordered as in `load_folder`.
 
     Raises:
-        ValueError: no such shard, other columns, a row without a label, or a name that cannot be that of a class.
+        ValueError: no such shard, missing columns, a row without a label, or an invalid class name.
     """
     return load_split("Parquet shards", root, split, _layouts(rule), draw=False)
 
@@ -72,12 +72,12 @@ def _find_shards(root: Path, split: str) -> list[Path]:
 
 
 def _check_complete(shards: list[Path]) -> None:
-    """Names like train-00000-of-00003 tell how many there must be."""
+    """Raise ValueError if shards are missing; names like train-00000-of-00003 state their number."""
     for shard in shards:
         _, _, total = shard.stem.partition("-of-")
         if total.isdigit() and int(total) != len(shards):
             raise ValueError(
-                f"{shard}: one of {int(total)} shards, of which {len(shards)} are here; copy the others too"
+                f"{shard}: one of {int(total)} shards, of which only {len(shards)} are here; copy the others too"
             )
 
 
@@ -104,13 +104,13 @@ def _read(root: Path, shards: list[Path], rule: str) -> Samples:
     else:
         paths = pyarrow.compute.struct_field(image, "path").to_pylist() if is_struct else [None] * len(images)
         names = [path or f"{shards[0].parent.name}/{i}" for i, path in enumerate(paths)]
-    packed = metadata["fer"]
+    packed = metadata["fer"]  # empty if the shards were not written by `fer pack`
     layout = f"parquet, packed from {packed['dataset']}" if packed else "parquet"
     return Samples(ArrowImages(images), targets, names, classes, layout, packed.get("rule", rule))
 
 
 def _read_metadata(table, shard: Path) -> dict[str, dict]:
-    """What `fer pack` and the `datasets` library have stored in the schema."""
+    """Read the JSON metadata that `fer pack` and the `datasets` library store in the schema."""
     stored: dict[str, dict] = {}
     for key in ("fer", "huggingface"):
         text = (table.schema.metadata or {}).get(key.encode()) or b"{}"
@@ -125,7 +125,7 @@ def _read_metadata(table, shard: Path) -> dict[str, dict]:
 
 
 def _read_targets(table, metadata: dict[str, dict], root: Path) -> tuple[tuple[str, ...], np.ndarray]:
-    """Classes and probability vectors [N,C] of a table."""
+    """Return the classes and the probability vectors [N,C] of a table."""
     if packed := metadata["fer"]:
         classes = tuple(packed.get("classes") or ())
         check_classes(classes)
@@ -146,7 +146,7 @@ def _read_targets(table, metadata: dict[str, dict], root: Path) -> tuple[tuple[s
 
 
 def _names_in_all_splits(root: Path) -> list[str]:
-    """The names in the columns `label`; a network that was trained on one split fits the others."""
+    """The names in the `label` columns of all splits, so that all splits have the same classes."""
     import pyarrow.parquet
 
     names = set()
@@ -157,14 +157,16 @@ def _names_in_all_splits(root: Path) -> list[str]:
 
 
 def _names_of(labels: list, metadata: dict[str, dict]) -> list[str]:
-    """The names of the integers `labels`, which must be among them."""
+    """The class names of integer labels. Raises ValueError if a label has no name."""
     names: Any = metadata["huggingface"]
     for key in ("info", "features", "label", "names"):
         names = names.get(key) if isinstance(names, dict) else None
     if not all(type(label) is int for label in labels):
-        raise ValueError(f"label holds {labels[0]!r}; expected names, or integers")
+        raise ValueError(f"column label holds {labels[0]!r}; expected names or integers")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("label holds integers, and no metadata names them; store names, or a ClassLabel")
+        raise ValueError(
+            "column label holds integers, but the metadata has no names for them; store names, or a ClassLabel"
+        )
     for row, label in enumerate(labels):
         if not 0 <= label < len(names):
             raise ValueError(f"row {row} has the label {label}; expected 0 to {len(names) - 1}")

@@ -1,4 +1,4 @@
-"""RAF-DB (Li, Deng, Du 2017): the basic emotions, and the compound ones."""
+"""RAF-DB (Li, Deng, Du 2017): basic and compound emotions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMPOUND = {
     "10": "angrily disgusted",
     "11": "disgustedly surprised",
 }
-LISTS = ("EmoLabel/list_patition_label.txt", "EmoLabel/list_partition_label.txt")  # sic, and mended
+LISTS = ("EmoLabel/list_patition_label.txt", "EmoLabel/list_partition_label.txt")  # official spelling; corrected one
 
 
 def _find_official(labels: dict[str, str], folders: tuple[str, ...], root: Path) -> Parts | None:
@@ -56,7 +56,7 @@ def _read_official(labels: dict[str, str], root: Path, list_file: Path, part: st
         if label not in labels:
             other = "; RAF-DB compound is --dataset rafdb-compound" if label in COMPOUND else ""
             raise ValueError(
-                f"{list_file}, line {line}: expected a label of 1 to {len(labels)}, got {text[:100]!r}{other}"
+                f"{list_file}, line {line}: expected a label from 1 to {len(labels)}, got {text[:100]!r}{other}"
             )
         stem = Path(name).stem
         records.images.append(str(aligned / f"{stem}_aligned.jpg" if aligned.is_dir() else original / name))
@@ -68,7 +68,7 @@ def _read_official(labels: dict[str, str], root: Path, list_file: Path, part: st
 
 
 def _read_annotations(folder: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Box [N,4] and landmarks [N,5,2] of each photo, from `manual/*_manu_attri.txt` and `boundingbox/*_boundingbox.txt`."""
+    """Read box [N,4] and landmarks [N,5,2] of each photo: `manual/*_manu_attri.txt`, `boundingbox/*_boundingbox.txt`."""
     boxes, landmarks = np.full((len(names), 4), np.nan), np.full((len(names), 5, 2), np.nan)
     for i, name in enumerate(names):
         points = folder / "manual" / f"{Path(name).stem}_manu_attri.txt"
@@ -79,12 +79,12 @@ def _read_annotations(folder: Path, names: list[str]) -> tuple[np.ndarray, np.nd
         if box.is_file():
             boxes[i] = _read_numbers(box, 4)
         if np.isnan(boxes[i]).any():
-            raise ValueError(f"{name} is a full photo, and neither {points} nor {box} tells where its face is")
+            raise ValueError(f"{name} is a full photo without annotation: neither {points} nor {box} exists")
     return boxes, landmarks
 
 
 def _read_numbers(path: Path, count: int) -> np.ndarray:
-    """The first numbers in a text file [count]."""
+    """Read the first `count` numbers of a text file."""
     words = read_text(path).split()[:count]
     try:
         return np.array(words, float).reshape(count)
@@ -93,7 +93,7 @@ def _read_numbers(path: Path, count: int) -> np.ndarray:
 
 
 def _order_points(points: np.ndarray) -> np.ndarray:
-    """Eyes, nose, mouth corners [5,2], each pair from left to right in the picture, as our landmarks are."""
+    """Order eyes, nose and mouth corners [5,2], each pair from left to right in the image."""
     eyes, mouth = points[:2], points[3:]
     return np.concatenate([eyes[eyes[:, 0].argsort()], points[2:3], mouth[mouth[:, 0].argsort()]])
 
@@ -122,16 +122,16 @@ COMPOUND_LAYOUTS = {
 
 
 def load_rafdb(root: str | Path, split: str, rule: str = "label") -> Samples:
-    """One split of RAF-DB basic; validation is drawn from train.
+    """Load one split of RAF-DB basic; `val` is drawn from train.
 
-    From the official tree (aligned crops where they lie there, otherwise the photos, by their annotated landmarks or
-    boxes) or a mirror in folders 1 to 7.
+    Reads the official tree or a mirror with the folders 1 to 7. From the official tree it uses the aligned
+    crops if they are present; otherwise it cuts faces out of the photos by their annotated landmarks or boxes.
     """
     return load_split("RAF-DB", root, split, LAYOUTS, CLASSES, rule)
 
 
 def load_rafdb_compound(root: str | Path, split: str, rule: str = "label") -> Samples:
-    """One split of RAF-DB compound, eleven classes; validation is drawn from train."""
+    """Load one split of RAF-DB compound (eleven classes); `val` is drawn from train."""
     return load_split("RAF-DB compound", root, split, COMPOUND_LAYOUTS, tuple(COMPOUND.values()), rule)
 
 

@@ -1,4 +1,4 @@
-"""SFEW 2.0 (Dhall et al. 2011): frames of films."""
+"""SFEW 2.0 (Dhall et al. 2011): frames from films."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _read(folders: dict[Path, str], root: Path) -> Records:
 
 
 def _film(name: str) -> str:
-    """Files are named FILM_TIME_FRAME."""
+    """The film of an image; files are named FILM_TIME_FRAME."""
     return Path(name).name.partition("_")[0]
 
 
@@ -36,21 +36,22 @@ LAYOUTS = {"official": Layout(f"{FOLDERS['train']}/ and {FOLDERS['test']}/ with 
 
 
 def load_sfew(root: str | Path, split: str, rule: str = "label") -> Samples:
-    """One split of SFEW, aligned faces; `test` is its Val (its Test has no public labels), `val` is drawn from Train by film.
+    """Load one split of SFEW's aligned faces.
 
-    Films that its Train and Val share stay in both, as in the official split; the log names them.
+    `test` is the official Val (the official Test has no public labels); `val` is drawn from the official Train
+    by film. Films that occur in both Train and Val stay in both, as in the official split; the log names them.
     """
     samples = load_split("SFEW", root, split, LAYOUTS, CLASSES, rule)
     if split == "test":
-        _tell_shared_films(Path(root), {_film(name) for name in samples.names})
+        _log_shared_films(Path(root), {_film(name) for name in samples.names})
     return samples
 
 
-def _tell_shared_films(root: Path, films: set[str]) -> None:
+def _log_shared_films(root: Path, films: set[str]) -> None:
     folders = class_folders(root / FOLDERS["train"], NAMES)
     if shared := sorted(films & set(_read(folders or {}, root).groups or ())):
         log.info(
-            "SFEW: %d of the %d films of Val are also in Train, and stay there: %s",
+            "SFEW: %d of the %d films of Val are also in Train, as in the official split: %s",
             len(shared),
             len(films),
             ", ".join(shared),

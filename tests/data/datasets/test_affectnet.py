@@ -120,7 +120,9 @@ def test_missing_columns(tmp_path, columns, message):
 
 def test_lists_without_photos(tmp_path):
     make_files(tmp_path, "Manually_Annotated_file_lists/training.csv")
-    with pytest.raises(ValueError, match="the folder Manually_Annotated_Images is not; unpack it beside Manually_Anno"):
+    with pytest.raises(
+        ValueError, match="the folder Manually_Annotated_Images is not; unpack it next to Manually_Anno"
+    ):
         load_samples("affectnet8", tmp_path, "train")
 
 

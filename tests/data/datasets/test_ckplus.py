@@ -88,12 +88,12 @@ def test_the_number_of_a_label(tmp_path, text, label):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"text": ""}, "S005_001_00000011_emotion.txt: expected a number of 0 to 7, got ''"),
-        ({"text": "8.0"}, "_emotion.txt: expected a number of 0 to 7, got '8.0'"),
-        ({"text": "3.5"}, "_emotion.txt: expected a number of 0 to 7, got '3.5'"),
-        ({"text": "happy"}, "_emotion.txt: expected a number of 0 to 7, got 'happy'"),
-        ({"frames": 0}, "labels a sequence without frames: .*cohn-kanade-images/S005/001 holds no PNG"),
-        ({"landmarks": "1 2 3"}, "00000001_landmarks.txt: expected 68 landmarks .*; move Landmarks/ away"),
+        ({"text": ""}, "S005_001_00000011_emotion.txt: expected a number from 0 to 7, got ''"),
+        ({"text": "8.0"}, "_emotion.txt: expected a number from 0 to 7, got '8.0'"),
+        ({"text": "3.5"}, "_emotion.txt: expected a number from 0 to 7, got '3.5'"),
+        ({"text": "happy"}, "_emotion.txt: expected a number from 0 to 7, got 'happy'"),
+        ({"frames": 0}, "the labelled sequence has no frames; .*cohn-kanade-images/S005/001 holds no PNG"),
+        ({"landmarks": "1 2 3"}, "00000001_landmarks.txt: expected 68 landmarks .*; remove Landmarks/"),
         ({"landmarks": "x y " * 68}, "00000001_landmarks.txt: expected 68 landmarks"),
     ],
 )

@@ -70,6 +70,6 @@ def test_a_damaged_list_names_its_line(tmp_path, line):
 def test_a_list_without_photos(tmp_path):
     make_files(tmp_path, "data/label/label.lst")
     with pytest.raises(
-        ValueError, match="label/label.lst is here, the photos in image/origin/ are not; unpack them too"
+        ValueError, match="label/label.lst is here, but the photos in image/origin/ are not; unpack them too"
     ):
         load_samples("expw", tmp_path, "train")

@@ -47,15 +47,15 @@ def test_csv(tmp_path, name):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ((3, PIXELS + " 7", "Training"), "line 3: expected 2304 gray values of 0 to 255, got '7 7"),
+        ((3, PIXELS + " 7", "Training"), "line 3: expected 2304 gray values from 0 to 255, got '7 7"),
         ((3, PIXELS[:-2], "Training"), "line 3: expected 2304"),
         ((3, PIXELS[:-1] + "256", "Training"), "line 3: expected 2304"),
         ((3, PIXELS[:-1] + "-1", "Training"), "line 3: expected 2304"),
         ((3, PIXELS[:-1] + "x", "Training"), "line 3: expected 2304"),
         ((3, "", "Training"), "line 3: expected 2304"),
-        ((7, PIXELS, "Training"), "line 3: expected an emotion of 0 to 6, got '7'"),
-        (("happy", PIXELS, "Training"), "line 3: expected an emotion of 0 to 6, got 'happy'"),
-        (("", PIXELS, "Training"), "line 3: expected an emotion of 0 to 6, got ''"),
+        ((7, PIXELS, "Training"), "line 3: expected an emotion from 0 to 6, got '7'"),
+        (("happy", PIXELS, "Training"), "line 3: expected an emotion from 0 to 6, got 'happy'"),
+        (("", PIXELS, "Training"), "line 3: expected an emotion from 0 to 6, got ''"),
     ],
 )
 @pytest.mark.parametrize("name", HEADERS)

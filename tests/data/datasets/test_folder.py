@@ -88,8 +88,8 @@ def test_any_names_are_classes(tmp_path, files, classes):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (["joy/a.png"], "no images here but in 'joy', one class alone. Looked for train/<class>/.*Found: joy/"),
-        (["joy/train/happy/a.png", "other/a.png"], "but in 'other', one class alone"),  # the data lie in joy/
+        (["joy/a.png"], "no images here except in 'joy', a single class. Looked for train/<class>/.*Found: joy/"),
+        (["joy/train/happy/a.png", "other/a.png"], "except in 'other', a single class"),  # the data lie in joy/
         (["data/train/happy/a.png"], "Looked for train/<class>/ .*Found: data/"),
         (["train/a.png", "test/b.png"], "Looked for train/<class>/ .*Found: test/, train/"),  # divided, not in classes
         (["happy.png"], "Looked for train/<class>/ .*Found: happy.png"),

@@ -124,7 +124,7 @@ def test_photos_with_landmarks_or_boxes(tmp_path):
         (
             "manual/test_0002_manu_attri.txt",
             "1\t2",
-            "test_0001.jpg is a full photo, and neither .*manual/test_0001_manu",
+            "test_0001.jpg is a full photo without annotation: neither .*manual/test_0001_manu",
         ),
         ("manual/test_0001_manu_attri.txt", "30\t40\n70\t40", "test_0001_manu_attri.txt: expected"),  # cut off
         ("manual/test_0001_manu_attri.txt", "x\ty\n" * 5, "test_0001_manu_attri.txt: expected"),
@@ -151,12 +151,12 @@ def test_aligned_crops_are_preferred_to_photos(tmp_path):
     ("files", "lines", "message"),
     [
         ((), ["test_0001.jpg 5"], "neither Image/aligned nor Image/original; unpack them too"),
-        (["Image/aligned/"], ["test_0001.jpg 0"], "line 1: expected a label of 1 to 7, got 'test_0001.jpg 0'$"),
-        (["Image/aligned/"], ["test_0001.jpg 5", "test_0002.jpg"], "line 2: expected a label of 1 to 7"),
+        (["Image/aligned/"], ["test_0001.jpg 0"], "line 1: expected a label from 1 to 7, got 'test_0001.jpg 0'$"),
+        (["Image/aligned/"], ["test_0001.jpg 5", "test_0002.jpg"], "line 2: expected a label from 1 to 7"),
         (
             ["Image/aligned/"],
             ["test_0001.jpg 5", "test_0002.jpg 12"],
-            "line 2: expected a label of 1 to 7, got .* 12'$",
+            "line 2: expected a label from 1 to 7, got .* 12'$",
         ),
         # the list of the compound set
         (["Image/aligned/"], ["test_0001.jpg 5", "test_0002.jpg 9"], "line 2: .*--dataset rafdb-compound$"),

@@ -42,7 +42,7 @@ def test_official_tree(tmp_path, caplog):
     assert (test.layout, val.layout) == ("official", "official; val drawn from train")
     assert test.images == [str(tmp_path / name) for name in test.names]
     assert test.read(0).shape == (181, 143, 3) and test.boxes is None
-    assert caplog.messages == ["SFEW: 1 of the 3 films of Val are also in Train, and stay there: Film 3"]
+    assert caplog.messages == ["SFEW: 1 of the 3 films of Val are also in Train, as in the official split: Film 3"]
 
 
 def test_a_part_that_is_missing(tmp_path):
