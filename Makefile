@@ -19,13 +19,13 @@ demo: $(VENV)/.predict
 	$(BIN)/fer predict samples --annotate runs/demo
 
 app: $(VENV)/.app
-	$(BIN)/python -m app $(ARGS)
+	$(BIN)/fer app $(ARGS)
 
 SPACE ?= runs/space
 
 space:
 	mkdir -p $(SPACE)
-	cp -r app fer recipes weights samples app/README.md app/requirements.txt app/space.py $(SPACE)
+	cp -r app fer recipes weights samples LICENSE app/README.md app/requirements.txt app/space.py $(SPACE)
 	find $(SPACE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 test: $(VENV)/.dev

@@ -170,7 +170,10 @@ LOOPING_EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndCommen
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (LOOPING_EPS, "a file of the format EPS, which is not supported; expected JPEG"),  # Pillow would run Ghostscript
+        (
+            LOOPING_EPS,
+            "a file of the format EPS, which is not supported; expected JPEG",
+        ),  # Pillow would run Ghostscript
         (encode(Image.fromarray(RED), "PCX"), "a file of the format PCX"),
         (encode(Image.new("F", (8, 8)), "SPIDER"), "not an image file"),  # no first bytes tell it
         (struct.pack(">27f", *[1e30] * 27) + bytes(200), "not an image file"),  # AttributeError in Pillow's SPIDER
