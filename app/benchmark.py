@@ -25,11 +25,12 @@ import numpy as np
 
 from fer.benchmark.application import fit
 from fer.io.images import read_image
+from fer.resources import resource_folder
 
 from .clients import stream as stream_pictures
 from .clients import to_jpeg
 
-ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = resource_folder("samples") / "astronaut.jpg"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
     "--no-sandbox",
@@ -79,9 +80,9 @@ def read_frames(source: Path) -> Iterator[np.ndarray]:
 @contextmanager
 def serve(arguments: list[str], folder: Path) -> Iterator[tuple[str, int]]:
     """Run the page in its own process with temporary files in `folder`; yield its address and process id."""
-    command = [sys.executable, "-m", "app", *arguments]
+    command = [sys.executable, "-m", "fer", "app", *arguments]
     environment = os.environ | {"TMPDIR": str(folder)}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             line = server.stdout.readline()
@@ -138,7 +139,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--clients", type=int, nargs="+", default=[1, 4], help="numbers of tabs to measure with (default: 1 4)"
     )
     parser.add_argument("--seconds", type=float, default=30, help="duration per number of tabs (default: 30)")
-    parser.add_argument("--source", type=Path, default=ROOT / "samples/astronaut.jpg", help="photo or video of a face")
+    parser.add_argument("--source", type=Path, default=SAMPLE, help="photo or video of a face")
     parser.add_argument(
         "--no-browser", action="store_true", help="clients without Chromium that post frames without pause"
     )

@@ -1,4 +1,4 @@
-"""The metadata of an ONNX file, without the package onnx."""
+"""Read the metadata of an ONNX file without the package onnx."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ METADATA_PROPS = 14  # field of ModelProto (onnx.proto): repeated {key = 1, valu
 
 
 def read_metadata(path: str | os.PathLike) -> dict[str, str]:
-    """The entries `metadata_props` of an ONNX file.
+    """The entries of `metadata_props` in an ONNX file.
 
     Raises:
-        ValueError: no such file, or not of the format.
+        ValueError: the file is missing or not an ONNX file.
     """
     if not Path(path).is_file():
         raise ValueError(f"{path}: no such file")
@@ -42,7 +42,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """The number whose bytes hold seven bits each, the lowest first; and where it ends."""
+    """A varint (seven bits per byte, lowest first), and the position behind it."""
     value = shift = 0
     while True:
         byte = data[at]

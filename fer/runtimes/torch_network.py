@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class TorchNetwork:
-    """A DAN by PyTorch.
+    """A DAN that PyTorch computes.
 
     Args:
-        model: made ready for inference (`DAN.fold` makes it faster).
+        model: it is set to eval mode. `DAN.fold` makes it faster.
         device: auto, cpu, cuda, cuda:N or mps.
-        precision: float32; or bfloat16, which is used unless the device only emulates it.
+        precision: float32, or bfloat16, which is used unless the device only emulates it.
 
     Raises:
-        ValueError: the device is not there.
+        ValueError: the device is not available.
     """
 
     name, batched = "torch", True
