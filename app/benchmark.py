@@ -150,7 +150,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="CLIP",
         help="compare the live view with detection in every frame on these videos: boxes, landmarks, labels",
     )
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of `python -m app`, after --")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of `fer app`, after --")
     return parser
 
 

@@ -52,14 +52,14 @@ _EXTRAS = {
     "onnxruntime": "onnxruntime",
 }
 _AFTER_INTERRUPTION = {
-    "predict": "; what was done is in --out, and --resume goes on",
-    "train": "; --resume goes on from the last epoch",
-    "study": "; the same command goes on from the last epoch",
+    "predict": "; the results so far are in --out; add --resume to continue",
+    "train": "; add --resume to continue from the last epoch",
+    "study": "; repeat the command to continue from the last epoch",
 }
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0 all files read, 1 some failed, 2 usage, 3 out of time, 130 interrupted."""
+    """Run a command; return its exit status: 0 success, 1 some files failed, 2 error, 3 time is up, 130 interrupted."""
     set_up_streams()
     arguments = _parse(sys.argv[1:] if argv is None else argv)
     logging.getLogger("fer").setLevel(logging.WARNING if arguments.quiet else logging.INFO)
@@ -67,21 +67,21 @@ def main(argv: list[str] | None = None) -> int:
         return arguments.run(arguments)
     except KeyboardInterrupt:
         hint = _AFTER_INTERRUPTION.get(arguments.command, "")
-        _tell(arguments, f"interrupted{hint}")
+        _print_error(arguments, f"interrupted{hint}")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:  # whoever reads our table has seen enough
+    except BrokenPipeError:  # the reader of the output has closed the pipe
         sys.stdout = None
         return EXIT_OK
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get(error.name or "", "train")
-        _tell(arguments, f"needs the package {error.name}: pip install 'dan-fer[{extra}]'")
+        _print_error(arguments, f"needs the package {error.name}: pip install 'dan-fer[{extra}]'")
         return EXIT_USAGE
     except (ValueError, OSError, FerError) as error:
-        _tell(arguments, str(error))
+        _print_error(arguments, str(error))
         return EXIT_USAGE
 
 
-def _tell(arguments: argparse.Namespace, message: str) -> None:
+def _print_error(arguments: argparse.Namespace, message: str) -> None:
     print(printable_lines(f"fer {arguments.command}: {message}"), file=sys.stderr)
 
 
@@ -91,7 +91,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in _COMMANDS.items():
         sub = commands.add_parser(name, help=command.HELP, description=command.HELP)
-        if name in argv:  # the arguments of the others would import what is not needed
+        if name in argv:  # only this command: the others' arguments import more packages
             command.add_arguments(sub)
         sub.add_argument(
             "-q", "--quiet", action="store_true", help="no progress and no summary: warnings and errors only"

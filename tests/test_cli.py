@@ -146,7 +146,7 @@ def test_annotated_copies_never_replace_the_originals(tiny_checkpoint, photos, c
         (["--batch-size", "0"], "--batch-size: must be at least 1"),
         (["--min-face", "nan"], "--min-face: must be at least 0"),
         (["--annotate", ""], "--annotate: an empty name"),
-        (["--annotate", "/proc/xx"], "--annotate /proc/xx: no folder that can be written"),
+        (["--annotate", "/proc/xx"], "--annotate /proc/xx: not a writable folder"),
         (["--detector", "yunet", "--detector-weights", "x", "--min-score", "7"], "min_score is .* between 0 and 1"),
         (["--device", "tpu"], "device 'tpu' is not available"),
         ([], "holds results: add --resume to go on with it, or --overwrite"),

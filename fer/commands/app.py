@@ -10,7 +10,7 @@ from types import ModuleType
 
 from ..resources import resource_folder
 
-HELP = "open the page: live camera, photos, batches, videos"
+HELP = "serve the page: live camera, photos, batches, videos"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _load_page() -> ModuleType:
-    """The main module of the page, whose folder lies in the installed package, or beside it in a checkout."""
+    """Import the main module of the page, from the installed package or from the `app` folder of a checkout."""
     folder = resource_folder("app")
     if "fer.app" not in sys.modules:
         spec = spec_from_file_location("fer.app", folder / "__init__.py", submodule_search_locations=[str(folder)])

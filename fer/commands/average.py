@@ -6,7 +6,7 @@ import argparse
 
 from .common import EXIT_OK
 
-HELP = "the mean of the weights of several checkpoints"
+HELP = "average the weights of several checkpoints"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from ..io.atomic import write_atomically
 from ..resources import resource_folder
 from .common import EXIT_OK, add_detector, add_weights, at_least, make_folder, named, recognizer_options
 
-HELP = "speed, memory and size on this machine, beside other networks"
+HELP = "measure speed, memory and size on this machine, also against other networks"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,31 +21,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="cores of one call; the folder and the start take all (default: 1)",
+        help="threads per call; the folder and the cold start use all cores (default: 1)",
     )
     parser.add_argument(
         "--compare",
         action="store_true",
-        help="also the paper's DAN and EfficientNet-B0 by PyTorch, and the limit of the machine; needs the extra train",
+        help="also the paper's DAN and EfficientNet-B0 on PyTorch, and the limit of the machine; needs the extra train",
     )
     parser.add_argument(
         "--photo",
         type=named,
         metavar="FILE",
         default=str(sample),
-        help="what is looked at (default: a photo of one face)",
+        help="the photo to recognise (default: a sample with one face)",
     )
     parser.add_argument(
-        "--files", type=named, metavar="DIR", help="also a folder of photos, by fer predict and by simpler loops"
+        "--files",
+        type=named,
+        metavar="DIR",
+        help="also time a folder of photos, with fer predict and with simpler loops",
     )
-    parser.add_argument("--json", type=named, metavar="FILE", help="write all figures there, see docs/benchmark.md")
+    parser.add_argument(
+        "--json", type=named, metavar="FILE", help="write all figures to this file; see docs/benchmark.md"
+    )
     parser.add_argument(
         "--seconds", type=at_least(0, float), default=5, help="time spent on each figure (default: %(default)s)"
     )
     parser.add_argument(
-        "--rounds", type=at_least(2), default=9, metavar="N", help="turns in which each is timed (default: %(default)s)"
+        "--rounds", type=at_least(2), default=9, metavar="N", help="interleaved rounds of timing (default: %(default)s)"
     )
-    parser.add_argument("--recipe", help="time the training of this recipe instead, loading apart; needs --data")
+    parser.add_argument(
+        "--recipe", help="measure the training of this recipe instead, data loading separately; needs --data"
+    )
     parser.add_argument("--data", metavar="DIR", help="folder of the recipe's dataset")
     add_weights(parser)
     add_detector(parser)
@@ -75,18 +82,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """What must not be noticed after minutes of work."""
+    """Raise ValueError for invalid arguments before minutes of work."""
     if bool(arguments.recipe) != bool(arguments.data):
-        raise ValueError("--recipe and --data go together: what is trained, and the folder of its dataset")
+        raise ValueError("--recipe and --data must be used together: the recipe, and the folder of its dataset")
     if arguments.recipe and (arguments.json or arguments.compare or arguments.files):
-        raise ValueError("--json, --compare and --files are about recognition; leave them out, or --recipe")
+        raise ValueError("--json, --compare and --files apply to recognition only; omit them, or omit --recipe")
     if not 1 <= arguments.threads <= count_cores():
-        raise ValueError(
-            f"--threads {arguments.threads}: expected 1 to {count_cores()}, the cores that may be used here"
-        )
+        raise ValueError(f"--threads {arguments.threads}: expected 1 to {count_cores()}, the number of available cores")
     if arguments.json:
         if Path(arguments.json).is_dir():
-            raise ValueError(f"--json {arguments.json}: is a folder; expected the name of a file")
+            raise ValueError(f"--json {arguments.json}: is a folder; expected a file name")
         make_folder("--json", str(Path(arguments.json).parent))
 
 
@@ -95,7 +100,7 @@ def _find_images(folder: str) -> list[Path]:
 
     files = [path for path in find_files([folder], recursive=True) if kind_of(path) == "image"]
     if not files:
-        raise ValueError(f"--files {folder}: no photo in it")
+        raise ValueError(f"--files {folder}: the folder holds no photo")
     return files
 
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..terminal import progress
 from .common import EXIT_OK, EXIT_SOME_FAILED, add_dataset, make_folder
 
-if TYPE_CHECKING:
-    pass
-
-HELP = "what is in a copy of a dataset, and what is wrong with it"
+HELP = "check a copy of a dataset: counts, damaged files, duplicates"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=3,
         choices=range(4),
-        help="bits in which hashes of near duplicates differ (default: 3)",
+        help="bits in which the hashes of near duplicates may differ (default: 3)",
     )
 
 
@@ -36,9 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     dataset = find_dataset(arguments.dataset)
     if arguments.workers < 0:
-        raise ValueError(f"--workers is a number of at least 0, not {arguments.workers}")
+        raise ValueError(f"--workers must be at least 0, not {arguments.workers}")
     if arguments.out:
-        make_folder("--out", arguments.out)  # before the work
+        make_folder("--out", arguments.out)  # fail before the work
     with progress(unit="image") as bar:
 
         def show(split: str, done: int, total: int) -> None:

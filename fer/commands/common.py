@@ -1,4 +1,4 @@
-"""What several commands share: exit statuses and flags."""
+"""Exit statuses and flags that several commands share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_UNFINISHED, EXIT_INTERRUPTED = 0, 1,
 
 
 def at_least(least: float, kind: type = int) -> Callable[[str], float]:
-    """For argparse: a number that is not less than `least`."""
+    """An argparse type: a number of at least `least`."""
 
     def parse(text: str) -> float:
         if not (value := kind(text)) >= least:  # not NaN either
@@ -23,9 +23,9 @@ def at_least(least: float, kind: type = int) -> Callable[[str], float]:
 
 
 def named(text: str) -> str:
-    """For argparse: the name of a file or folder."""
+    """An argparse type: the non-empty name of a file or folder."""
     if not text:
-        raise argparse.ArgumentTypeError("an empty name (of a variable that is not set?)")
+        raise argparse.ArgumentTypeError("an empty name (is a shell variable unset?)")
     return text
 
 
@@ -34,45 +34,51 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     from ..runtimes.networks import RUNTIMES
     from ..runtimes.sessions import PRECISIONS
 
-    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="shipped weights or a file (default: %(default)s)")
-    parser.add_argument("--device", default="auto", help="auto, cpu; cuda, mps (torch); coreml, directml (onnxruntime)")
+    parser.add_argument(
+        "--weights", default=DEFAULT_WEIGHTS, help="name of shipped weights, or a file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto or cpu; cuda or mps (torch); coreml or directml (onnxruntime)"
+    )
     parser.add_argument(
         "--runtime",
         default="auto",
         choices=RUNTIMES,
-        help="what runs the network; auto: openvino, or torch for a GPU or a .safetensors file (default: %(default)s)",
+        help="runtime of the network; auto: openvino, or torch for a GPU or a .safetensors file (default: %(default)s)",
     )
     parser.add_argument(
         "--precision",
         default="auto",
         choices=PRECISIONS,
-        help="auto: bfloat16 by openvino on CPUs that have it, else float32 (default: %(default)s)",
+        help="auto: bfloat16 with openvino on CPUs that support it, otherwise float32 (default: %(default)s)",
     )
-    parser.add_argument("--batch-size", type=at_least(1), default=16, help="crops in one pass (default: %(default)s)")
+    parser.add_argument("--batch-size", type=at_least(1), default=16, help="crops per batch (default: %(default)s)")
 
 
 def make_folder(flag: str, folder: str) -> None:
-    """Raises ValueError where results cannot be written into `folder`."""
+    """Create `folder`. Raises ValueError if no file can be written into it."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise ValueError(f"{flag} {folder}: no folder that can be written ({error.strerror})") from None
+        raise ValueError(f"{flag} {folder}: not a writable folder ({error.strerror})") from None
 
 
 def recognizer_options(arguments: argparse.Namespace) -> dict:
-    """The arguments of `EmotionRecognizer.from_pretrained` among those of a command."""
+    """The arguments of a command that `EmotionRecognizer.from_pretrained` takes."""
     names = ["weights", "device", "runtime", "precision", "batch_size"]
     names += ["detector", "detector_weights", "max_pixels", "min_score", "min_face"]
     return {name: getattr(arguments, name) for name in names if name in arguments}
 
 
 def add_detector(
-    parser: argparse.ArgumentParser, what: str = "face detector; none: images are crops", default: str = "yunet"
+    parser: argparse.ArgumentParser,
+    help_text: str = "face detector; none: the images are already crops",
+    default: str = "yunet",
 ) -> None:
     from ..faces import DETECTORS
 
-    parser.add_argument("--detector", default=default, choices=DETECTORS, help=what)
+    parser.add_argument("--detector", default=default, choices=DETECTORS, help=help_text)
     add_detector_weights(parser)
 
 
@@ -83,14 +89,14 @@ def add_face_limits(parser: argparse.ArgumentParser) -> None:
         "--min-score",
         type=at_least(0, float),
         default=MIN_SCORE,
-        help="YuNet drops faces of a lower detection score, 0 to 1 (default: %(default)s)",
+        help="minimum detection score of YuNet, 0 to 1 (default: %(default)s)",
     )
     parser.add_argument(
         "--min-face",
         type=at_least(0, float),
         default=0,
         metavar="PIXELS",
-        help="leave out faces that are lower or narrower than this in the image (default: none)",
+        help="minimum height and width of a face in the image (default: 0)",
     )
 
 

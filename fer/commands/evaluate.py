@@ -21,12 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--duplicates-of",
         metavar="DIR",
-        help="the copy of the dataset whose train split is compared with (default: --data, where it holds one)",
+        help="folder whose train split is searched for duplicates (default: --data, if it has a train split)",
     )
     parser.add_argument("--flip", action="store_true", help="average the logits with those of the mirrored image")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for metrics.json and pictures")
     add_weights(parser)
-    add_detector(parser, "find the face in each crop, and cut it out as from a photo; none: crops as they are", "none")
+    add_detector(
+        parser, "detect the face in each crop and cut it out as from a photo; none: use the crops unchanged", "none"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

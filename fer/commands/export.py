@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .common import EXIT_OK
 
-HELP = "a checkpoint as an ONNX file that says all of itself and needs no torch"
+HELP = "export a checkpoint as a self-contained ONNX file that runs without torch"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

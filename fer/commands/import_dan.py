@@ -6,12 +6,14 @@ import argparse
 
 from .common import EXIT_OK
 
-HELP = "a checkpoint that the authors of DAN published -> one of ours"
+HELP = "convert a checkpoint published by the authors of DAN"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", metavar="PATH", help="the authors' .pth file")
-    parser.add_argument("--classes", required=True, help="what it was trained on: affectnet8, affectnet7 or rafdb")
+    parser.add_argument(
+        "--classes", required=True, help="dataset that it was trained on: affectnet8, affectnet7 or rafdb"
+    )
     parser.add_argument("--out", required=True, metavar="FILE", help="the .safetensors file to write")
 
 

@@ -12,7 +12,7 @@ from .common import EXIT_OK, EXIT_SOME_FAILED, add_dataset, add_detector_weights
 if TYPE_CHECKING:
     import numpy as np
 
-HELP = "where landmarks lie in a dataset's crops"
+HELP = "measure where the landmarks lie in a dataset's crops"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..faces import create_detector, measure_template
 
     if arguments.limit is not None and arguments.limit < 1:
-        raise ValueError(f"--limit is a number of at least 1, not {arguments.limit}")
+        raise ValueError(f"--limit must be at least 1, not {arguments.limit}")
     samples = load_samples(arguments.dataset, arguments.data, "train", arguments.rule)
     order = np.random.default_rng(0).permutation(len(samples))[: arguments.limit]
     detector = create_detector("yunet", arguments.detector_weights)
@@ -42,9 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
             except ValueError as error:
                 unreadable.append(str(error))
 
-    template, found = measure_template(images(), detector)
+    template, found_share = measure_template(images(), detector)
     print(f"template: {np.round(template, 4).ravel().tolist()}")
-    print(f"faces found in {found:.1%} of {len(order) - len(unreadable)} images")
+    print(f"faces found in {found_share:.1%} of {len(order) - len(unreadable)} images")
     for line in unreadable:
         print(f"not read: {line}")
     return EXIT_SOME_FAILED if unreadable else EXIT_OK

@@ -12,26 +12,30 @@ from .common import EXIT_OK, EXIT_SOME_FAILED, add_dataset, add_detector_weights
 if TYPE_CHECKING:
     import numpy as np
 
-HELP = "any dataset as Parquet shards that the datasets library reads"
+HELP = "pack a dataset as Parquet shards for the datasets library"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset(parser)
     parser.add_argument("out", metavar="OUT", help="folder for the shards")
     parser.add_argument(
-        "--splits", nargs="+", default=["train", "val", "test"], help="splits (default: all that are there)"
+        "--splits", nargs="+", default=["train", "val", "test"], help="splits to pack (default: all that exist)"
     )
-    parser.add_argument("--rule", default="", help="which images are kept (default: the dataset's, for each split)")
-    parser.add_argument("--format", default="keep", help="keep (files as they are, the default), png, webp or jpeg")
     parser.add_argument(
-        "--quality", type=int, default=0, help="of webp and jpeg, 1 to 100; webp without it is lossless"
+        "--rule", default="", help="rule for kept images and targets (default: the dataset's rule of each split)"
     )
-    parser.add_argument("--size", type=int, default=224, help="pixels to which faces in photos are cut (default: 224)")
-    parser.add_argument("--shard-megabytes", type=float, default=256.0, help="size of a shard at most (default: 256)")
+    parser.add_argument("--format", default="keep", help="keep (the original files, the default), png, webp or jpeg")
     parser.add_argument(
-        "--align", action="store_true", help="bring every face that YuNet finds to the recipe's template"
+        "--quality", type=int, default=0, help="1 to 100; required for jpeg; without it webp is lossless"
     )
-    parser.add_argument("--recipe", help="recipe whose template and crop size --align and photos take")
+    parser.add_argument(
+        "--size", type=int, default=224, help="side of the crops cut out of photos, in pixels (default: 224)"
+    )
+    parser.add_argument("--shard-megabytes", type=float, default=256.0, help="maximum size of a shard (default: 256)")
+    parser.add_argument(
+        "--align", action="store_true", help="align every face that YuNet finds to the recipe's template"
+    )
+    parser.add_argument("--recipe", help="recipe with the template and crop size for --align and for photos")
     add_detector_weights(parser)
 
 
@@ -45,11 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     from ..training.template import photo_template
 
     if arguments.align and not arguments.recipe:
-        raise ValueError("--align needs the --recipe whose template the faces are brought to, e.g. --recipe ferplus")
+        raise ValueError("--align needs the --recipe to whose template the faces are aligned, e.g. --recipe ferplus")
     config = TrainConfig(**(load_recipe(arguments.recipe) if arguments.recipe else {}))
     if arguments.align and not config.template:
         raise ValueError(
-            f"--align: recipe {arguments.recipe} has no template; fer measure-template finds one for its dataset"
+            f"--align: recipe {arguments.recipe} has no template; fer measure-template measures one for its dataset"
         )
     template = np.reshape(config.template, (-1, 2))
     align: Callable[[np.ndarray], np.ndarray | None] | None = None
@@ -73,16 +77,14 @@ def run(arguments: argparse.Namespace) -> int:
             absent.append(str(error))
             continue
         with progress(total=len(samples), desc=split, unit="image") as bar:
-            cut = np.reshape(photo_template(config.template, samples), (-1, 2))  # as training would cut them
+            cut = np.reshape(photo_template(config.template, samples), (-1, 2))  # as training cuts them
             packed = pack_split(samples, arguments.out, arguments.dataset, split, options, align, cut, bar.update)
         print(f"{split}: {packed.rows} images in {len(packed.shards)} shards")
         for line in packed.unreadable:
             print(f"left out: {line}")
         unreadable += len(packed.unreadable)
     if align:
-        print(
-            f"{sum(aligned_faces)} of {len(aligned_faces)} aligned; the others, in which no face was found, are as they were"
-        )
+        print(f"{sum(aligned_faces)} of {len(aligned_faces)} images aligned; the others show no face and are unchanged")
     if len(absent) == len(arguments.splits):
         raise ValueError(absent[0])
     return EXIT_SOME_FAILED if unreadable else EXIT_OK

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--list",
         type=named,
         metavar="FILE",
-        help="more paths: a text file with one per line, - for the input, or Parquet with a column path",
+        help="more paths: a text file with one path per line (- for standard input), or Parquet with a column path",
     )
     parser.add_argument(
         "--max-pixels",
@@ -55,33 +55,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=named, metavar="FILE", help="write the rows to a .csv, .jsonl or .parquet file instead of a table"
     )
-    parser.add_argument("--overwrite", action="store_true", help="write --out anew where it exists")
+    parser.add_argument("--overwrite", action="store_true", help="replace --out if it exists")
     parser.add_argument(
-        "--annotate", type=named, metavar="DIR", help="write annotated copies and timelines of videos there"
+        "--annotate", type=named, metavar="DIR", help="folder for annotated copies, and for timelines of videos"
     )
     parser.add_argument(
-        "--every", type=at_least(1), default=1, metavar="N", help="look at every N-th frame of a video (default: 1)"
+        "--every", type=at_least(1), default=1, metavar="N", help="process every N-th frame of a video (default: 1)"
     )
-    parser.add_argument("--recursive", action="store_true", help="look into the folders inside folders too")
-    parser.add_argument("--resume", action="store_true", help="go on with --out, after the rows that it holds")
+    parser.add_argument("--recursive", action="store_true", help="include nested folders")
+    parser.add_argument("--resume", action="store_true", help="continue --out after the rows that it holds")
     parser.add_argument(
-        "--retry-errors", action="store_true", help="--resume, and do again the files that could not be read"
+        "--retry-errors", action="store_true", help="like --resume, and retry the files that could not be read"
     )
     parser.add_argument(
         "--workers",
         type=at_least(0),
-        help="threads that decode and find faces, or processes of Ray (default: one per core)",
+        help="threads for decoding and face detection, or Ray processes (default: one per core)",
     )
     parser.add_argument(
         "--engine",
         choices=("plain", "ray"),
         default="plain",
-        help="plain: this process (default); ray: those of Ray Data",
+        help="plain: this process (default); ray: processes of Ray Data",
     )
     parser.add_argument(
         "--address",
-        help="HOST:PORT of a Ray cluster, or auto for the one of this machine, which must belong to it; its machines have "
-        "this package, and the files and weights at the same paths (default: one is started here, and ended)",
+        help="HOST:PORT of a Ray cluster that this machine belongs to, or auto to find it; its machines need this "
+        "package, and the files and weights at the same paths (default: start a temporary cluster on this machine)",
     )
     add_weights(parser)
     add_detector(parser)
@@ -96,30 +96,30 @@ def run(arguments: argparse.Namespace) -> int:
 
     resume = arguments.resume or arguments.retry_errors
     check_out(arguments.out, resume, arguments.overwrite)
-    paths, copies = _find(arguments)
+    paths, copies = _find_paths(arguments)
     options = recognizer_options(arguments)
-    on_driver = {"device": "cpu"} if arguments.engine == "ray" else {}  # which asks, and does not compute
+    on_driver = {"device": "cpu"} if arguments.engine == "ray" else {}  # the driver does not compute
     recognizer = EmotionRecognizer.from_pretrained(**options | on_driver)
     tally = Tally()
     with (
-        _engine(arguments),  # before --out is opened: a wrong address leaves it as it is
+        _engine(arguments),  # before --out is opened, so that a wrong address does not change it
         open_sink(arguments.out, recognizer.classes, resume, arguments.retry_errors, arguments.overwrite) as sink,
         AnnotatedCopies(copies) as drawing,
     ):
-        left = [path for path in paths if not sink.has(str(path))]
-        tally.begin(len(paths) - len(left), sum(str(path) in sink.failed for path in paths))
-        results = _recognise(arguments, recognizer, options, left)
+        remaining = [path for path in paths if not sink.has(str(path))]
+        tally.begin(len(paths) - len(remaining), sum(str(path) in sink.failed for path in paths))
+        results = _recognise(arguments, recognizer, options, remaining)
         try:
             _write(results, sink, drawing, tally, len(paths))
         finally:  # also when interrupted
-            results.close()  # no thread goes on
+            results.close()  # ends the threads
             if not arguments.quiet:
                 print(*map(printable, tally.describe()), sep="\n", file=sys.stderr)
     return EXIT_SOME_FAILED if tally.failures or tally.failed_before else EXIT_OK
 
 
 def _write(results: Iterator[ImageResult], sink: Sink, drawing: AnnotatedCopies, tally: Tally, total: int) -> None:
-    """Each result to where it belongs, and a bar that shows the files done of `total`."""
+    """Write each result to the sink and draw its copy, with a progress bar over `total` files."""
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     from ..results.rows import to_rows
@@ -139,27 +139,29 @@ def _write(results: Iterator[ImageResult], sink: Sink, drawing: AnnotatedCopies,
             bar.update(tally.before + tally.files - bar.n)
 
 
-def _find(arguments: argparse.Namespace) -> tuple[list[Path], dict[str, Path]]:
-    """The files to look at, and where the annotated copy of each goes."""
+def _find_paths(arguments: argparse.Namespace) -> tuple[list[Path], dict[str, Path]]:
+    """The files to process, and the path of each annotated copy."""
     from ..io.paths import TABLE_SUFFIX, find_files
     from ..io.tables import read_list
 
     if arguments.engine == "ray" and arguments.annotate:
-        raise ValueError("--annotate needs --engine plain: the processes of Ray send rows, and no pictures")
+        raise ValueError("--annotate needs --engine plain: Ray processes return rows, not pictures")
     if arguments.engine == "plain" and arguments.address:
-        raise ValueError("--address is that of a Ray cluster; add --engine ray")
+        raise ValueError("--address is the address of a Ray cluster; add --engine ray")
     sources = [*arguments.paths, *(read_list(arguments.list) if arguments.list else [])]
     if not sources:
-        raise ValueError("no path; name images, videos or folders, or a file of paths by --list")
+        raise ValueError("no path given; name images, videos or folders, or a file of paths with --list")
     paths = find_files(sources, arguments.recursive)
     if not arguments.annotate:
         return list(paths), {}
     if tables := [path for path in paths if path.suffix.lower() == TABLE_SUFFIX]:
-        raise ValueError(f"--annotate draws images and videos, and not {tables[0]}")
+        raise ValueError(f"--annotate draws images and videos, not tables: {tables[0]}")
     copies = {str(path): Path(arguments.annotate) / copy for path, copy in paths.items()}
     make_folder("--annotate", arguments.annotate)
-    if clash := {path.resolve() for path in paths} & {copy.resolve() for copy in copies.values()}:
-        raise ValueError(f"--annotate {arguments.annotate} would overwrite {sorted(clash)[0]}; choose another folder")
+    if overwritten := {path.resolve() for path in paths} & {copy.resolve() for copy in copies.values()}:
+        raise ValueError(
+            f"--annotate {arguments.annotate} would overwrite {sorted(overwritten)[0]}; choose another folder"
+        )
     return list(paths), copies
 
 

@@ -7,19 +7,19 @@ from pathlib import Path
 
 from .common import EXIT_OK, add_detector_weights
 
-HELP = "store a checkpoint in half precision with its measured figures, for shipping"
+HELP = "store a checkpoint in half precision with its measured accuracy, for publication"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="best.safetensors of a run")
     parser.add_argument("--data", required=True, metavar="DIR", help="folder of the dataset")
-    parser.add_argument("--dataset", default="", help="its name (default: that which it was trained on)")
+    parser.add_argument("--dataset", default="", help="name of the dataset (default: the training dataset)")
     parser.add_argument("--out", required=True, metavar="FILE", help="the .safetensors file to write")
-    parser.add_argument("--licence", required=True, help="under which terms the weights may be used")
+    parser.add_argument("--licence", required=True, help="terms of use of the weights")
     parser.add_argument(
         "--second-crop",
         action="store_true",
-        help="let inference take the mean with the square around the face's box; calibrates on faces that YuNet finds",
+        help="in inference, also classify the square around each face's box and average; calibrate on faces from YuNet",
     )
     add_detector_weights(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from .common import EXIT_OK
 
-HELP = "runs side by side: a table with mean and deviation over seeds, and curves"
+HELP = "compare runs: a table with mean and standard deviation over seeds, and curves"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", metavar="DIR", help="folders of runs, or above them")
+    parser.add_argument("runs", nargs="+", metavar="DIR", help="run folders, or folders that hold them")
     parser.add_argument("--out", metavar="DIR", help="folder for report.md and curves.png")
 
 
@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def print_report(folders: list[str], out: str | None) -> int:
-    """Print the table of the runs in `folders`; write it, with their curves, into the folder `out` where one is named."""
+    """Print the table of the runs in `folders`; with `out`, also write table and curves into this folder."""
     from ..experiments.runs import find_runs, group_runs, plot_curves, tabulate
 
     groups = group_runs(find_runs(folders))

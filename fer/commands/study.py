@@ -9,7 +9,7 @@ from pathlib import Path
 from .common import EXIT_UNFINISHED
 from .report import print_report
 
-HELP = "train the runs of one or several studies, in pieces if need be, and report them"
+HELP = "train the runs of one or more studies, if necessary in several calls, and report them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,5 +31,5 @@ def run(arguments: argparse.Namespace) -> int:
         runs |= plan_study(study, out / Path(study).stem, flags, arguments.only)
     if run_study(runs, minutes):
         return print_report([str(out)], str(out))
-    print(f"out of time after {minutes:g} minutes; the same command goes on", file=sys.stderr)
+    print(f"stopped after {minutes:g} minutes; repeat the command to continue", file=sys.stderr)
     return EXIT_UNFINISHED

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .common import EXIT_OK, EXIT_UNFINISHED
 
-HELP = "train a DAN: recipe and flags -> a run folder with the best checkpoint"
+HELP = "train a DAN from a recipe and flags; writes a run folder with the best checkpoint"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     metrics = fit(config)
     if metrics is None:
-        print(f"out of time after {config.minutes:g} minutes; --resume goes on", file=sys.stderr)
+        print(f"stopped after {config.minutes:g} minutes; add --resume to continue", file=sys.stderr)
         return EXIT_UNFINISHED
-    if int(os.environ.get("RANK", 0)) > 0:  # under torchrun, one process speaks
+    if int(os.environ.get("RANK", 0)) > 0:  # under torchrun, only the first process prints
         return EXIT_OK
     print(
         f"best epoch {metrics['epoch']}: validation accuracy {metrics['accuracy']:.2%} "

@@ -182,15 +182,15 @@ def test_what_prediction_takes_comes_first_and_once():
     [
         (["--threads", "0"], f"--threads 0: expected 1 to {count_cores()}"),
         (["--threads", "100000"], f"--threads 100000: expected 1 to {count_cores()}"),
-        (["--json", "{}/file/figures.json"], "--json {}/file: no folder that can be written"),
-        (["--json", "{}"], "--json {}: is a folder; expected the name of a file"),
+        (["--json", "{}/file/figures.json"], "--json {}/file: not a writable folder"),
+        (["--json", "{}"], "--json {}: is a folder; expected a file name"),
         (["--photo", "{}/none.jpg"], "{}/none.jpg: no such file"),
         (["--photo", "{}/file"], "{}/file: "),
         (["--files", "{}/empty"], "no image or video in {}/empty"),
-        (["--files", "{}/videos"], "--files {}/videos: no photo in it"),
+        (["--files", "{}/videos"], "--files {}/videos: the folder holds no photo"),
         (["--weights", "none"], "no weights 'none'; shipped: dan-mobilefacenet-ferplus"),
-        (["--recipe", "ferplus"], "--recipe and --data go together"),
-        (["--recipe", "ferplus", "--data", "{}", "--compare"], "--json, --compare and --files are about recognition"),
+        (["--recipe", "ferplus"], "--recipe and --data must be used together"),
+        (["--recipe", "ferplus", "--data", "{}", "--compare"], "--json, --compare and --files apply to recognition"),
     ],
 )
 def test_errors_are_one_line(tmp_path, capsys, monkeypatch, arguments, message):

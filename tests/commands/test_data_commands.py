@@ -91,11 +91,11 @@ def data(tmp_path):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("check-data folder {data} --out {tmp}/file", "--out .*file: no folder that can be written"),
-        ("check-data folder {data} --out {tmp}/file/inner", "--out .*inner: no folder that can be written"),
-        ("check-data folder {data} --workers -1", "--workers is a number of at least 0, not -1"),
-        ("measure-template folder {data} --limit 0", "--limit is a number of at least 1, not 0"),
-        ("measure-template folder {data} --limit -1", "--limit is a number of at least 1, not -1"),
+        ("check-data folder {data} --out {tmp}/file", "--out .*file: not a writable folder"),
+        ("check-data folder {data} --out {tmp}/file/inner", "--out .*inner: not a writable folder"),
+        ("check-data folder {data} --workers -1", "--workers must be at least 0, not -1"),
+        ("measure-template folder {data} --limit 0", "--limit must be at least 1, not 0"),
+        ("measure-template folder {data} --limit -1", "--limit must be at least 1, not -1"),
         ("pack folder {data} {tmp}/out --align --recipe rafdb", "--align: recipe rafdb has no template"),
     ],
 )
