@@ -3,16 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo app space test lint docs study format clean
+.PHONY: help demo app space test lint docs study oldest format clean
 
 help:
 	@echo "make demo    classify the photos in samples/ and draw annotated copies in runs/demo"
 	@echo "make app     open the page: live camera, photos, batches, videos; ARGS='--host 0.0.0.0' gives it options"
 	@echo "make space   put what a Hugging Face Space needs into SPACE=runs/space"
 	@echo "make test    run all tests"
-	@echo "make lint    ruff check and format"
+	@echo "make lint    ruff check and format, mypy"
 	@echo "make docs    build the documentation in site/; read it by python3 -m http.server -d site"
 	@echo "make study   train the runs of recipes/studies on DATA=DIR; MINUTES=9 stops in time, and the next call goes on"
+	@echo "make oldest  test the light core with the oldest versions that it allows"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove .venv and caches"
 
@@ -20,13 +21,13 @@ demo: $(VENV)/.predict
 	$(BIN)/fer predict samples --annotate runs/demo
 
 app: $(VENV)/.app
-	$(BIN)/python -m app $(ARGS)
+	$(BIN)/fer app $(ARGS)
 
 SPACE ?= runs/space
 
 space:
 	mkdir -p $(SPACE)
-	cp -r app fer recipes weights samples app/README.md app/requirements.txt app/space.py $(SPACE)
+	cp -r app fer recipes weights samples LICENSE app/README.md app/requirements.txt app/space.py $(SPACE)
 	find $(SPACE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 test: $(VENV)/.dev
@@ -35,6 +36,7 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -45,6 +47,15 @@ STUDIES ?= comparison student paper ablation
 
 study: $(VENV)/.dev
 	$(BIN)/fer study $(STUDIES) --data $(DATA) --minutes $(MINUTES)
+
+OLDEST ?= .venv-oldest
+
+# The light core with the oldest versions that pyproject.toml allows, on the oldest Python.
+oldest:
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/pip install --quiet --upgrade pip
+	$(OLDEST)/bin/pip install --quiet -c tests/oldest.txt '.[video]' pyarrow pandas
+	$(OLDEST)/bin/fer predict samples
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ from page_inputs import archive, picture
 gradio = pytest.importorskip("gradio", reason="the page needs gradio: pip install 'dan-fer[app]'")
 from gradio_client import Client, handle_file  # noqa: E402
 
-from app.__main__ import choose_port, main, make_parser  # noqa: E402
+from app.__main__ import add_arguments, choose_port, main  # noqa: E402
 from app.clients import CameraClient, stream, to_jpeg  # noqa: E402
 from app.logins import Logins  # noqa: E402
 from app.page import build_page, launch_options  # noqa: E402
@@ -260,7 +261,9 @@ def test_without_gradio_it_says_what_to_install(capsys, monkeypatch):
 
 
 def test_defaults_keep_the_page_to_this_computer():
-    arguments = make_parser().parse_args([])
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    arguments = parser.parse_args([])
     assert arguments.host == "127.0.0.1" and not arguments.share and not arguments.auth
     assert launch_options()["share"] is False
 
