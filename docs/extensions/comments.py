@@ -10,7 +10,7 @@ class FieldComments(Extension):
         if attr.docstring or not isinstance(node, ast.AnnAssign) or not attr.parent.is_class:
             return
         text = attr.lines[-1].partition("  # ")[2] if attr.lines else ""
-        if isinstance(node.value, ast.Call) and len(node.value.args) > 1:  # _option(default, help)
-            text = ast.literal_eval(node.value.args[1])
+        if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "_option":  # of TrainConfig
+            attr.value, text = ast.unparse(node.value.args[0]), ast.literal_eval(node.value.args[1])
         if text:
             attr.docstring = Docstring(text, lineno=attr.endlineno, parent=attr)
