@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo app space test lint study oldest format clean
+.PHONY: help demo app space test lint docs study oldest format clean
 
 help:
 	@echo "make demo    classify the photos in samples/ and draw annotated copies in runs/demo"
@@ -11,6 +11,7 @@ help:
 	@echo "make space   put what a Hugging Face Space needs into SPACE=runs/space"
 	@echo "make test    run all tests"
 	@echo "make lint    ruff check and format, mypy"
+	@echo "make docs    build the documentation in site/; read it by python3 -m http.server -d site"
 	@echo "make study   train the runs of recipes/studies on DATA=DIR; MINUTES=9 stops in time, and the next call goes on"
 	@echo "make oldest  test the light core with the oldest versions that it allows"
 	@echo "make format  let ruff mend what it can"
@@ -36,6 +37,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 DATA ?= ../shared/data/ferplus
 MINUTES ?= 0
@@ -75,6 +79,10 @@ $(VENV)/.app: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e '.[app]'
 	@touch $@ $(VENV)/.predict
 
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet -e '.[docs]'
+	@touch $@
+
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e '.[dev]'
-	@touch $@ $(VENV)/.predict $(VENV)/.app
+	@touch $@ $(VENV)/.predict $(VENV)/.app $(VENV)/.docs
