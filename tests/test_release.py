@@ -17,14 +17,20 @@ import fer
 ROOT = Path(__file__).resolve().parents[1]
 
 
+SPACE = {"app/README.md", "app/requirements.txt", "app/space.py"}  # what only a Hugging Face Space reads
+
+
+def build(kind: str, source: Path, folder: Path) -> Path:
+    code = f"import sys; from hatchling.build import build_{kind}; print(build_{kind}(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(folder)]
+    run = subprocess.run(command, cwd=source, check=True, capture_output=True, text=True)
+    return folder / run.stdout.split()[-1]
+
+
 @pytest.fixture(scope="module")
-def dist(tmp_path_factory) -> Path:
-    """A folder with wheel and sdist."""
-    pytest.importorskip("hatchling")
-    folder = tmp_path_factory.mktemp("dist")
-    build = "import sys; from hatchling.build import build_sdist, build_wheel; build_wheel(sys.argv[1]); build_sdist(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", build, str(folder)], cwd=ROOT, check=True, capture_output=True)
-    return folder
+def wheel(tmp_path_factory) -> Path:
+    pytest.importorskip("hatchling", reason="builds the package: pip install hatchling")
+    return build("wheel", ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 def tracked(*folders: str) -> set[str]:
@@ -35,13 +41,12 @@ def tracked(*folders: str) -> set[str]:
     return {name for name in run.stdout.split("\n") if name and (ROOT / name).exists()}
 
 
-def test_the_wheel(dist):
-    (wheel,) = dist.glob("*.whl")
+def test_the_wheel(wheel):
     assert wheel.name == f"dan_fer-{fer.__version__}-py3-none-any.whl"
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         metadata = archive.read(f"dan_fer-{fer.__version__}.dist-info/METADATA").decode()
-    inside = {f"fer/{name}" for name in tracked("app", "recipes", "weights", "samples")}
+    inside = {f"fer/{name}" for name in tracked("app", "recipes", "weights", "samples") - SPACE}
     assert names == tracked("fer") | inside
     assert "License-Expression: MIT AND Apache-2.0 AND LicenseRef-dan-fer-weights-research-only\n" in metadata
     weights = {Path(name).stem for name in names if name.endswith((".onnx", ".safetensors")) and "weights" in name}
@@ -49,22 +54,24 @@ def test_the_wheel(dist):
         assert f"License-File: {name}\n" in metadata
 
 
-def test_the_sdist(dist):
-    (sdist,) = dist.glob("*.tar.gz")
+def test_the_sdist_gives_the_same_wheel(wheel, tmp_path):
+    sdist = build("sdist", ROOT, tmp_path)
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    files = tracked("fer", "app", "recipes", "weights", "samples", "tests", "train.py", "Makefile", "CHANGELOG.md")
-    files |= {"README.md", "LICENSE", "pyproject.toml", ".gitignore", "PKG-INFO"}
-    assert names == files
+        archive.extractall(tmp_path)
+    files = {"README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", ".gitignore", "PKG-INFO"}
+    assert names == tracked("fer", "app", "recipes", "weights", "samples") | files
+    again = build("wheel", tmp_path / sdist.name.removesuffix(".tar.gz"), tmp_path)
+    with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(again) as other:
+        assert {f.filename: f.CRC for f in one.infolist()} == {f.filename: f.CRC for f in other.infolist()}
 
 
 @pytest.fixture(scope="module")
-def installed(dist, tmp_path_factory) -> dict[str, str]:
+def installed(wheel, tmp_path_factory) -> dict[str, str]:
     """The environment in which the wheel is installed, and the checkout is not seen."""
     site = tmp_path_factory.mktemp("site")
-    (wheel,) = dist.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site)]
+    subprocess.run([*pip, str(wheel)], check=True)
     return os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1", "SITE": str(site)}
 
 
@@ -76,7 +83,9 @@ def call(installed: dict[str, str], folder: Path, *arguments: str) -> subprocess
 
 
 def test_version_and_prediction(installed, tmp_path):
-    assert call(installed, tmp_path, "--version").stdout == f"dan-fer {fer.__version__}\n"
+    script = [sys.executable, str(Path(installed["SITE"], "bin", "fer")), "--version"]
+    said = subprocess.run(script, env=installed, cwd=tmp_path, capture_output=True, text=True)
+    assert said.stdout == f"dan-fer {fer.__version__}\n", said.stderr
     run = call(installed, tmp_path, "predict", str(ROOT / "samples" / "astronaut.jpg"), "--out", "faces.jsonl")
     assert run.returncode == 0, run.stderr
     assert json.loads((tmp_path / "faces.jsonl").read_text())["label"] == "happiness"
@@ -91,6 +100,19 @@ def test_the_page_comes_along(installed, tmp_path):
         finally:
             server.terminate()
     assert "astronaut" in page and "What a network sees in a face" in page
+
+
+def test_the_page_of_a_checkout_opens_from_any_folder(tmp_path):
+    """As an editable install sees it; a package `app` of somebody else is not ours."""
+    (tmp_path / "app.py").write_text("raise SystemExit('a stranger')")
+    run = subprocess.run(
+        [sys.executable, "-m", "fer", "app", "--help"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0 and "--ssl-keyfile" in run.stdout, run.stderr
 
 
 def test_training(installed, tmp_path):
