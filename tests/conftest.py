@@ -83,3 +83,13 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_checkpoint(path, model, description)
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_graph(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same network as an ONNX file."""
+    from fer.models.export import export_onnx  # which needs onnx
+
+    path = tmp_path_factory.mktemp("graph") / "tiny.onnx"
+    export_onnx(tiny_checkpoint, path)
+    return path
