@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, also the processes that they start
 
 import cv2
 import numpy as np
@@ -21,8 +24,13 @@ from fer.preprocessing import Preprocessing
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 TEMPLATE = [[0.31, 0.39], [0.69, 0.39], [0.5, 0.6], [0.35, 0.76], [0.65, 0.76]]
 
-torch.set_num_threads(1)  # tests run side by side
+torch.set_num_threads(1)
 cv2.setNumThreads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests come first, so that no core waits for one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from fer.io.images import encode_image, read_image, write_image
 from fer.io.video import VideoReader
 from fer.labels import EMOTIONS
 from fer.results.rows import COLUMNS
+from fer.results.sinks import journal_of
 
 rng = np.random.default_rng(0)
 IMAGES = [rng.integers(0, 255, (40 + i, 60, 3), np.uint8) for i in range(5)]
@@ -155,10 +157,8 @@ def test_file_names_do_not_reach_the_terminal_raw(tiny_checkpoint, photos, capsy
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", ">&-", "<&- --list -"])
-def test_closed_streams(tiny_checkpoint, photos, redirection):
-    command = (
-        f"'{sys.executable}' -m fer predict '{photos}' --weights '{tiny_checkpoint}' --detector none {redirection}"
-    )
+def test_closed_streams(tiny_graph, photos, redirection):
+    command = f"'{sys.executable}' -m fer predict '{photos}' --weights '{tiny_graph}' --detector none {redirection}"
     run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == (2 if "--list" in redirection else 0)
     assert "Traceback" not in run.stderr
@@ -170,8 +170,8 @@ def test_quiet_says_nothing_of_success(tiny_checkpoint, photos, tmp_path, capsys
     assert capsys.readouterr() == ("", "")
 
 
-def test_progress_is_no_bar_where_there_is_no_terminal(tiny_checkpoint, photos, tmp_path):
-    command = [sys.executable, "-m", "fer", "predict", photos, "--weights", tiny_checkpoint, "--detector", "none"]
+def test_progress_is_no_bar_where_there_is_no_terminal(tiny_graph, photos, tmp_path):
+    command = [sys.executable, "-m", "fer", "predict", photos, "--weights", tiny_graph, "--detector", "none"]
     run = subprocess.run([*command, "--out", tmp_path / "x.csv"], capture_output=True, text=True, cwd=ROOT)
     assert run.stderr.splitlines()[0] == "2 files, 2 faces, 0 without a face, 0 could not be read"
     assert "\r" not in run.stderr
@@ -194,27 +194,36 @@ def test_large_images_are_refused(tiny_checkpoint, photos, tmp_path, capsys):
     assert "not read: 2 " in capsys.readouterr().err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-def test_a_killed_run_resumes_to_the_same_rows(tiny_checkpoint, tmp_path, suffix):
-    """kill -9 at random moments, three times; then the file is that of an uninterrupted run."""
+def test_a_killed_run_resumes_to_the_same_rows(tiny_graph, tmp_path, suffix):
+    """kill -9 while the rows are few and while they are many; then the file is that of an uninterrupted run."""
     for i in range(300):
         if i % 20 == 7:
             (tmp_path / "photos" / f"{i:03d}.jpg").write_bytes(b"" if i % 40 == 7 else b"no image")
         else:
             write_image(tmp_path / "photos" / f"{i:03d}.jpg", np.full((60, 60, 3), i % 256, np.uint8))
-    start = [sys.executable, "-m", "fer.cli", "predict", str(tmp_path / "photos"), "--weights", str(tiny_checkpoint)]
-    start += ["--detector", "none", "--device", "cpu", "--batch-size", "4", "--out"]
     whole, out = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
-    assert subprocess.run([*start, str(whole)], cwd=ROOT, capture_output=True).returncode == 1  # some could not be read
-    growing = out.with_name(f".{out.name}.rows.jsonl") if suffix == ".parquet" else out
-    for size in (3_000, 12_000, 25_000):
-        run = subprocess.Popen([*start, str(out), "--resume"], cwd=ROOT, stderr=subprocess.DEVNULL)
+    command = [
+        "predict",
+        str(tmp_path / "photos"),
+        "--weights",
+        str(tiny_graph),
+        "--detector",
+        "none",
+        "--device",
+        "cpu",
+    ]
+    command += ["--batch-size", "4", "--out"]
+    assert main([*command, str(whole)]) == 1  # some could not be read
+    growing = journal_of(out) if suffix == ".parquet" else out
+    for size in (3_000, 20_000):
+        start = [sys.executable, "-m", "fer", *command, str(out), "--resume"]
+        run = subprocess.Popen(start, cwd=ROOT, stderr=subprocess.DEVNULL)
         while run.poll() is None and not (growing.exists() and growing.stat().st_size > size):
             time.sleep(0.001)
         run.kill()
-        run.wait()
-    assert subprocess.run([*start, str(out), "--resume"], cwd=ROOT, capture_output=True).returncode == 1
+        assert run.wait() == -signal.SIGKILL
+    assert main([*command, str(out), "--resume"]) == 1
     if suffix == ".parquet":
         assert pyarrow.parquet.read_table(out).equals(pyarrow.parquet.read_table(whole))
     else:
