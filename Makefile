@@ -10,7 +10,7 @@ help:
 	@echo "make app     open the page: live camera, photos, batches, videos; ARGS='--host 0.0.0.0' gives it options"
 	@echo "make space   put what a Hugging Face Space needs into SPACE=runs/space"
 	@echo "make test    run all tests"
-	@echo "make lint    ruff check and format"
+	@echo "make lint    ruff check and format, mypy"
 	@echo "make study   train the runs of recipes/studies on DATA=DIR; MINUTES=9 stops in time, and the next call goes on"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove .venv and caches"
@@ -19,13 +19,13 @@ demo: $(VENV)/.predict
 	$(BIN)/fer predict samples --annotate runs/demo
 
 app: $(VENV)/.app
-	$(BIN)/python -m app $(ARGS)
+	$(BIN)/fer app $(ARGS)
 
 SPACE ?= runs/space
 
 space:
 	mkdir -p $(SPACE)
-	cp -r app fer recipes weights samples app/README.md app/requirements.txt app/space.py $(SPACE)
+	cp -r app fer recipes weights samples LICENSE app/README.md app/requirements.txt app/space.py $(SPACE)
 	find $(SPACE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 test: $(VENV)/.dev
@@ -34,6 +34,7 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 DATA ?= ../shared/data/ferplus
 MINUTES ?= 0

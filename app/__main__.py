@@ -20,10 +20,10 @@ from .logins import Logins, read_logins
 PORTS = range(7860, 7960)
 
 
-def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m app", description="Open the page: live camera, photos, batches, videos."
-    )
+HELP = "open the page: live camera, photos, batches, videos"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other computers in (default: this one only)")
     parser.add_argument("--port", type=_port, metavar="N", help=f"default: the first free one from {PORTS[0]}")
     parser.add_argument(
@@ -50,12 +50,17 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--open", action="store_true", help="open a browser")
     add_weights(parser)
     add_detector(parser)
-    return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     set_up_streams()
-    arguments = make_parser().parse_args(argv)
+    parser = argparse.ArgumentParser(prog="python -m app", description=HELP)
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve the page until it is interrupted; returns the exit status."""
     try:
         _check_certificate(arguments.ssl_certfile, arguments.ssl_keyfile, arguments.ssl_keyfile_password)
         logins = read_logins(arguments.auth, arguments.auth_file, os.environ.get("FER_AUTH"))
@@ -135,7 +140,7 @@ def _serve(arguments: argparse.Namespace, logins: dict[str, str]) -> None:
         **launch_options() | {"share": arguments.share},
         server_name=arguments.host,
         server_port=port,
-        auth=Logins(logins).check if logins else None,
+        auth=Logins(logins).check if logins else None,  # type: ignore[arg-type]  # Gradio awaits it
         ssl_keyfile=arguments.ssl_keyfile,
         ssl_certfile=arguments.ssl_certfile,
         ssl_keyfile_password=arguments.ssl_keyfile_password,

@@ -24,11 +24,12 @@ import numpy as np
 
 from fer.benchmark.application import fit
 from fer.io.images import read_image
+from fer.resources import resource_folder
 
 from .clients import stream as stream_pictures
 from .clients import to_jpeg
 
-ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = resource_folder("samples") / "astronaut.jpg"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
     "--no-sandbox",
@@ -78,10 +79,11 @@ def read_frames(source: Path) -> Iterator[np.ndarray]:
 @contextmanager
 def serve(arguments: list[str], folder: Path) -> Iterator[tuple[str, int]]:
     """The page in a process of its own, whose temporary files lie in `folder`; -> address, process id."""
-    command = [sys.executable, "-m", "app", *arguments]
+    command = [sys.executable, "-m", "fer", "app", *arguments]
     environment = os.environ | {"TMPDIR": str(folder)}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
         try:
+            assert server.stdout is not None
             line = server.stdout.readline()
             if "http" not in line:
                 raise ValueError(f"the page did not start: {line or 'see above'}")
@@ -127,7 +129,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app.benchmark", description="Measure the live view.")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4], help="tabs at a time (default: 1 4)")
     parser.add_argument("--seconds", type=float, default=30, help="for each number of clients (default: 30)")
-    parser.add_argument("--source", type=Path, default=ROOT / "samples/astronaut.jpg", help="photo or video of a face")
+    parser.add_argument("--source", type=Path, default=SAMPLE, help="photo or video of a face")
     parser.add_argument("--no-browser", action="store_true", help="clients that post frames without pause, no Chromium")
     parser.add_argument(
         "--compare",
@@ -158,7 +160,7 @@ def main(argv: list[str] | None = None) -> int:
         ):
             before = _files(temporary)
             for clients in arguments.clients:
-                memory = []
+                memory: list[float] = []
                 print(run(clients, arguments.seconds, lambda m=memory: m.append(megabytes(pid))))
                 print(f"  memory of the server: {memory[0]:.0f} MB after {min(10, arguments.seconds):.0f} s, ", end="")
                 print(f"{memory[-1]:.0f} MB at the end ({arguments.seconds:.0f} s), {max(memory):.0f} MB at most")

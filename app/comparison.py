@@ -28,7 +28,7 @@ class Comparison:
     changes: list[tuple[float, float]] = field(default_factory=list)  # of the probabilities from frame to frame
 
     def add(self, live: Sequence[Face], reference: Sequence[Face]) -> None:
-        before, left = (self.pairs[-1:] or [None])[0], list(reference)
+        before, left = self.pairs[-1] if self.pairs else (), list(reference)
         self.faces += len(reference)
         for face in live:
             overlaps = intersection_over_union(face.box, np.reshape([other.box for other in left], (-1, 4)))
@@ -38,15 +38,18 @@ class Comparison:
             pair = face, left.pop(int(overlaps.argmax()))
             self.pairs.append(pair)
             if before and [f.track for f in before] == [f.track for f in pair]:
-                self.changes.append(tuple(np.abs(_probs(a) - _probs(b)).sum() for a, b in zip(before, pair)))
+                of_live, of_reference = (float(np.abs(_probs(a) - _probs(b)).sum()) for a, b in zip(before, pair))
+                self.changes.append((of_live, of_reference))
 
     def __str__(self) -> str:
         if not self.pairs:
             return f"no face in common; {self.faces} missed, {self.invented} invented"
         overlaps = [intersection_over_union(a.box, b.box[None])[0] for a, b in self.pairs]
+        landmarks = [(a.landmarks, b.landmarks) for a, b in self.pairs]
         errors = [
-            np.linalg.norm(a.landmarks - b.landmarks, axis=1).mean() / np.linalg.norm(b.landmarks[0] - b.landmarks[1])
-            for a, b in self.pairs
+            np.linalg.norm(a - b, axis=1).mean() / np.linalg.norm(b[0] - b[1])
+            for a, b in landmarks
+            if a is not None and b is not None
         ]
         probs = np.mean([np.abs(_probs(a) - _probs(b)).mean() for a, b in self.pairs])
         live, reference = np.mean(self.changes or [(np.nan, np.nan)], 0)

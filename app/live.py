@@ -55,7 +55,8 @@ class Camera:
         self.detector = FlowDetector(recognizer.detector, 0 if self.whole else interval)
         self.tracks = Tracks(FRAME_RATE, recognizer.description.unsure_below)
         self.lock, self.turn = Lock(), 0
-        self.boxes, self.logits = np.empty((0, 4)), []  # of the last frame's faces; of their crops, [1 or 2,C] each
+        self.logits: list[np.ndarray] = []
+        self.boxes = np.empty((0, 4))  # of the last frame's faces; of their crops, [1 or 2,C] each
 
     def look(self, image: np.ndarray, now: float, attention: bool = False) -> list[Face]:
         """The faces of a frame, RGB uint8 [H,W,3] at `now` seconds, largest first, with tracks and smoothed probabilities.
@@ -158,7 +159,7 @@ class LiveView:
         return camera
 
     def _describe(self, face: Face, attention: bool) -> dict:
-        described = {
+        described: dict = {
             "track": face.track,
             "box": [round(float(v), 1) for v in face.box],
             "label": face.label,
@@ -166,7 +167,7 @@ class LiveView:
             "unsure": face.unsure,
             "probs": [round(p, 4) for p in face.probs.values()],
         }
-        if attention:
+        if attention and face.attention is not None:
             described["maps"] = [_to_unit(m) for m in (fuse_attention(face.attention), *face.attention)]
             to_crop = np.vstack([crop_transform(face, self.recognizer.classifier.template), [0, 0, 1]])
             described["crop"] = [float(v) for v in np.linalg.inv(to_crop)[:2].T.ravel()]

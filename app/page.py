@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from fer.inference.recognizer import EmotionRecognizer
 from fer.io.paths import VIDEO_SUFFIXES
+from fer.resources import resource_folder
 from fer.visualization.colors import color_of
 
 from . import views
@@ -20,7 +21,7 @@ from .uploads import SeparateUploads
 from .video import MAX_FRAMES, MAX_SECONDS
 
 STATIC = Path(__file__).parent / "static"
-SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+SAMPLES = resource_folder("samples")
 TITLE = "dan-fer: what a network sees in a face"
 JOBS = 2  # uploads of each tab that are worked on at the same time; the live view does not wait for them
 KEEP = 600  # seconds after which an upload that nobody asked about is deleted

@@ -82,11 +82,12 @@ def claim(paths: Iterable[str | Path], arrivals: Path) -> Iterator[list[Path]]:
     A path outside the folder `arrivals` was never uploaded (anyone can send a name): the path given for it does not exist.
     """
     with tempfile.TemporaryDirectory(prefix="dan-fer-") as folder:
-        paths = [Path(path) for path in paths]
+        uploaded = [Path(path) for path in paths]
         taken = {
-            path: _take(path, arrivals.resolve(), Path(folder, str(i))) for i, path in enumerate(dict.fromkeys(paths))
+            path: _take(path, arrivals.resolve(), Path(folder, str(i)))
+            for i, path in enumerate(dict.fromkeys(uploaded))
         }
-        yield [taken[path] for path in paths]
+        yield [taken[path] for path in uploaded]
 
 
 def _take(path: Path, arrivals: Path, folder: Path) -> Path:

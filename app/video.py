@@ -46,8 +46,9 @@ class AnnotatedCopy:
         begin = None
         results = recognizer.predict_video(self.path, every, keep_images=True, workers=0, max_pixels=MAX_FRAME_PIXELS)
         for result in results:
-            begin = result.time if begin is None else begin
-            seconds = self.seconds if result.time is None else result.time - begin
+            time = result.time if result.time is not None else (begin or 0.0) + self.seconds
+            begin = time if begin is None else begin
+            seconds = time - begin
             if self.frames == MAX_FRAMES or seconds >= MAX_SECONDS:
                 self.note = f"The first {self.frames:,} frames ({self.seconds:.0f} seconds) are shown."
                 return
@@ -63,7 +64,7 @@ class AnnotatedCopy:
         if not result.repeated:
             self.kept.append(replace(result, image=None))
             self.tally.add(result)
-        if result.image is not None:
+        if result.image is not None and result.time is not None:
             self._writer.write(draw_faces(*reduce(result.image, result.faces, SIDE), bars=True), result.time)
             self.timeline.add(result)
 

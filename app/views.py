@@ -67,7 +67,7 @@ def progress(text: str, part: float | None = None) -> str:
 def photo(recognizer: EmotionRecognizer, result: ImageResult) -> str:
     """One photo: what was found, with a card for each face."""
     name = escape(result.path)
-    if result.error:
+    if result.error or result.image is None:
         return problem(f"{result.path}: {result.error}")
     n = len(result.faces)
     found = f"{n} face{'s' * (n > 1)}" if n else "no face found: try a larger or brighter picture, seen from the front"
@@ -83,9 +83,14 @@ def photo(recognizer: EmotionRecognizer, result: ImageResult) -> str:
 
 def _card(recognizer: EmotionRecognizer, image: np.ndarray, face: Face, number: int) -> str:
     bars = "".join(_bar(name, p, css(name, face.probs)) for name, p in face.probs.items())
-    captions = ["all heads", *(f"head {k}" for k in range(1, len(face.attention) + 1))]
-    maps = zip(captions, draw_attention(recognizer.classifier.cut(image, face)[0], face.attention, THUMBNAIL))
-    figures = "".join(f"<figure>{picture(m, f'where {c} look')}<figcaption>{c}</figcaption></figure>" for c, m in maps)
+    figures = ""
+    if face.attention is not None:
+        captions = ["all heads", *(f"head {k}" for k in range(1, len(face.attention) + 1))]
+        pictures = draw_attention(recognizer.classifier.cut(image, face)[0], face.attention, THUMBNAIL)
+        figures = "".join(
+            f"<figure>{picture(p, f'where {c} look')}<figcaption>{c}</figcaption></figure>"
+            for c, p in zip(captions, pictures)
+        )
     emotion = css(face.label, face.probs)
     return (
         f'<section class="card" style="--emotion:{emotion}"><h4>{_title(face)} <small>face {number}</small></h4>'
@@ -139,7 +144,7 @@ class Gallery:
             self.empty.append(result.path)
         for face in result.faces:
             self.counts[face.label] += 1
-            if len(self.faces[face.label]) < SHOWN:
+            if result.image is not None and len(self.faces[face.label]) < SHOWN:
                 crop = crop_face(result.image, face, self.template, THUMBNAIL)
                 self.faces[face.label].append((face.confidence, self._figure(crop, face, result.path)))
 

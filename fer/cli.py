@@ -8,6 +8,7 @@ import sys
 
 from . import __version__
 from .commands import (
+    app,
     average,
     benchmark,
     check_data,
@@ -28,6 +29,7 @@ from .terminal import printable_lines, set_up_streams
 
 _COMMANDS = {  # module: add_arguments(parser), run(arguments), HELP
     "predict": predict,
+    "app": app,
     "benchmark": benchmark,
     "train": train,
     "study": study,
@@ -41,7 +43,14 @@ _COMMANDS = {  # module: add_arguments(parser), run(arguments), HELP
     "pack": pack,
     "measure-template": measure_template,
 }
-_EXTRAS = {"av": "video", "supervision": "video", "ray": "ray", "pandas": "ray", "onnxruntime": "onnxruntime"}
+_EXTRAS = {
+    "gradio": "app",
+    "av": "video",
+    "supervision": "video",
+    "ray": "ray",
+    "pandas": "ray",
+    "onnxruntime": "onnxruntime",
+}
 _AFTER_INTERRUPTION = {
     "predict": "; what was done is in --out, and --resume goes on",
     "train": "; --resume goes on from the last epoch",
@@ -64,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout = None
         return EXIT_OK
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(error.name, "train")
+        extra = _EXTRAS.get(error.name or "", "train")
         _tell(arguments, f"needs the package {error.name}: pip install 'dan-fer[{extra}]'")
         return EXIT_USAGE
     except (ValueError, OSError, FerError) as error:

@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself, and what it may say."""
+"""The description that a checkpoint carries: all that inference needs to know about it."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from textwrap import shorten
 from .labels import check_classes
 from .preprocessing import Preprocessing
 
-ATTENTIONS, FUSIONS = ("paper", "qkv"), ("paper", "sum")  # kinds of heads, and of what is classified
+ATTENTIONS, FUSIONS = ("paper", "qkv"), ("paper", "sum")  # kinds of heads, and of their fusion
 FORMAT_VERSION = 3  # 2: fusion, 3: second_crop
 MAX_HEADS = 1000
 
 
 @dataclass
 class Description:
-    """What a checkpoint says of itself."""
+    """All that inference needs to know about a checkpoint."""
 
     backbone: str
     num_heads: int
     classes: tuple[str, ...]  # names in the order of the logits
     preprocessing: Preprocessing
-    template: list[list[float]]  # where the five landmarks lie in a crop, as fractions of its side [5,2]
-    second_crop: bool = False  # inference takes the mean with a second crop of upright faces, the square around the box
-    temperature: float = 1.0  # the logits are divided by it before the softmax
-    unsure_below: float = 0.5  # a confidence under it is called unsure
-    attention: str = "paper"  # the kind of heads
-    fusion: str = "paper"  # of the heads
+    template: list[list[float]]  # places of the landmarks in a crop [5,2], as fractions of its side; or []
+    second_crop: bool = False  # average the logits with those of a second crop, the square around the box
+    temperature: float = 1.0  # logits are divided by it before the softmax
+    unsure_below: float = 0.5  # predictions with a lower confidence are called unsure
+    attention: str = "paper"  # kind of heads
+    fusion: str = "paper"  # kind of fusion of the heads
     dataset: str = ""
     recipe: dict = field(default_factory=dict)  # the merged training configuration
-    metrics: dict = field(default_factory=dict)  # with their protocol
+    metrics: dict = field(default_factory=dict)  # figures with their protocol
     licence: str = ""
     format_version: int = FORMAT_VERSION
 
@@ -41,11 +41,11 @@ class Description:
 
     @classmethod
     def from_json(cls, text: str) -> Description:
-        """What `to_json` wrote.
+        """Read what `to_json` wrote.
 
         Raises:
-            ValueError: not JSON, or not a description that this package reads; names the field, what was expected and
-                what came.
+            ValueError: not JSON, or not a description that this version reads. The message names the field, what was
+                expected and what came.
         """
         values = _read_object(text)
         _check_version(values)
@@ -74,7 +74,7 @@ def _read_object(text: str) -> dict:
 
 
 def _check_version(values: dict) -> None:
-    """Before anything else: what a newer format may say is not known here."""
+    """Checked first, because the fields of a newer format are unknown."""
     version = values.get("format_version")
     if type(version) is not int or version < 1:
         raise ValueError(f"format_version: expected a whole number of at least 1, got {_show(version)}")
@@ -83,7 +83,7 @@ def _check_version(values: dict) -> None:
 
 
 def _check_names(values: dict, kind: type, where: str = "") -> None:
-    """A field that is not known may change what the weights mean, so it is refused."""
+    """An unknown field is refused, because it may change the meaning of the weights."""
     known = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(kind)}
     if missing := [name for name, needed in known.items() if needed and name not in values]:
         raise ValueError(f"{where}no field {', '.join(missing)}")
@@ -102,7 +102,7 @@ def _show(value: object) -> str:
 
 
 def _is_number(value: object, least: float, most: float) -> bool:
-    return type(value) in (int, float) and least <= value <= most  # False for NaN
+    return isinstance(value, (int, float)) and type(value) is not bool and least <= value <= most  # False for NaN
 
 
 def _is_template(value: object) -> bool:
@@ -121,7 +121,7 @@ def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
-_FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # what is expected, in words and as a test
+_FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # what is expected: in words, and as a check
     "backbone": ("a name", lambda value: _is_text(value) and value != ""),
     "num_heads": (f"a whole number of 1 to {MAX_HEADS}", lambda v: type(v) is int and 1 <= v <= MAX_HEADS),
     "classes": ("a list of different names", lambda v: isinstance(v, list)),

@@ -1,4 +1,4 @@
-"""Which device to compute on, and what it can do."""
+"""The device to compute on, and what it can do."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ if TYPE_CHECKING:  # prediction by OpenVINO has no torch
 
 
 def choose_device(name: str = "auto") -> str:
-    """`auto` -> cuda, mps or cpu, the first that is there; any other name (cuda:1 is the second GPU) is checked and returned.
+    """The first available device of cuda, mps and cpu for `auto`; any other name is checked and returned.
+
+    Args:
+        name: auto, cpu, mps, cuda, or cuda:1 for the second GPU, and so on.
 
     Raises:
-        ValueError: an unknown device, or one that is not there.
+        ValueError: the device is unknown or not available.
     """
     import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    available = [device for device, is_there in there.items() if is_there]
+    is_available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = [device for device, available in is_available.items() if available]
     if name == "auto":
         return available[0]
-    if there["cuda"]:
+    if is_available["cuda"]:
         available += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if name not in available:
         raise ValueError(f"device {name!r} is not available; choose one of auto, {', '.join(available)}")
@@ -35,25 +38,25 @@ def choose_device(name: str = "auto") -> str:
 
 @cache
 def has_bfloat16(device: str) -> bool:
-    """Whether autocast to bfloat16 is of use on the device. A CPU that only emulates it is many times slower with it."""
+    """Whether the device computes in bfloat16. A CPU that only emulates it is many times slower with autocast."""
     if device != "cpu":
         return True
     try:
         features = Path("/proc/cpuinfo").read_text().split()
     except OSError:
         return False
-    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(features)  # the last on ARM
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(features)  # bf16: ARM
 
 
 def autocast(device: str, enabled: bool) -> torch.autocast:
-    """Within: bfloat16 where `enabled`, unless the device only emulates it."""
+    """A context in which torch computes in bfloat16 if `enabled`, unless the device only emulates it."""
     import torch
 
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled and has_bfloat16(device))
 
 
 def has_compiler(device: str) -> bool:
-    """Whether there is the compiler of C or C++ that torch.compile looks for."""
+    """Whether the C or C++ compiler that torch.compile needs is installed."""
     if device.startswith("cuda"):  # Triton
         names = [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang", "cl"]
     else:
@@ -63,12 +66,12 @@ def has_compiler(device: str) -> bool:
 
 
 def peak_megabytes(device: str) -> float:
-    """The most memory used so far: tensors on a cuda device, else the resident size of this process (NaN on Windows)."""
+    """Peak memory so far: of tensors on a cuda device, otherwise the resident size of this process (NaN on Windows)."""
     if device.startswith("cuda"):
         import torch
 
         return torch.cuda.max_memory_allocated(device) / 2**20
-    status = Path("/proc/self/status")  # of Linux, where getrusage also counts whoever started this process
+    status = Path("/proc/self/status")  # Linux; getrusage there also counts the parent process
     if status.exists() and (peak := re.search(r"VmHWM:\s+(\d+) kB", status.read_text())):
         return int(peak[1]) / 1024
     try:
@@ -80,5 +83,5 @@ def peak_megabytes(device: str) -> float:
 
 
 def count_cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

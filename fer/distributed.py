@@ -1,10 +1,11 @@
-"""Training on several processes (torchrun): what they share. In a single process nothing here does anything."""
+"""Training in several processes (torchrun). In a single process these functions do nothing."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -13,13 +14,13 @@ from torch import Tensor, nn
 
 @contextmanager
 def process_group(device: str) -> Iterator[None]:
-    """Join the processes that torchrun started, if it did; leave them at the end.
+    """Join the process group of torchrun, if there is one; leave it at the end.
 
     Args:
-        device: cuda takes the GPU of this process (LOCAL_RANK) and NCCL, anything else gloo.
+        device: cuda uses the GPU with the number LOCAL_RANK, and NCCL; other devices use gloo.
 
     Raises:
-        ValueError: torchrun started several processes, and `device` names one GPU for all.
+        ValueError: under torchrun, `device` names one GPU, which all processes would share.
     """
     if "WORLD_SIZE" not in os.environ or dist.is_initialized():
         yield
@@ -36,17 +37,17 @@ def process_group(device: str) -> Iterator[None]:
 
 
 def rank() -> int:
-    """The number of this process, from 0; process 0 writes the files."""
+    """The rank of this process, from 0. Process 0 writes the files."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world_size() -> int:
-    """How many processes train together."""
+    """The number of processes that train together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def mean_over_processes(x: Tensor) -> Tensor:
-    """The mean of a tensor of equal shape over all processes; gradients flow back to each."""
+    """The mean over all processes of a tensor of the same shape. Gradients flow back to each process."""
     if world_size() == 1:
         return x
     from torch.distributed.nn.functional import all_reduce
@@ -55,35 +56,37 @@ def mean_over_processes(x: Tensor) -> Tensor:
 
 
 def gather_shards(shard: Tensor) -> Tensor:
-    """The whole [N,...], in order, from shards: process r holds the items r, r + size, r + 2 size, ..."""
+    """All items [N,...] in order, from shards: process r holds the items r, r + size, r + 2 size, ..."""
     if world_size() == 1:
         return shard
-    shards = [None] * world_size()
+    shards: list[Any] = [None] * world_size()
     dist.all_gather_object(shards, shard)
-    whole = shard.new_empty(sum(map(len, shards)), *shard.shape[1:])
+    whole = shard.new_empty((sum(map(len, shards)), *shard.shape[1:]))
     for r, part in enumerate(shards):
         whole[r :: world_size()] = part
     return whole
 
 
 def is_first_on_machine() -> bool:
-    """Whether this process is the first of those on its machine."""
+    """Whether this process is the first one on its machine."""
     return world_size() == 1 or int(os.environ.get("LOCAL_RANK", 0)) == 0
 
 
-def from_first_on_machine(value: object) -> object:
-    """What the first process on this machine gives; all processes call it together."""
+def from_first_on_machine(value: Any) -> Any:
+    """The `value` of the first process on this machine. All processes must call it together."""
     if world_size() == 1:
         return value
-    values = [None] * world_size()
+    values: list[Any] = [None] * world_size()
     dist.all_gather_object(values, value)
-    return values[rank() - int(os.environ.get("LOCAL_RANK", 0))]  # torchrun numbers those of a machine in a row
+    return values[
+        rank() - int(os.environ.get("LOCAL_RANK", 0))
+    ]  # torchrun gives the processes of a machine consecutive ranks
 
 
 class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalisation by the statistics of all processes' batches, which must be equally large.
+    """Batch normalisation by the statistics over all processes, whose batches must have the same size.
 
-    torch.nn.SyncBatchNorm runs on GPUs only; this one is the same on every device.
+    torch.nn.SyncBatchNorm runs on GPUs only; this class runs on every device.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -95,8 +98,10 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         shape = [1, -1] + [1] * (x.ndim - 2)
         y = x.float()
         mean = mean_over_processes(y.mean(dims))
-        centred = y - mean.view(shape)  # first the mean: E[x^2] - E[x]^2 loses all digits where the mean is large
+        centred = y - mean.view(shape)  # two passes: E[x^2] - E[x]^2 is inexact for a large mean
         var = mean_over_processes(centred.square().mean(dims))
+        assert self.running_mean is not None and self.running_var is not None  # those of nn.BatchNorm
+        assert self.num_batches_tracked is not None and self.momentum is not None
         with torch.no_grad():
             n = x.numel() // x.shape[1] * world_size()
             self.running_mean.lerp_(mean, self.momentum)
@@ -110,9 +115,9 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
 
 
 def synchronise_batch_norm(module: nn.Module) -> None:
-    """Let every batch normalisation in `module` use the statistics of all processes; its state keeps its names.
+    """Let all batch normalisation layers of `module` use the statistics over all processes. State dicts do not change.
 
-    timm's fused normalisation-and-activation layers are left alone.
+    timm's fused layers of normalisation and activation are not changed.
     """
     for child in module.modules():
         if type(child) in (nn.BatchNorm1d, nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""The canonical emotions, their order and the other names they go by; what else may be a class."""
+"""The canonical emotions, their order and aliases; which names may be classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger("fer")
 
 EMOTIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 
-NAMES = {name: name for name in EMOTIONS} | {  # all names that are understood, in lower case
+NAMES = {name: name for name in EMOTIONS} | {  # all known names, in lower case
     "happy": "happiness",
     "sad": "sadness",
     "surprised": "surprise",
@@ -24,10 +24,10 @@ NAMES = {name: name for name in EMOTIONS} | {  # all names that are understood, 
 
 
 def canonical(name: str) -> str:
-    """The canonical emotion for `name`, in any case, noun or adjective.
+    """The canonical emotion for a name: noun or adjective, upper or lower case.
 
     Raises:
-        ValueError: no emotion goes by that name.
+        ValueError: no emotion has this name.
     """
     try:
         return NAMES[name.strip().lower()]
@@ -36,14 +36,14 @@ def canonical(name: str) -> str:
 
 
 def class_of(name: str) -> str:
-    """The canonical emotion where one goes by that name; otherwise the name itself, without blanks around it."""
+    """The canonical emotion with this name if there is one; otherwise the name itself, stripped of blanks."""
     return NAMES.get(name.strip().lower(), name.strip())
 
 
 def order_classes(names: Iterable[str]) -> tuple[str, ...]:
-    """Different names as classes: the canonical emotions in their order, then the others, sorted.
+    """Sort names into classes, each once: the canonical emotions in their order, then the others alphabetically.
 
-    The log lists the others, once: a misspelt emotion is one of them.
+    The others are logged once, because a misspelt emotion would be among them.
 
     Raises:
         ValueError: see `check_classes`.
@@ -60,20 +60,37 @@ def order_classes(names: Iterable[str]) -> tuple[str, ...]:
 @cache
 def _tell_others(others: tuple[str, ...]) -> None:
     near = {name: get_close_matches(name.lower(), NAMES, 1, 0.8) for name in others}
-    hints = "".join(f"; is {name!r} meant to be {canonical(found[0])}?" for name, found in near.items() if found)
+    hints = "".join(f"; is {name!r} meant to be {canonical(match[0])}?" for name, match in near.items() if match)
     log.info("classes that are not among the %d emotions: %s%s", len(EMOTIONS), ", ".join(others), hints)
 
 
-RESERVED = frozenset(  # columns of the rows of `fer predict` and of the shards of `fer pack`, beside one per class
-    ("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2", "detection_score", "detector")
-    + ("aligned", "label", "confidence", "unsure", "image", "name")
+RESERVED = (
+    frozenset(  # columns of the rows of `fer predict` and of the shards of `fer pack` besides those of the classes
+        (
+            "path",
+            "frame",
+            "time",
+            "face",
+            "track",
+            "status",
+            "error",
+            "x1",
+            "y1",
+            "x2",
+            "y2",
+            "detection_score",
+            "detector",
+        )
+        + ("aligned", "label", "confidence", "unsure", "image", "name")
+    )
 )
 
 
 def check_classes(names: Iterable[object]) -> None:
-    """Raises ValueError where `names` cannot be the classes of a network: none, not texts, or names of nothing.
+    """Raises ValueError unless `names` can be the classes of a network.
 
-    A name must be one line of text with something in it, occur once, and be no column of the rows beside the classes.
+    There must be at least one. Each must be one non-empty line of text without blanks around it, occur once, and differ from the
+    other columns of the results (RESERVED).
     """
     seen = set()
     for name in names:

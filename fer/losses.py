@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -63,6 +65,7 @@ class DANLoss(nn.Module):
         class_weights: Tensor | None = None,
     ):
         super().__init__()
+        self.class_weights: Tensor | None
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.weights = {"cross_entropy": 1 - distill, "distillation": distill}
         self.weights |= {"affinity": affinity, "partition": partition, "overlap": overlap}
@@ -75,12 +78,17 @@ class DANLoss(nn.Module):
         Distillation as by Hinton et al. 2015 (arXiv:1503.02531): `taught` is at `temperature`, and so is the student.
         """
         t = self.temperature
-        terms = {
+        terms: dict[str, Callable[[], Tensor]] = {
             "cross_entropy": lambda: soft_cross_entropy(output.logits.float(), target, self.class_weights),
-            "distillation": lambda: t * t * soft_cross_entropy(output.logits.float() / t, taught),
-            "affinity": lambda: affinity_loss(output.features.float(), target, self.centres.float()),
+            "distillation": lambda: t * t * soft_cross_entropy(output.logits.float() / t, _present(taught)),
+            "affinity": lambda: affinity_loss(output.features.float(), target, _present(self.centres).float()),
             "partition": lambda: partition_loss(output.heads.float()),
             "overlap": lambda: attention_overlap(output.attention.float()).mean(),
         }
         with torch.autocast(target.device.type, enabled=False):
             return {name: self.weights[name] * term() for name, term in terms.items() if self.weights[name]}
+
+
+def _present(tensor: Tensor | None) -> Tensor:
+    assert tensor is not None  # of a term with a weight
+    return tensor

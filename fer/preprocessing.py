@@ -1,4 +1,4 @@
-"""What happens to a crop before the network, in training and at inference alike."""
+"""Preprocessing of crops, the same in training and inference."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-MAX_SIZE = 4096  # pixels; what is more is a mistake, and would take all memory
+MAX_SIZE = 4096  # pixels; a larger value is a mistake that would fill the memory
 _INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How crops become the network's input; a checkpoint stores it.
+    """How crops become the input of a network. It is stored in the checkpoint.
 
-    A crop is made square by repeating its border, reduced to `crop_size` where it is larger (the resolution of the
-    training images, so that a sharp photo is no sharper than what the network has learnt), then brought to `input_size`.
+    A crop is made square by repeating its border. If it is larger than `crop_size`, it is reduced to that: the resolution of
+    the training images, so that photos are not sharper than what the network has learnt. Then it is resized to `input_size`.
     """
 
     crop_size: int = 48  # pixels of the stored training crops
     input_size: int = 112  # pixels of the network's input
-    gray: bool = True  # the network has seen gray images only
-    mean: float | tuple[float, float, float] = 127.5  # of the pixel values, 0..255; or one for each channel
+    gray: bool = True  # the network is trained on gray images
+    mean: float | tuple[float, float, float] = 127.5  # of the pixel values, 0 to 255; one, or one per channel
     std: float | tuple[float, float, float] = 128.0
     interpolation: str = "cubic"  # from crop_size to input_size
 
@@ -38,13 +38,13 @@ class Preprocessing:
         for name, least, most in (("mean", 0, 255), ("std", 0.001, 1e6)):
             value = getattr(self, name)
             each = list(value) if isinstance(value, (list, tuple)) and len(value) == 3 else [value]
-            if not all(type(v) in (int, float) and least <= v <= most for v in each):  # NaN is none
+            if not all(type(v) in (int, float) and least <= v <= most for v in each):  # also false for NaN
                 raise ValueError(f"{name} must be a number of {least} to {most:g}, or three, not {value!r}")
             if len(each) == 3:  # JSON gives lists
                 object.__setattr__(self, name, tuple(map(float, each)))
 
     def convert_colors(self, image: np.ndarray) -> np.ndarray:
-        """An image, uint8 RGB [H,W,3] or gray [H,W], -> the one of both that the network sees."""
+        """Convert an image, uint8 RGB [H,W,3] or gray [H,W], to the kind that the network takes."""
         if self.gray and image.ndim == 3:
             return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         if not self.gray and image.ndim == 2:
@@ -52,7 +52,7 @@ class Preprocessing:
         return image
 
     def prepare(self, crop: np.ndarray) -> np.ndarray:
-        """A crop, uint8 [H,W,3] or gray [H,W], -> uint8 [input_size,input_size,1 or 3]."""
+        """Prepare a crop, uint8 [H,W,3] or gray [H,W] -> uint8 [input_size,input_size,1 or 3]."""
         crop = self.convert_colors(crop)
         h, w = crop.shape[:2]
         if h != w:

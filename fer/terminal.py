@@ -1,4 +1,4 @@
-"""What people read on the terminal: text of files made harmless, and progress."""
+"""Output on the terminal: escaped text, the log, progress bars."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINE_EVERY = 30  # seconds between lines of progress where there is no terminal
 
 
 def printable(text: str) -> str:
-    """One line of text with control characters, and what is not Unicode, spelt out: a file's name may hold either."""
+    """One line of text with control and invalid characters escaped. Names of files may contain both."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -26,20 +26,20 @@ def printable_lines(text: str) -> str:
 
 
 class PrintableFormatter(logging.Formatter):
-    """Messages whose lines are printable."""
+    """A formatter that escapes control characters in messages."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable_lines(super().format(record))
 
 
 def set_up_streams() -> None:
-    """Set up output and log of a program.
+    """Set up output and logging of a program.
 
-    The log goes to stderr with control characters in file names escaped. Warnings of Pillow and NumPy about damaged files
-    are hidden, since our own messages tell of them.
+    The log goes to stderr, with control characters in file names escaped. Warnings of Pillow and NumPy about damaged files
+    are hidden, because our own messages report these files.
     """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us
+        if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "w"))
         if hasattr(getattr(sys, name), "reconfigure"):
             getattr(sys, name).reconfigure(errors="backslashreplace")
@@ -54,7 +54,7 @@ def set_up_streams() -> None:
 
 
 def progress(iterable: Iterable | None = None, *, disable: bool = False, **options) -> tqdm:
-    """A progress bar on a terminal, elsewhere a line every LINE_EVERY seconds; none where INFO is not logged (--quiet).
+    """A progress bar on a terminal, otherwise a line every LINE_EVERY seconds; nothing if INFO is not logged (--quiet).
 
     Args:
         options: of tqdm.
@@ -68,7 +68,7 @@ def progress(iterable: Iterable | None = None, *, disable: bool = False, **optio
 
 
 class _Lines:
-    """A stream on which each state of a bar is a line."""
+    """A stream that writes each state of a progress bar as a line."""
 
     def __init__(self, stream: TextIO):
         self.stream, self.flush = stream, stream.flush

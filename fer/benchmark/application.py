@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ import numpy as np
 
 from ..errors import FerError
 from ..faces import Detector, create_detector
+from ..faces.yunet import YuNet
 from ..inference.recognizer import EmotionRecognizer
 from ..io.images import MAX_SIDE, encode_image, read_image
 from ..runtimes.networks import load_network
@@ -35,11 +37,10 @@ def load_recognizer(options: dict, threads: int) -> EmotionRecognizer:
         options: of `EmotionRecognizer.from_pretrained`.
     """
     options = dict(options)
-    network, description = load_network(
-        *(options.pop(n) for n in ("weights", "device", "runtime", "precision")), threads
-    )
+    of_network = {name: options.pop(name) for name in ("weights", "device", "runtime", "precision")}
+    network, description = load_network(**of_network, threads=threads)
     detector = create_detector(options.pop("detector"), options.pop("detector_weights"))
-    if hasattr(detector, "session"):
+    if isinstance(detector, YuNet):
         detector.session = OpenVinoSession(detector.path, (1, 3, -1, -1), threads=threads)
     return EmotionRecognizer(network, description, detector, **options)
 
@@ -79,7 +80,7 @@ def _detector_works(detector: Detector, image: np.ndarray) -> list[Work]:
     for width, height in DETECTION_SIZES:
         small = fit(image, width, height)
         facts = {"width": width, "height": height, "faces": len(detector(small))}
-        works.append(Work("detector", detector.name, lambda small=small: detector(small), facts))
+        works.append(Work("detector", detector.name, partial(detector, small), facts))
     return works
 
 

@@ -85,7 +85,9 @@ def measure_install(extra: str = "") -> dict[str, float]:
 def _parse(requirement: str, extra: str) -> list[tuple[str, str]]:
     """`requirement`, and each of its extras; nothing where it is that of another extra than `extra`."""
     text, _, marker = requirement.partition(";")
-    name, extras = re.match(r"\s*([\w.-]+)\s*(?:\[([^\]]*)\])?", text).groups()
+    if not (match := re.match(r"\s*([\w.-]+)\s*(?:\[([^\]]*)\])?", text)):
+        return []
+    name, extras = match.groups()
     wanted = re.findall(r"extra\s*==\s*[\"']([^\"']+)", marker)
     if wanted and extra not in wanted:
         return []
@@ -93,7 +95,7 @@ def _parse(requirement: str, extra: str) -> list[tuple[str, str]]:
 
 
 def _measure_files(found: Distribution) -> float:
-    paths = (Path(found.locate_file(file)) for file in found.files or [] if file.suffix != ".pyc")
+    paths = (Path(str(found.locate_file(file))) for file in found.files or [] if file.suffix != ".pyc")
     return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def network_works(
         Work(
             "network",
             name_network(network),
-            lambda network=network, some=crops[:batch]: network(some),
+            partial(network, crops[:batch]),
             {
                 "runtime": network.name,
                 "precision": network.precision,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..inference.recognizer import EmotionRecognizer
@@ -66,7 +66,7 @@ def benchmark(
     }
 
 
-def _count(weights: str | Path) -> dict[str, int | None]:
+def _count(weights: str | Path) -> Mapping[str, int | None]:
     checkpoint = find_checkpoint(weights)
     if checkpoint is None or not can_load_checkpoints():
         return dict.fromkeys(("parameters", "macs", "folded_macs"))

@@ -62,8 +62,8 @@ def make_folder(flag: str, folder: str) -> None:
 
 def recognizer_options(arguments: argparse.Namespace) -> dict:
     """The arguments of `EmotionRecognizer.from_pretrained` among those of a command."""
-    names = ("weights", "device", "runtime", "precision", "batch_size")
-    names += ("detector", "detector_weights", "max_pixels", "min_score", "min_face")
+    names = ["weights", "device", "runtime", "precision", "batch_size"]
+    names += ["detector", "detector_weights", "max_pixels", "min_score", "min_face"]
     return {name: getattr(arguments, name) for name in names if name in arguments}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..terminal import progress
@@ -50,14 +51,18 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"--align: recipe {arguments.recipe} has no template; fer measure-template finds one for its dataset"
         )
-    template, align = np.reshape(config.template, (-1, 2)), None
+    template = np.reshape(config.template, (-1, 2))
+    align: Callable[[np.ndarray], np.ndarray | None] | None = None
+    aligned_faces: list[bool] = []
     if arguments.align:
-        detector, found = create_detector("yunet", arguments.detector_weights), []
+        detector = create_detector("yunet", arguments.detector_weights)
 
-        def align(crop: np.ndarray) -> np.ndarray | None:
+        def align_face(crop: np.ndarray) -> np.ndarray | None:
             aligned = align_crop(crop, detector, template, config.crop_size)
-            found.append(aligned is not None)
+            aligned_faces.append(aligned is not None)
             return aligned
+
+        align = align_face
 
     options = PackOptions(arguments.format, arguments.quality, arguments.size, arguments.shard_megabytes)
     absent, unreadable = [], 0
@@ -75,7 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"left out: {line}")
         unreadable += len(packed.unreadable)
     if align:
-        print(f"{sum(found)} of {len(found)} aligned; the others, in which no face was found, are as they were")
+        print(
+            f"{sum(aligned_faces)} of {len(aligned_faces)} aligned; the others, in which no face was found, are as they were"
+        )
     if len(absent) == len(arguments.splits):
         raise ValueError(absent[0])
     return EXIT_SOME_FAILED if unreadable else EXIT_OK

@@ -22,11 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ..experiments.study import plan_study, run_study
-    from ..training.config import flags_from_arguments
+    from ..training.config import TrainConfig, flags_from_arguments
 
     flags = flags_from_arguments(arguments)
     minutes, out = flags.pop("minutes", 0.0), Path(flags.pop("out", "runs/study"))
-    runs = {}
+    runs: dict[Path, TrainConfig] = {}
     for study in arguments.studies:
         runs |= plan_study(study, out / Path(study).stem, flags, arguments.only)
     if run_study(runs, minutes):

@@ -16,7 +16,7 @@ from ..distributed import from_first_on_machine, is_first_on_machine
 try:
     import fcntl
 except ModuleNotFoundError:  # Windows: what a killed process leaves stays
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 _PREFIX = "fer-crops-"
 
@@ -32,11 +32,12 @@ class CropCache:
     """
 
     def __init__(self, shape: tuple[int, int, int, int]):
-        self.shape, path = shape, None
+        self.shape = shape
+        path: Path | None = None
         if is_first_on_machine():
             _remove_abandoned()
             path, self._lock = self._make()
-        self.path = from_first_on_machine(path)
+        self.path: Path = from_first_on_machine(path)
         self._open()
 
     def _make(self) -> tuple[Path, object]:

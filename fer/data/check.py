@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -78,7 +78,7 @@ def check_dataset(
     for split, samples in check.everything.items():
         table, bad = np.zeros(len(samples), FACTS), []
         for i, fact in enumerate(_check_images(samples, workers)):
-            table[i] = fact[: len(FACTS)]
+            table[i] = fact[: len(FACTS.fields or ())]
             if fact.problem:
                 bad.append((fact.problem, samples.names[i], fact.reason))
             on_image(split, i + 1, len(samples))
@@ -104,7 +104,7 @@ def _load(name: str, dataset: Dataset, root: str | Path) -> DatasetCheck:
 
 
 def _check_images(samples: Samples, workers: int) -> Iterator[ImageFacts]:
-    boxes = samples.boxes if samples.boxes is not None else [None] * len(samples)
+    boxes: Any = samples.boxes if samples.boxes is not None else [None] * len(samples)
     tasks = ((samples.images[i], boxes[i]) for i in range(len(samples)))
     if workers == 0:
         yield from map(_check_image, tasks)
@@ -123,12 +123,13 @@ def _check_image(task: tuple[ImageSource, np.ndarray | None]) -> ImageFacts:
     except ValueError as error:
         return ImageFacts(0, 0, False, 0.0, b"", 0, _name_problem(source, str(error)), str(error))
     h, w = image.shape[:2]
-    problem = "" if box is None or _overlaps(box, w, h) else "box outside"
+    outside = box is not None and not _overlaps(box, w, h)
     small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
     gray = bool((image == image[..., :1]).all())
     bits = phash(Image.fromarray(small)).hash.ravel()
     value = int(np.packbits(bits).view(">u8")[0])
-    reason = f"box {np.round(box).tolist()} in {w}x{h} pixels" if problem else ""
+    problem = "box outside" if outside else ""
+    reason = f"box {np.asarray(box).round().tolist()} in {w}x{h} pixels" if outside else ""
     return ImageFacts(w, h, gray, float(small.mean()), fingerprint(image, box).encode(), value, problem, reason)
 
 
@@ -218,7 +219,8 @@ def _check_near_copies(check: DatasetCheck, prints: dict[str, np.ndarray], near:
     kept = kept[everything[kept] != b""]  # one of each image
     pairs = kept[near_pairs(hashes[kept], near)]  # [M,2]
     owners = np.searchsorted(starts, pairs, "right") - 1  # [M,2]
-    check.near = [tuple((splits[k], int(i - starts[k])) for k, i in zip(ks, pair)) for ks, pair in zip(owners, pairs)]
+    places = [[(splits[k], int(i - starts[k])) for k, i in zip(ks, pair)] for ks, pair in zip(owners, pairs)]
+    check.near = [(first, second) for first, second in places]
     counts = Counter(" and ".join(sorted({a, b}, key=SPLITS.index)) for (a, _), (b, _) in check.near)
     examples = [[check.everything[split].names[i] for split, i in pair] for pair in check.near[:20]]
     check.figures["duplicates"] |= {"near": dict(counts), "near_examples": examples, "near_bits": near}

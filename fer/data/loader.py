@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,8 @@ class EpochSampler(Sampler):
         return len(self._mine(range(self.n)))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        rng, order = np.random.default_rng((self.seed, self.epoch)), range(self.n)
+        rng = np.random.default_rng((self.seed, self.epoch))
+        order: Any = range(self.n)
         if self.weights is not None:
             order = rng.choice(self.n, self.n, p=self.weights / self.weights.sum())
         elif self.shuffle:

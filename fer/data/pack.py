@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def pack_split(
     options: PackOptions,
     align: Callable[[np.ndarray], np.ndarray | None] | None = None,
     template: np.ndarray | None = None,
-    on_rows: Callable[[int], None] = lambda rows: None,
+    on_rows: Callable[[int], object] = lambda rows: None,
 ) -> Packed:
     """Write a split as shards `SPLIT-00000-of-00002.parquet` in the folder `out`.
 
@@ -80,7 +81,12 @@ def pack_split(
     out.mkdir(parents=True, exist_ok=True)
     if done := sorted(out.glob(f"{split}-*.parquet")):
         raise ValueError(f"{done[0]} is there already; remove it, or choose another folder")
-    settings = {"dataset": dataset, "split": split, "rule": samples.rule, "classes": list(samples.classes)}
+    settings: dict[str, Any] = {
+        "dataset": dataset,
+        "split": split,
+        "rule": samples.rule,
+        "classes": list(samples.classes),
+    }
     settings |= {"options": vars(options), "aligned": align is not None, "images": len(samples)}
     settings["template"] = np.reshape([] if template is None else template, (-1, 2)).round(6).tolist()
     packed, start = _resume(out, split, settings)
@@ -113,10 +119,12 @@ def _resume(out: Path, split: str, settings: dict) -> tuple[Packed, int]:
 
 
 def _shards(
-    encode: _Encoder, start: int, limit: float, on_rows: Callable[[int], None]
+    encode: _Encoder, start: int, limit: float, on_rows: Callable[[int], object]
 ) -> Iterator[tuple[int, list, list]]:
     """(end, rows, unreadable) of each shard; a row is (index, bytes)."""
-    n, rows, unreadable, size = len(encode.samples), [], [], 0
+    n, size = len(encode.samples), 0
+    rows: list[tuple[int, bytes]] = []
+    unreadable: list[str] = []
     with ThreadPoolExecutor() as pool:
         for begin in range(start, n, ROWS):
             chunk = range(begin, min(begin + ROWS, n))
@@ -149,7 +157,7 @@ class _Encoder:
                 aligned = self.align(crop) if self.align else None
             whole = self.samples.boxes is None and aligned is None
             if o.format == "keep" and whole and not isinstance(source, np.ndarray):
-                return source if isinstance(source, bytes) else Path(source).read_bytes()
+                return source if isinstance(source, bytes) else Path(str(source)).read_bytes()
             return encode_image(
                 crop if aligned is None else aligned, "png" if o.format == "keep" else o.format, o.quality
             )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -22,6 +23,16 @@ class SplitNotFound(ValueError):
     """No known layout of the dataset holds the split."""
 
 
+class Images(Protocol):
+    """The images of a split by their index; a list is one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int, /) -> ImageSource: ...
+
+    def __iter__(self) -> Iterator[ImageSource]: ...
+
+
 @dataclass(frozen=True)
 class Samples:
     """The faces of one split and their targets.
@@ -29,7 +40,7 @@ class Samples:
     `targets` [N,C] are probability vectors over `classes`: one-hot for a label, a distribution for votes.
     """
 
-    images: Sequence[ImageSource]
+    images: Images
     targets: np.ndarray
     names: list[str]
     classes: tuple[str, ...]
@@ -117,35 +128,36 @@ def duplicates_of(samples: Samples, other: Samples) -> np.ndarray:
     Files of more than `DECODED_BYTES` together are compared by their bytes instead, which takes minutes less.
     """
     if samples.are_files and other.are_files:
-        sizes, other_sizes = _file_sizes(samples.images), _file_sizes(other.images)
+        paths, others = [Path(str(p)) for p in samples.images], [Path(str(p)) for p in other.images]
+        sizes, other_sizes = _file_sizes(paths), _file_sizes(others)
         if sizes.sum() + other_sizes.sum() > DECODED_BYTES:
             near, other_near = np.isin(sizes, other_sizes), np.isin(other_sizes, sizes)  # the others cannot be equal
             hashes = np.full(len(samples), "", dtype="U40")
-            hashes[near] = _hash_files(samples.images[i] for i in np.flatnonzero(near))
-            return near & np.isin(hashes, _hash_files(other.images[i] for i in np.flatnonzero(other_near)))
+            hashes[near] = _hash_files(paths[i] for i in np.flatnonzero(near))
+            return near & np.isin(hashes, _hash_files(others[i] for i in np.flatnonzero(other_near)))
     return np.isin(samples.fingerprints, other.fingerprints)
 
 
-def _file_sizes(paths: Sequence[str | Path]) -> np.ndarray:
+def _file_sizes(paths: Sequence[Path]) -> np.ndarray:
     with ThreadPoolExecutor() as pool:
         return np.array(list(pool.map(_file_size, paths)), dtype=np.int64)
 
 
-def _file_size(path: str | Path) -> int:
+def _file_size(path: Path) -> int:
     try:
-        return Path(path).stat().st_size
+        return path.stat().st_size
     except OSError:
         return -1
 
 
-def _hash_files(paths: Iterable[str | Path]) -> list[str]:
+def _hash_files(paths: Iterable[Path]) -> list[str]:
     with ThreadPoolExecutor() as pool:
         return list(pool.map(_hash_file, paths))
 
 
-def _hash_file(path: str | Path) -> str:
+def _hash_file(path: Path) -> str:
     try:
-        return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     except OSError:
         return uuid.uuid4().hex
 

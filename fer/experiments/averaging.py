@@ -52,7 +52,7 @@ def average_checkpoints(
     dataset = CropDataset(samples, description.preprocessing, template, augment)
     loader = make_loader(dataset, min(64, len(samples)), shuffle=True)
     inputs = (normalize(images, description.preprocessing) for images, _ in islice(loader, batches))
-    update_bn(inputs, model.to(device), device)
+    update_bn(inputs, model.to(device), torch.device(device))
     description.metrics = {}
     description.recipe = recipe | {"mean_of": [str(name) for name in names]}
     save_checkpoint(out, model, description)

@@ -59,7 +59,8 @@ def find_runs(paths: list[str]) -> list[Run]:
 
 def group_runs(runs: list[Run]) -> dict[str, list[Run]]:
     """Runs that differ in their seed alone, under the name that their folders share; where two groups share it, under all."""
-    groups, defaults = {}, asdict(TrainConfig())
+    groups: dict[str, list[Run]] = {}
+    defaults = asdict(TrainConfig())
     for run in runs:
         config = defaults | run.config  # a run may be older than a field
         key = json.dumps({k: v for k, v in config.items() if k not in FREE | {"seed"}}, sort_keys=True)

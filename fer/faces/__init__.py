@@ -1,4 +1,4 @@
-"""Finding faces and cutting them out."""
+"""Find faces, follow them, and cut them out."""
 
 from .alignment import align_crop, crop_face, crop_side, is_upright, measure_template
 from .detection import Detection, Detector

@@ -1,4 +1,4 @@
-"""The one crop rule: where a face lies in the network's input."""
+"""The crop rule, the same in training and inference: where a face lies in the network's input."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from .detection import Detection, Detector
 
-UPRIGHT = 25.0  # degrees; 98.5 % of FER+ faces are
+UPRIGHT = 25.0  # degrees; 98.5 % of the FER+ faces are within
 
 
 def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The rotation, scale and shift [2,3] that bring points `source` [M,2] closest to `target` [M,2] (least squares)."""
+    """The rotation, scale and shift [2,3] that map points `source` [M,2] closest to `target` [M,2] (least squares)."""
     x, y = source.T
     one, zero = np.ones_like(x), np.zeros_like(x)
     rows = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])  # [2M,4]
@@ -24,8 +24,8 @@ def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 def crop_transform(face: Detection, template: np.ndarray) -> np.ndarray:
     """The transform [2,3] from image pixels to the unit square of the crop.
 
-    With landmarks: the similarity transform to `template` [5,2] (fractions of the crop's side). Without: the upright
-    square around the middle of the box, as long as its longer side.
+    With landmarks: the similarity transform to `template` [5,2] (fractions of the crop's side). Without: an upright
+    square with the same centre as the box and the length of its longer side.
     """
     if face.landmarks is not None and len(template):
         return similarity_transform(np.asarray(face.landmarks, float), np.asarray(template, float))
@@ -36,14 +36,14 @@ def crop_transform(face: Detection, template: np.ndarray) -> np.ndarray:
 
 
 def crop_side(face: Detection, template: np.ndarray) -> float:
-    """How many pixels of the image a side of the face's crop spans; see `crop_transform`."""
+    """The side of the face's crop in pixels of the image; see `crop_transform`."""
     return 1 / np.sqrt(max(abs(np.linalg.det(crop_transform(face, template)[:, :2])), 1e-12))
 
 
 def crop_face(image: np.ndarray, face: Detection, template: np.ndarray, size: int) -> np.ndarray:
-    """Cut `face` out of `image`, uint8 [H,W,3] or [H,W] -> [size,size,...]; what lies outside the image repeats its border.
+    """Cut a face out of an image, uint8 [H,W,3] or [H,W] -> [size,size,...]. Beyond the image its border is repeated.
 
-    A face larger than the crop is cut at a multiple of `size` and averaged, so that no detail is skipped.
+    A face that is larger than the crop is cut at a multiple of `size` and averaged, to avoid aliasing.
     """
     factor = int(np.clip(round(crop_side(face, template) / size), 1, 32))
     fine = crop_transform(face, template) * (size * factor)
@@ -54,13 +54,13 @@ def crop_face(image: np.ndarray, face: Detection, template: np.ndarray, size: in
 
 
 def is_upright(landmarks: np.ndarray) -> np.ndarray:
-    """Whether the line between the eyes is less than UPRIGHT degrees from level: landmarks [...,5,2] -> bool [...]."""
+    """Whether faces are upright, the line between the eyes less than UPRIGHT degrees from level: [...,5,2] -> bool [...]."""
     eyes = landmarks[..., 1, :] - landmarks[..., 0, :]
     return np.abs(np.degrees(np.arctan2(eyes[..., 1], eyes[..., 0]))) < UPRIGHT
 
 
 def align_crop(crop: np.ndarray, detector: Detector, template: np.ndarray, size: int) -> np.ndarray | None:
-    """Bring the face in a dataset's crop, RGB uint8 [H,W,3], to `template` -> [size,size,3]; None where none is found."""
+    """Align the face in a dataset's crop, RGB uint8 [H,W,3], to `template` -> [size,size,3]; None if no face is found."""
     landmarks = _landmarks_in(crop, detector)
     if landmarks is None:
         return None
@@ -69,32 +69,33 @@ def align_crop(crop: np.ndarray, detector: Detector, template: np.ndarray, size:
 
 
 def _landmarks_in(crop: np.ndarray, detector: Detector) -> np.ndarray | None:
-    """The landmarks [5,2] of the largest face in a dataset's crop, as fractions of its sides; None where none is found."""
+    """The landmarks [5,2] of the largest face in a dataset's crop, as fractions of its sides; None if no face is found."""
     faces = detector(cv2.resize(crop, (112, 112), interpolation=cv2.INTER_CUBIC))
-    return faces[0].landmarks / 112 if faces else None
+    landmarks = faces[0].landmarks if faces else None
+    return None if landmarks is None else landmarks / 112
 
 
 def measure_template(crops: Iterable[np.ndarray], detector: Detector) -> tuple[np.ndarray, float]:
-    """Where the landmarks lie in a dataset's crops, so that inference can put them at the same place.
+    """Measure where the landmarks lie in a dataset's crops, so that inference can align faces to the same place.
 
     Args:
         crops: RGB uint8 [H,W,3] each, square.
-        detector: one that gives landmarks.
+        detector: must give landmarks.
 
     Returns:
-        the median landmarks [5,2] as fractions of the side, made symmetric (training mirrors its crops), and the share
-        of crops in which a face was found.
+        the median landmarks [5,2] as fractions of the side, made symmetric because training mirrors its crops; and the
+        share of crops in which a face was found.
 
     Raises:
         ValueError: no face in any crop.
     """
-    found, total = [], 0
+    measured, total = [], 0
     for crop in crops:
         total += 1
         if (landmarks := _landmarks_in(crop, detector)) is not None:
-            found.append(landmarks)
-    if not found:
+            measured.append(landmarks)
+    if not measured:
         raise ValueError(f"no face was found in {total} crops; the template cannot be measured")
-    template = np.median(found, axis=0)
+    template = np.median(measured, axis=0)
     mirrored = template[[1, 0, 2, 4, 3]] * (-1, 1) + (1, 0)
-    return (template + mirrored) / 2, len(found) / total
+    return (template + mirrored) / 2, len(measured) / total

@@ -14,9 +14,10 @@ DETECTORS = ("yunet", "none")
 
 
 class WholeImage:
-    """No detection: the image is a crop already."""
+    """A detector for images that are crops already: the whole image is one face."""
 
-    name, max_side = "none", math.inf
+    name = "none"
+    max_side: float = math.inf
 
     def for_threads(self, threads: int) -> WholeImage:
         return WholeImage()
@@ -29,7 +30,7 @@ class WholeImage:
 def create_detector(
     name: str = "yunet", weights: str | os.PathLike | None = None, min_score: float = MIN_SCORE
 ) -> Detector:
-    """A detector by name: yunet, or none, which takes each image as one crop.
+    """A detector by name: `yunet`, or `none` for images that are crops already.
 
     Args:
         weights, min_score: of YuNet.

@@ -1,4 +1,4 @@
-"""Faces of a camera: found by a detector now and then, followed by optical flow in between."""
+"""Faces of a camera: detected now and then, followed by optical flow in between."""
 
 from __future__ import annotations
 
@@ -9,78 +9,79 @@ import numpy as np
 
 from .detection import Detection, Detector
 
-SIDE = 320  # pixels of the longer side of the gray frames that are compared
+SIDE = 320  # pixels; longer side of the gray frames that the flow is computed on
 GRID = 6  # rows and columns of points in a face
-WINDOW = {"winSize": (15, 15), "maxLevel": 2}  # of pyramidal Lucas-Kanade
-MAX_RETURN = 0.5  # pixels of a gray frame by which a point that is followed there and back may miss its start
-MIN_POINTS = 0.5  # share of a face's points that must come back, and move together
-MAX_STEP = 0.25  # of the box's longer side that a face may move, and share by which it may grow, from frame to frame
-EDGE = 0.02  # of the frame's longer side: a box that ends nearer to its edge belongs to a face that may be cut off
-MAX_CUT_SHIFT = 0.05  # as above, since its detection, of a face that the frame cuts off: its box changes its shape
-EMPTY, PAUSE = 1.0, 0.2  # seconds without a face, after which the detector rests so long
+WINDOW, LEVELS = (15, 15), 2  # of pyramidal Lucas-Kanade: pixels, levels above the first
+MAX_RETURN = 0.5  # pixels of a gray frame; largest forward-backward error of a point
+MIN_POINTS = 0.5  # share of a face's points that must pass that test and be inliers
+MAX_STEP = 0.25  # largest shift of a face from frame to frame, in sides of its box, and largest relative growth
+EDGE = 0.02  # of the frame's longer side; a box closer to the edge may be cut off by it
+MAX_CUT_SHIFT = 0.05  # largest shift since the detection of a face at the edge, in sides of its box
+EMPTY, PAUSE = 1.0, 0.2  # seconds without a face, after which the detector runs only every PAUSE seconds
 
 
 class FlowDetector:
-    """The faces of successive frames of one camera, by one thread at a time.
+    """The faces of successive frames of one camera. One thread at a time may call it.
 
-    The detector runs on the first frame, where no face is known, and every `interval` seconds; also where a face cannot be
-    followed because it moves fast, is hidden or leaves the frame. Where there was no face for a second, it runs five times a
-    second. In between, box and landmarks take part in the movement
-    (shift, turn and scale) of points in the face: those that pyramidal Lucas-Kanade (Bouguet 2001) follows to the new frame and
-    back to where they were (forward-backward error, Kalal et al. 2010), without outliers (RANSAC).
+    The detector runs every `interval` seconds, when no face is known, and when a face cannot be followed because it moves
+    fast, is hidden or leaves the frame. After a second without a face it runs five times a second.
+
+    In between, box and landmarks follow the motion of points in the face. Pyramidal Lucas-Kanade (Bouguet 2001) tracks the
+    points; those with a small forward-backward error (Kalal et al. 2010) give a similarity transform, fitted by RANSAC.
 
     Args:
-        detector: finds the faces.
+        detector: detects the faces.
         interval: seconds; 0 detects in every frame.
     """
 
     def __init__(self, detector: Detector, interval: float):
         self.detector, self.interval = detector, interval
-        self.found: list[Detection] = []  # by the detector
-        self.faces: list[Detection] = []  # the same in the last frame
-        self.gray: np.ndarray | None = None  # the last frame, reduced
+        self.detections: list[Detection] = []  # of the last run of the detector
+        self.faces: list[Detection] = []  # the same faces in the last frame
+        self.gray: np.ndarray | None = None  # the last frame, gray and reduced
         self.detected = self.seen = -np.inf  # times of the last detection, and of the last face (or the first frame)
 
     def __call__(self, image: np.ndarray, time: float) -> list[Detection]:
-        """The faces of the next frame, RGB uint8 [H,W,3] at `time` seconds; those that are followed keep their score."""
+        """The faces of the next frame, RGB uint8 [H,W,3] at `time` seconds. Faces that are followed keep their score."""
         scale = min(1.0, SIDE / max(image.shape[:2]))
         size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
         gray = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
         faces = self._follow(gray, scale, time)
-        if faces is None or any(map(partial(_is_cut_anew, image.shape), self.found, faces)):
-            faces = self.found = self.detector(image)
+        if faces is None or any(map(partial(_is_cut_anew, image.shape), self.detections, faces)):
+            faces = self.detections = self.detector(image)
             self.detected = time
             self.seen = time if faces or self.gray is None else self.seen
         self.faces, self.gray = faces, gray
         return faces
 
     def _follow(self, gray: np.ndarray, scale: float, time: float) -> list[Detection] | None:
-        """The faces that are known, in the next gray frame; None where the detector must look."""
+        """The known faces in the next gray frame; None if the detector must run."""
         age = abs(time - self.detected)
         if not self.faces:
             empty = self.detected - self.seen > EMPTY
             return [] if empty and age < min(PAUSE, self.interval) else None
-        if age >= self.interval or self.gray.shape != gray.shape:
+        if self.gray is None or age >= self.interval or self.gray.shape != gray.shape:
             return None
         return follow(self.gray, gray, self.faces, scale)
 
 
 def follow(before: np.ndarray, after: np.ndarray, faces: list[Detection], scale: float) -> list[Detection] | None:
-    """Where `faces` of the gray frame `before` uint8 [h,w] are in `after`; None where one of them cannot be followed.
+    """Follow faces from one gray frame, uint8 [h,w], to the next; None if one of them cannot be followed.
 
     Args:
-        scale: pixels of the gray frames per pixel of the faces.
+        scale: of the gray frames: their pixels per pixel of the faces' boxes.
     """
     ticks = np.linspace(0.2, 0.8, GRID)
     grid = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)  # [P,2], fractions of a box
     starts = np.stack([f.box[:2] + grid * (f.box[2:] - f.box[:2]) for f in faces])  # [N,P,2]
     points = (scale * starts).astype(np.float32).reshape(-1, 1, 2)
-    ends, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, None, **WINDOW)
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, ends, None, **WINDOW)
-    sure = (found & found_back)[:, 0].astype(bool) & (np.linalg.norm(back - points, axis=2)[:, 0] < MAX_RETURN)
+    ends, status, _ = cv2.calcOpticalFlowPyrLK(before, after, points, None, winSize=WINDOW, maxLevel=LEVELS)  # type: ignore[call-overload]
+    back, status_back, _ = cv2.calcOpticalFlowPyrLK(after, before, ends, None, winSize=WINDOW, maxLevel=LEVELS)  # type: ignore[call-overload]
+    sure = (status & status_back)[:, 0].astype(bool) & (np.linalg.norm(back - points, axis=2)[:, 0] < MAX_RETURN)
     ends, sure = ends.reshape(starts.shape) / scale, sure.reshape(len(faces), -1)
     moved = [_move(*arguments, scale) for arguments in zip(faces, starts, ends, sure)]
-    return None if any(face is None for face in moved) else moved
+    followed = [face for face in moved if face is not None]
+    return followed if len(followed) == len(faces) else None
 
 
 def _move(face: Detection, starts: np.ndarray, ends: np.ndarray, sure: np.ndarray, scale: float) -> Detection | None:
@@ -100,10 +101,10 @@ def _move(face: Detection, starts: np.ndarray, ends: np.ndarray, sure: np.ndarra
     return Detection(box, landmarks, face.detection_score)
 
 
-def _is_cut_anew(shape: tuple[int, ...], found: Detection, face: Detection) -> bool:
-    """Whether the frame's edge cuts off a face at another place than where it was found."""
-    low, high = np.minimum(found.box[:2], face.box[:2]), np.maximum(found.box[2:], face.box[2:])
-    shift = np.abs(face.box - found.box).max()
+def _is_cut_anew(shape: tuple[int, ...], detection: Detection, face: Detection) -> bool:
+    """Whether the frame's edge cuts off a face that has moved since its detection, so that its box would change shape."""
+    low, high = np.minimum(detection.box[:2], face.box[:2]), np.maximum(detection.box[2:], face.box[2:])
+    shift = np.abs(face.box - detection.box).max()
     near = EDGE * max(shape)
     cut = low.min() < near or high[0] > shape[1] - near or high[1] > shape[0] - near
-    return cut and shift > MAX_CUT_SHIFT * (found.box[2:] - found.box[:2]).max()
+    return cut and shift > MAX_CUT_SHIFT * (detection.box[2:] - detection.box[:2]).max()

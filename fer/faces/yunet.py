@@ -1,4 +1,4 @@
-"""YuNet (Wu et al. 2023, doi:10.1007/s11633-023-1423-y): boxes and landmarks of faces of about 10 to 300 pixels."""
+"""YuNet (Wu et al. 2023, doi:10.1007/s11633-023-1423-y): detects faces of about 10 to 300 pixels with five landmarks."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .detection import Detection, intersection_over_union, largest_first
 
 WEIGHTS = Path(__file__).with_name("yunet_n_320_320.onnx")
 MIN_SCORE = 0.6
-MAX_OVERLAP = 0.3  # of the boxes of two faces; of more, the one of the lower score is dropped
-STRIDES = (8, 16, 32)  # pixels between the places where the network looks for faces of three sizes
-LEAST_SIDE = 160  # a smaller image is enlarged to it
+MAX_OVERLAP = 0.3  # intersection over union of two boxes, above which the one with the lower score is dropped
+STRIDES = (8, 16, 32)  # pixels between the grid points of the network's three outputs
+LEAST_SIDE = 160  # smaller images are enlarged to it
 
 
 class YuNet:
-    """The detector; any number of threads may call it at the same time.
+    """The YuNet detector. Any number of threads may call it at the same time.
 
     Args:
         weights: another ONNX file of YuNet; None takes the one that comes with the package.
         min_score: faces below it are dropped.
-        max_side: larger images are reduced to it for detection, and to twice as much where no face is found then.
+        max_side: larger images are reduced to it for detection. If no face is found, detection runs again at twice that.
         parallel: see `Session`.
 
     Raises:
@@ -38,12 +38,13 @@ class YuNet:
         self,
         weights: str | os.PathLike | None = None,
         min_score: float = MIN_SCORE,
-        max_side: int = 640,
+        max_side: float = 640,
         parallel: int | None = None,
     ):
         if not 0 <= min_score <= 1:
             raise ValueError(f"min_score is a detection score between 0 and 1, not {min_score}")
-        self.path, self.min_score, self.max_side = Path(weights or WEIGHTS), min_score, max_side
+        self.path, self.min_score = Path(weights or WEIGHTS), min_score
+        self.max_side: float = max_side
         if not self.path.is_file():
             raise ValueError(f"{self.path}: no such detector model; give an ONNX file of YuNet, or none")
         self.session = open_session(self.path, (1, 3, -1, -1), parallel)
@@ -53,7 +54,7 @@ class YuNet:
             raise ValueError(f"{self.path}: not a YuNet: it has no outputs {', '.join(sorted(missing))}")
 
     def for_threads(self, threads: int) -> YuNet:
-        """Another one that does the same, for so many calls at the same time."""
+        """The same detector, tuned for this many calls at the same time, each on one core."""
         return YuNet(self.path, self.min_score, self.max_side, threads)
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
@@ -61,12 +62,12 @@ class YuNet:
         faces = self._detect(image, min(side, self.max_side))
         return faces if faces or side <= self.max_side else self._detect(image, min(side, 2 * self.max_side))
 
-    def _detect(self, image: np.ndarray, side: int) -> list[Detection]:
-        """The faces of `image` when its longer side has `side` pixels, or LEAST_SIDE where it has less."""
+    def _detect(self, image: np.ndarray, side: float) -> list[Detection]:
+        """Detect faces in a copy whose longer side has `side` pixels, but at least LEAST_SIDE."""
         h, w = image.shape[:2]
         scale = max(side, LEAST_SIDE) / max(h, w)
         if min(h, w) * scale < 8:
-            return []  # a strip; the network makes things up in it
+            return []  # a narrow strip: only false positives
         if scale != 1:
             size = (max(1, round(w * scale)), max(1, round(h * scale)))
             image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
@@ -77,7 +78,7 @@ class YuNet:
 
 
 def to_input(image: np.ndarray) -> np.ndarray:
-    """RGB uint8 [H,W,3] -> BGR float32 [1,3,H',W'], with black on the right and below up to a multiple of the last stride."""
+    """RGB uint8 [H,W,3] -> BGR float32 [1,3,H',W'], padded with black to multiples of the last stride."""
     h, w = image.shape[:2]
     image = cv2.copyMakeBorder(image, 0, -h % STRIDES[-1], 0, -w % STRIDES[-1], cv2.BORDER_CONSTANT)
     return cv2.dnn.blobFromImage(image, swapRB=True)
@@ -86,14 +87,14 @@ def to_input(image: np.ndarray) -> np.ndarray:
 def decode(
     outputs: Mapping[str, np.ndarray], columns: int, min_score: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What the network says at each place -> boxes xyxy [M,4], landmarks [M,5,2] and scores [M] of at least `min_score`.
+    """Decode the network's outputs -> boxes xyxy [M,4], landmarks [M,5,2], scores [M] with score >= `min_score`.
 
-    A place of stride s in row r and column c has the score sqrt(cls * obj). Its face has its middle at ((c, r) + bbox[:2]) * s,
-    the sides exp(bbox[2:]) * s, and the landmarks (kps + (c, r)) * s.
+    The grid point of stride s in row r and column c has the score sqrt(cls * obj). The centre of its face is
+    ((c, r) + bbox[:2]) * s, the sides are exp(bbox[2:]) * s, and the landmarks (kps + (c, r)) * s.
 
     Args:
-        outputs: cls [1,P,1], obj [1,P,1], bbox [1,P,4] and kps [1,P,10], each followed by _ and the stride.
-        columns: places in a row of the smallest stride.
+        outputs: cls [1,P,1], obj [1,P,1], bbox [1,P,4] and kps [1,P,10] by name; names end with _ and the stride.
+        columns: grid points in a row of the smallest stride.
     """
     boxes, landmarks, scores = [], [], []
     for stride in STRIDES:
@@ -106,15 +107,15 @@ def decode(
         boxes.append(np.concatenate([middle - half, middle + half], 1))
         landmarks.append((kps[places].reshape(-1, 5, 2) + corner[:, None]) * stride)
         scores.append(score[places])
-    found = np.concatenate(boxes), np.concatenate(landmarks), np.concatenate(scores)
-    finite = np.isfinite(found[0]).all(1) & np.isfinite(found[1]).all((1, 2))
-    return tuple(values[finite] for values in found)
+    all_boxes, all_landmarks, all_scores = np.concatenate(boxes), np.concatenate(landmarks), np.concatenate(scores)
+    finite = np.isfinite(all_boxes).all(1) & np.isfinite(all_landmarks).all((1, 2))
+    return all_boxes[finite], all_landmarks[finite], all_scores[finite]
 
 
 def suppress(boxes: np.ndarray, scores: np.ndarray, max_overlap: float = MAX_OVERLAP) -> list[int]:
-    """Greedy suppression of boxes xyxy [M,4] that overlap one of a higher score -> the indices that stay, best first.
+    """Greedy non-maximum suppression of boxes xyxy [M,4] -> the indices that remain, best first.
 
-    The overlap is the intersection over the union of the boxes in whole pixels, as OpenCV computes it.
+    The intersection over union is that of the boxes in whole pixels, as OpenCV computes it.
     """
     corners, sides = np.trunc(boxes[:, :2]), np.trunc(boxes[:, 2:] - boxes[:, :2])
     boxes, left = np.concatenate([corners, corners + sides], 1), np.argsort(-scores, kind="stable")

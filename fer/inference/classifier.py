@@ -69,7 +69,7 @@ class FaceClassifier:
 
     def run(self, inputs: Sequence[np.ndarray]) -> CropOutputs:
         """Run the network on prepared crops, uint8 [S,S,1 or 3] each, in batches."""
-        logits, attention = [np.empty((0, len(self.classes)), np.float32)], []
+        logits, attention = [np.empty((0, len(self.classes)), np.float32)], list[np.ndarray]()
         for start in range(0, len(inputs), self.batch_size):
             outputs = self.network(np.stack(inputs[start : start + self.batch_size]))
             logits.append(outputs[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
@@ -28,7 +28,7 @@ def predict_files(
     every: int = 1,
     keep_images: bool = False,
     workers: int | None = None,
-) -> Iterator[ImageResult]:
+) -> Generator[ImageResult, None, None]:
     """The results of images, videos and Parquet files of images, in the order of `paths`.
 
     An image has one result, a video one per frame, a Parquet file one per row. A file that cannot be read gives a result

@@ -1,4 +1,4 @@
-"""Recognition by the processes of Ray, on this machine or on a cluster; the results are those of `predict_files`."""
+"""Recognition in processes of Ray, on this machine or a cluster, with the same results as `predict_files`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import os
 import pickle
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby, islice
 from pathlib import Path
@@ -21,10 +21,10 @@ from .files import predict_files
 
 log = logging.getLogger("fer")
 
-PIECE = 64  # images that a process takes at a time, at most; a video or a Parquet file is taken alone
-CHUNK = 64  # results that travel together
-BLOCK_BYTES = 2**16  # a process hands on what it has when it is as large as this
-STORE_BYTES = 256 * 2**20  # shared memory of a cluster that we start; paths and results are small
+PIECE = 64  # images that a process takes at a time, at most; a video or a Parquet file is a piece by itself
+CHUNK = 64  # results that are sent together
+BLOCK_BYTES = 2**16  # size of the blocks in which a process sends its results
+STORE_BYTES = 256 * 2**20  # shared memory of a cluster that is started here; paths and results are small
 
 
 def predict_with_ray(
@@ -33,21 +33,21 @@ def predict_with_ray(
     every: int = 1,
     workers: int | None = None,
     address: str | None = None,
-) -> Iterator[ImageResult]:
-    """The results of files, in the order of `paths`, as `predict_files` gives them, computed by Ray Data's actors.
+) -> Generator[ImageResult, None, None]:
+    """The results of `predict_files`, in the order of `paths`, computed by actors of Ray Data.
 
-    On the machines of a cluster this package must be installed, and files and weights lie at the same paths. Relative
-    paths begin at the current folder. Warnings of the actors are logged here.
+    All machines of the cluster need this package, and the files and weights at the same paths. Relative paths start at the
+    current folder. Warnings of the actors are logged here.
 
     Args:
-        options: arguments of `EmotionRecognizer.from_pretrained`; each actor calls it once. With the device cuda, or auto
-            where the cluster has GPUs, the actors share these.
-        every: of a video, see `predict_video`.
-        workers: actors; None takes one per CPU of the cluster.
+        options: arguments of `EmotionRecognizer.from_pretrained`, which each actor calls once. With the device cuda, or with
+            auto if the cluster has GPUs, the actors share the GPUs.
+        every: see `EmotionRecognizer.predict_video`.
+        workers: number of actors; None takes one per CPU of the cluster.
         address: see `ray_cluster`.
 
     Raises:
-        FerError: an actor failed; also what `ray_cluster` raises.
+        FerError: an actor failed. See also `ray_cluster`.
     """
     if not paths:
         return
@@ -66,11 +66,13 @@ def predict_with_ray(
 
 @contextmanager
 def ray_cluster(address: str | None = None, workers: int | None = None) -> Iterator[int]:
-    """The number of CPUs of a Ray cluster, which this process belongs to as long as the context lasts.
+    """Connect to a Ray cluster within a `with` block; gives the number of its CPUs.
+
+    If Ray is initialised already, that cluster is used and not changed.
 
     Args:
-        address: HOST:PORT of a running cluster, or auto for that of this machine; None starts one here, of `workers` CPUs,
-            and ends it afterwards. Where Ray is initialised already, that is taken, and left as it is.
+        address: HOST:PORT of a running cluster, or auto for the one of this machine. None starts a cluster here, with
+            `workers` CPUs, and stops it afterwards.
 
     Raises:
         ValueError: `workers` is less than 1, or no cluster answers at `address`.
@@ -78,13 +80,13 @@ def ray_cluster(address: str | None = None, workers: int | None = None) -> Itera
     """
     if workers is not None and workers < 1:
         raise ValueError(f"--workers with Ray takes a number of at least 1, not {workers}")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage reports
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
     import ray
     import ray.data
 
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # we raise what it would print
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # its errors are raised here
     own = not ray.is_initialized()
     if own:
         quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
@@ -100,15 +102,15 @@ def ray_cluster(address: str | None = None, workers: int | None = None) -> Itera
 
 
 def _start(workers: int | None, quiet: dict) -> None:
-    """A cluster that no other machine can reach, and that asks none."""
+    """Start a cluster that other machines cannot reach, and that contacts none."""
     import ray
 
-    # Ray listens on every network, and learns its own address by a socket to 8.8.8.8. Where clusters of several machines
-    # are switched off, as on Windows and macOS, it stays on 127.0.0.1: this process, and those that it starts.
+    # By default Ray listens on all networks, and finds its own address by a socket to 8.8.8.8. With clusters of several
+    # machines switched off, as on Windows and macOS, this process and its children stay on 127.0.0.1.
     local = patch("ray._private.ray_constants.ENABLE_RAY_CLUSTER", False)
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    # The dashboard's process asks the metadata servers of clouds whose machine this is, even where usage stats are off
-    # and the dashboard is left out. (None, None) says that it was not started.
+    # The dashboard's process queries cloud metadata servers even if usage statistics and the dashboard are off. The result
+    # (None, None) means that it was not started.
     no_dashboard = patch("ray._private.services.start_api_server", lambda *_, **__: (None, None))
     try:
         with local, no_dashboard:
@@ -121,7 +123,7 @@ def _connect(address: str, quiet: dict) -> None:
     import ray
 
     try:
-        if address != "auto":  # Ray itself tries for minutes, and then ends the process
+        if address != "auto":  # Ray itself would retry for minutes, then end the process
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), timeout=5).close()
         ray.init(address, **quiet)
@@ -132,7 +134,7 @@ def _connect(address: str, quiet: dict) -> None:
 
 
 def _to_dataset(paths: Sequence[str | os.PathLike], options: dict, every: int, workers: int):
-    """A Ray dataset whose column `results` holds pickled chunks of results, in order."""
+    """A Ray dataset with pickled chunks of results, in order, in the column `results`."""
     import ray
 
     pieces = list(_to_pieces(paths, min(PIECE, math.ceil(len(paths) / (4 * workers)))))
@@ -157,7 +159,7 @@ def _to_pieces(paths: Sequence[str | os.PathLike], size: int) -> Iterator[list[s
 
 
 def _share_gpus(device: str, workers: int) -> float:
-    """The part of a GPU that each actor takes."""
+    """The fraction of a GPU for each actor."""
     import ray
 
     gpus = int(ray.cluster_resources().get("GPU", 0))
@@ -173,14 +175,14 @@ def _last_line(error: Exception) -> str:
 
 
 class _Recognition:
-    """What an actor does: pieces of paths -> chunks of results."""
+    """An actor: pieces of paths -> chunks of results."""
 
     def __init__(self, folder: str, options: dict, every: int):
         import cv2
 
         from .recognizer import EmotionRecognizer
 
-        with suppress(OSError):  # another machine may not have it; absolute paths do without
+        with suppress(OSError):  # another machine may not have this folder; absolute paths work without
             os.chdir(folder)
         cv2.setNumThreads(1)
         self.warnings = _Warnings()

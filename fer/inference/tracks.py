@@ -1,4 +1,4 @@
-"""Faces over time: which is which, and their probabilities, smoothed."""
+"""Tracks of faces over time, and their smoothed probabilities."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ import numpy as np
 from ..faces.tracking import FaceTracker
 from ..results.types import Face, ImageResult
 
-SMOOTHING = 0.5  # seconds in which the weight of a frame falls to 1/e
+SMOOTHING = 0.5  # seconds after which the weight of a frame has fallen to 1/e
 
 
 class Tracks:
-    """Which faces of successive frames are the same, and the mean probabilities of each over its past.
+    """Assigns the faces of successive frames to tracks, and averages the probabilities of each track over time.
+
+    The average is exponential: older frames count less.
 
     Args:
         rate: frames per second.
-        unsure_below: confidence of the mean below which a face is called unsure.
-        smoothing: seconds in which the weight of a frame falls to 1/e; 0 does not smooth.
+        unsure_below: threshold of the averaged confidence, below which a face is called unsure.
+        smoothing: seconds after which the weight of a frame has fallen to 1/e; 0 does not smooth.
     """
 
     def __init__(self, rate: float, unsure_below: float, smoothing: float = SMOOTHING):
         self.tracker, self.smoothing, self.unsure_below = FaceTracker(rate), smoothing, unsure_below
-        self.means: dict[int, tuple[float, dict[str, float]]] = {}  # track -> time, probs
+        self.means: dict[int, tuple[float, dict[str, float]]] = {}  # by track: last time, mean probabilities
 
     def follow(self, result: ImageResult) -> ImageResult:
-        """The result of the next frame (with its `time`), its faces with their tracks and mean probabilities."""
+        """The result of the next frame, which needs a `time`, with tracks and averaged probabilities in its faces."""
         boxes, scores = [face.box for face in result.faces], [face.detection_score for face in result.faces]
         tracks = self.tracker.update(np.reshape(boxes, (-1, 4)), np.array(scores))
-        faces = [self._smooth(f, t, result.time) if t is not None else f for f, t in zip(result.faces, tracks)]
-        self.means = {t: mean for t, mean in self.means.items() if result.time - mean[0] < 60}  # memory stays flat
+        time = result.time or 0.0
+        faces = [self._smooth(f, t, time) if t is not None else f for f, t in zip(result.faces, tracks)]
+        self.means = {t: mean for t, mean in self.means.items() if time - mean[0] < 60}  # forget old tracks
         return replace(result, faces=faces)
 
     def _smooth(self, face: Face, track: int, time: float) -> Face:

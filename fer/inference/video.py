@@ -13,6 +13,7 @@ from ..io.video import Frame, VideoReader, count_in_flight
 from ..results.types import ImageResult
 from .tracks import Tracks
 
+NO_IMAGE = np.empty((0, 0, 3), np.uint8)  # of a frame whose picture is not kept
 Predict = Callable[..., Iterator[ImageResult]]  # called as predict(images, ahead=N), see `predict_paths`
 
 
@@ -29,7 +30,13 @@ def follow_faces(
     """
     for size, frames in groupby(reader, lambda frame: frame.image.shape[:2]):
         for first, skipped, result in _predict_every(frames, size, predict, every, keep_images, waiting):
-            result = replace(result, path=reader.path, frame=first.number, time=first.time, image=first.image)
+            result = replace(
+                result,
+                path=reader.path,
+                frame=first.number,
+                time=first.time,
+                image=first.image if keep_images else None,
+            )
             yield (result := tracks.follow(result))
             for frame in skipped:
                 yield replace(result, frame=frame.number, time=frame.time, image=frame.image, repeated=True)
@@ -53,7 +60,7 @@ def _predict_every(
                 skipped = ()
             elif ahead > 1:  # otherwise they are read after the result of the first
                 skipped = list(skipped)
-            pending.append((frame if keep_images else frame._replace(image=None), skipped))
+            pending.append((frame if keep_images else frame._replace(image=NO_IMAGE), skipped))
             yield frame.image
 
     for result in predict(images(), ahead=ahead):

@@ -1,4 +1,4 @@
-"""What a video file says beside its frames: how they are turned, and how long it should be."""
+"""What a video file states besides its frames: their rotation, and the length of the file."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ EBML_ID, SEGMENT_ID = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # Matroska (RFC 
 
 
 def upright(image: np.ndarray, matrix: Sequence[int] | None) -> np.ndarray:
-    """A view of [H,W,3], turned and mirrored as a display matrix says; as it is for other angles than quarter turns.
+    """A view of the image [H,W,3], rotated and mirrored by a display matrix; unchanged unless by quarter turns.
 
     Args:
-        matrix: 3x3, row by row: (column, row) of a pixel times it is the place where it is shown (FFmpeg's
-            libavutil/display.h). None leaves the image as it is.
+        matrix: 3x3, row by row. It maps (column, row) of a pixel to the place where the pixel is shown (FFmpeg's
+            libavutil/display.h). None: no rotation.
     """
     if matrix is None or not is_quarter_turn(matrix):
         return image
@@ -28,14 +28,14 @@ def upright(image: np.ndarray, matrix: Sequence[int] | None) -> np.ndarray:
 
 
 def is_quarter_turn(matrix: Sequence[int]) -> bool:
-    """Whether a display matrix mirrors and turns by multiples of 90 degrees."""
+    """Whether a display matrix rotates by a multiple of 90 degrees, perhaps mirrored."""
     a, b, _, c, d = (abs(value) for value in matrix[:5])
     straight, turned = min(a, d), min(b, c)
     return max(b, c) < 0.01 * straight or max(a, d) < 0.01 * turned
 
 
 def is_cut_off(path: str | os.PathLike) -> bool:
-    """Whether an MP4, MOV, MKV or WebM file is shorter than it says; False for others, which do not say it."""
+    """Whether an MP4, MOV, MKV or WebM file is shorter than its header states; False for other containers."""
     with open(path, "rb") as file:
         head, size = file.read(8), Path(path).stat().st_size
         file.seek(0)
@@ -45,7 +45,7 @@ def is_cut_off(path: str | os.PathLike) -> bool:
 
 
 def _boxes_end(file: BinaryIO, size: int) -> int:
-    """Where the last box with data of an MP4 file should end."""
+    """The position where the last data box of an MP4 file should end."""
     start = end = 0
     while start + 8 <= size:
         file.seek(start)
@@ -60,7 +60,7 @@ def _boxes_end(file: BinaryIO, size: int) -> int:
 
 
 def _segment_end(file: BinaryIO) -> int:
-    """Where the first segment of a Matroska file should end; 0 where it does not say."""
+    """The position where the first segment of a Matroska file should end; 0 if it is not stated."""
     file.seek(4)
     header = _read_length(file) or 0
     file.seek(header, os.SEEK_CUR)
@@ -69,7 +69,7 @@ def _segment_end(file: BinaryIO) -> int:
 
 
 def _read_length(file: BinaryIO) -> int | None:
-    """An EBML number: the zeros before its first 1 tell how many bytes follow; all ones mean unknown."""
+    """An EBML number. The zeros before its first 1 give the number of bytes that follow; all ones mean unknown."""
     first = (file.read(1) or b"\x01")[0]
     more = 8 - first.bit_length()
     value = int.from_bytes(bytes([first & (0x7F >> more)]) + file.read(more), "big")

@@ -1,4 +1,4 @@
-"""A file that one process at a time works on."""
+"""A lock on a file, for one process at a time."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ log = logging.getLogger("fer")
 
 
 class LockedError(FerError):
-    """Another process works on the file."""
+    """Another process holds the lock."""
 
 
 @contextmanager
 def exclusive(path: str | os.PathLike) -> Iterator[None]:
-    """Hold a lock on `path` for the time of a `with` block. The system releases it if the process dies.
+    """Hold a lock on `path` within a `with` block. The operating system releases it if the process dies.
 
-    The lock is on a file beside `path`, which names the process that holds it and is removed at the end.
+    What is locked is a small file beside `path` that names the process holding the lock. It is removed at the end.
 
     Raises:
         LockedError: another process, or this one, holds it already; the message names the process.
@@ -56,7 +56,7 @@ def _open_locked(place: Path) -> IO[str]:
 
 
 def _lock(file: IO[str]) -> bool:
-    """Take the system's lock on an open file; False where another holds it."""
+    """Take the operating system's lock on an open file; False if another process holds it."""
     try:
         try:
             import fcntl
@@ -64,7 +64,7 @@ def _lock(file: IO[str]) -> bool:
             import msvcrt
 
             file.seek(1 << 20)  # behind the text, which others may then read
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # of Windows
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):

@@ -37,17 +37,22 @@ VIDEO_SUFFIXES = frozenset(
 
 
 def find_files(paths: Iterable[str | os.PathLike], recursive: bool = False) -> dict[Path, Path]:
-    """The images and videos that `paths` name, in order, each once -> where its copy would lie in an output folder.
+    """List the images and videos that `paths` name: files, folders and patterns.
 
-    A file is taken whatever its name, also when it does not exist: reading it says what is wrong. Of a folder those
-    files are taken, by name, whose suffix is that of an image or a video; `recursive` enters the folders inside, also by
-    links, each once. A path that does not exist and holds `*`, `?` or `[` is a pattern; `**` stands for any folders. One
-    that matches nothing is taken as a file that does not exist.
+    A named file is always listed, whatever its suffix, and even if it does not exist: reading it reports the error. In a
+    folder, the files with the suffix of an image or a video are listed by name. A path that does not exist and contains
+    `*`, `?` or `[` is a pattern; `**` matches any folders. A pattern that matches nothing is listed as a missing file.
+
+    Args:
+        recursive: also list the folders inside folders. Links to folders are followed; each folder is listed once.
+
+    Returns:
+        the paths in order, each once, with the relative path of its copy in an output folder.
 
     Raises:
         ValueError: no file at all, or an empty path.
     """
-    found: dict[Path, Path] = {}
+    copies: dict[Path, Path] = {}
     paths, empty = list(paths), []
     if "" in paths:
         raise ValueError(
@@ -57,22 +62,22 @@ def find_files(paths: Iterable[str | os.PathLike], recursive: bool = False) -> d
         if path.is_dir():
             inside = {p: p.relative_to(path) for p in _walk(path, recursive)}
             empty += [] if inside else [path]
-            found |= {p: copy for p, copy in inside.items() if p not in found}
+            copies |= {p: copy for p, copy in inside.items() if p not in copies}
         elif glob.has_magic(str(path)) and not path.exists():
             matches = (Path(p) for p in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
             files = [p for p in matches if p.is_file()]
-            found |= {p: Path(p.name) for p in files or [path] if p not in found}
+            copies |= {p: Path(p.name) for p in files or [path] if p not in copies}
         else:
-            found.setdefault(path, Path(path.name))
-    if not found:
+            copies.setdefault(path, Path(path.name))
+    if not copies:
         raise ValueError(f"no image or video in {', '.join(map(str, paths))}; --recursive looks into inner folders too")
     for path in empty:
         log.warning("%s: no image or video in this folder", path)
-    return _without_clashes(found)
+    return _without_clashes(copies)
 
 
 def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
-    """The images and videos in a folder, by name; each folder once, although links may lead to it again."""
+    """The images and videos in a folder, by name. Each folder is entered once, even if links lead to it again."""
     entered = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         place = os.stat(parent)  # noqa: PTH116
@@ -87,7 +92,7 @@ def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
 
 
 def _without_clashes(copies: dict[Path, Path]) -> dict[Path, Path]:
-    """Give each copy a name of its own, in a format that can be written."""
+    """Give each copy a unique name, with the suffix of a format that can be written."""
     taken: set[Path] = set()
     for path, copy in copies.items():
         video = copy.suffix.lower() in VIDEO_SUFFIXES
@@ -103,6 +108,6 @@ def _without_clashes(copies: dict[Path, Path]) -> dict[Path, Path]:
 
 
 def kind_of(path: str | os.PathLike) -> str:
-    """image, video or table, by the suffix."""
+    """`image`, `video` or `table`, by the suffix."""
     suffix = Path(path).suffix.lower()
     return "video" if suffix in VIDEO_SUFFIXES else "table" if suffix == TABLE_SUFFIX else "image"

@@ -60,7 +60,7 @@ def _check_columns(path: str | os.PathLike, schema) -> None:
 
 
 def _holds_images(kind) -> bool:
-    """Whether a type of Arrow is bytes, or a struct with a field bytes or path."""
+    """Whether an Arrow type is bytes, or a struct with a field bytes or path."""
     import pyarrow.types as types
 
     if types.is_binary(kind) or types.is_large_binary(kind):
@@ -72,13 +72,13 @@ def _holds_images(kind) -> bool:
 
 
 def _to_source(value: dict | bytes | None) -> ImageSource:
-    """The bytes of a file; or its path, where the struct has no bytes."""
-    found = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value,)
-    return next((source for source in found if source and isinstance(source, (bytes, str))), b"")
+    """The bytes of a file, or its path if the struct has no bytes."""
+    sources = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value,)
+    return next((source for source in sources if source and isinstance(source, (bytes, str))), b"")
 
 
 def read_list(name: str | os.PathLike) -> list[str]:
-    """The lines of a text file, of the input (`-`), or the column `path` of a Parquet file or of a folder of these.
+    """Paths from the lines of a text file or of the input (`-`), or from the column `path` of Parquet files.
 
     Raises:
         ValueError: Parquet without such a column.

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("fer")
 
 
-IN_FLIGHT = 64_000_000  # pixels of decoded frames that wait at the same time
+IN_FLIGHT = 64_000_000  # pixels of decoded frames that are in memory at the same time
 
 
-TICK = Fraction(1, 90_000)  # seconds, in which frames of written videos are timed
+TICK = Fraction(1, 90_000)  # seconds; the unit of frame times in written videos
 
 
 class Frame(NamedTuple):
@@ -36,12 +36,12 @@ class Frame(NamedTuple):
 
 
 class VideoReader:
-    """The frames of a video file, one after another, upright; the first is at 0 seconds.
+    """The frames of a video file, one after another, turned upright. The first frame is at 0 seconds.
 
-    Iteration goes on after damage as far as there are frames. `error` says afterwards what was wrong.
+    Iteration continues after damage as long as frames can be decoded. Afterwards `error` says what was wrong.
 
     Args:
-        max_pixels: larger frames are refused; where the size changes to a larger one, iteration ends there.
+        max_pixels: videos with larger frames are refused. If the frames become larger later, iteration ends there.
 
     Raises:
         ValueError: the file is missing, no video, or its frames are too large.
@@ -71,11 +71,15 @@ class VideoReader:
         if codec is None:
             raise ValueError("cannot be read as a video (no decoder for its format)")
         self._check_size(codec.width, codec.height)
-        codec.options = {"max_pixels": str(min(self.max_pixels, 2**31 - 1))}  # of a size that changes later
+        codec.options = {"max_pixels": str(min(self.max_pixels, 2**31 - 1))}  # the size may change later
         codec.thread_type = "AUTO"
-        codec.thread_count = count_in_flight(codec.width * codec.height, os.cpu_count() or 1)  # each holds frames
+        codec.thread_count = count_in_flight(
+            codec.width * codec.height, os.cpu_count() or 1
+        )  # each thread holds frames
         self.rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
-        self.expected = self.stream.frames or int((self.container.duration or 0) / 1e6 * self.rate)  # 0: not known
+        self.expected = self.stream.frames or int(
+            (self.container.duration or 0) / 1e6 * self.rate
+        )  # frames; 0: unknown
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > self.max_pixels:
@@ -86,12 +90,10 @@ class VideoReader:
         for frame in self._decode():
             start = frame.time if start is None else start
             time = self.number / self.rate if frame.time is None else frame.time - start
-            if frame.rotation != rotation:  # reading the side data of every frame would keep all frames in memory
+            if frame.rotation != rotation:  # rarely: frames whose side data are read stay in memory
                 rotation, matrix = frame.rotation, _read_matrix(frame)
                 if matrix and not is_quarter_turn(matrix):
-                    log.warning(
-                        "%s: turned by %d degrees; its frames are taken as they are stored", self.path, rotation
-                    )
+                    log.warning("%s: rotated by %d degrees; its frames are read without rotation", self.path, rotation)
             yield Frame(self.number, max(0.0, float(time)), _to_image(frame, matrix))
             self.number += 1
         if is_cut_off(self.path):
@@ -124,19 +126,19 @@ class VideoReader:
             return packet.decode()
         except av.FFmpegError as error:
             codec = self.stream.codec_context
-            self._check_size(codec.width, codec.height)  # that made it fail
+            self._check_size(codec.width, codec.height)  # perhaps the reason
             unknown = f"a frame is damaged, or larger than the limit of {self.max_pixels} pixels"
             self._note(error.strerror if codec.width else unknown)
             return []
 
-    def _note(self, damage: str) -> None:
+    def _note(self, damage: str | None) -> None:
         self.error = self.error or f"damaged (from frame {self.number} on: {damage})"
 
 
 def _read_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
-    """The display matrix of a frame; None where it has none."""
+    """The display matrix of a frame, if it has one."""
     data = frame.side_data.get("DISPLAYMATRIX")
-    return None if data is None else struct.unpack("9i", bytes(data))
+    return None if data is None else struct.unpack("9i", bytes(data))  # type: ignore[call-overload]  # SideData is a buffer
 
 
 def _to_image(frame: av.VideoFrame, matrix: tuple[int, ...] | None) -> np.ndarray:
@@ -144,17 +146,17 @@ def _to_image(frame: av.VideoFrame, matrix: tuple[int, ...] | None) -> np.ndarra
 
 
 def count_in_flight(pixels: int, most: int) -> int:
-    """How many frames of so many pixels may be in memory at the same time: at least one, and `most`."""
+    """How many frames with this number of pixels may be in memory at the same time: from one up to `most`."""
     return max(1, min(most, IN_FLIGHT // max(1, pixels)))
 
 
 class VideoWriter:
-    """Frames to a video file (H.264).
+    """Writes frames into a video file (H.264).
 
     Args:
-        target: a path, whose suffix names the container, or a binary file to write to.
-        rate: frames per second, about; the times of the frames are exact.
-        format: the container of a binary file, such as mp4.
+        target: a path whose suffix names the container, or a binary file.
+        rate: frames per second, approximately; each frame is written with its own time.
+        format: the container for a binary file, such as mp4.
     """
 
     def __init__(self, target: str | os.PathLike | BinaryIO, rate: Fraction, format: str | None = None):
@@ -166,20 +168,21 @@ class VideoWriter:
         self.container = av.open(target, "w", format)
         self.stream = self.container.add_stream("libx264", rate=rate)
         self.stream.pix_fmt, self.stream.codec_context.time_base = "yuv420p", TICK
-        self.last = -1  # in ticks
+        self.last = -1  # time of the last frame, in ticks
 
     def write(self, image: np.ndarray, time: float) -> None:
-        """RGB uint8 [H,W,3] at `time` seconds; H.264 wants even sides, an odd one loses a row or column.
+        """Write a frame, RGB uint8 [H,W,3], at `time` seconds.
 
-        Frames of another size than the first are scaled to it; a time that is not after the one before becomes so.
+        H.264 needs even sides: an odd one loses a row or column. Frames are scaled to the size of the first one. A time
+        that is not later than the last one is moved behind it.
         """
         import av
 
         h, w = (side // 2 * 2 for side in image.shape[:2])
         if self.last < 0:
             self.stream.width, self.stream.height = w, h
-            few = "rc-lookahead=0:sync-lookahead=0:bframes=0:sliced-threads=1"  # few frames in memory
-            large = {"x264-params": few} if count_in_flight(w * h, 32) < 32 else {}
+            few = "rc-lookahead=0:sync-lookahead=0:bframes=0:sliced-threads=1"  # keeps few frames in memory
+            large: dict[str, object] = {"x264-params": few} if count_in_flight(w * h, 32) < 32 else {}
             self.stream.options = {"crf": "20", "preset": "veryfast"} | large
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:h, :w]), format="rgb24")
         self.last = max(round(time / TICK), self.last + 1)

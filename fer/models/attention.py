@@ -24,7 +24,7 @@ class CrossAttentionHeads(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         k, hidden, squeeze = num_heads, dim // 2, dim // 16
-        self.reduce = nn.Sequential(nn.Conv2d(dim, k * hidden, 1), nn.BatchNorm2d(k * hidden))
+        self.reduce: nn.Module = nn.Sequential(nn.Conv2d(dim, k * hidden, 1), nn.BatchNorm2d(k * hidden))
         self.branches = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(k * hidden, k * dim, (h, w), padding=(h // 2, w // 2), groups=k), nn.BatchNorm2d(k * dim)
@@ -43,14 +43,14 @@ class CrossAttentionHeads(nn.Module):
     def _initialise(self) -> None:
         """As the authors do: He (fan out) for spatial convolutions, N(0, 0.001) for the channel weights."""
         for m in self.modules():
+            if isinstance(m, (nn.Conv1d, nn.Conv2d)) and m.bias is not None:
+                nn.init.zeros_(m.bias)
             if isinstance(m, nn.Conv2d):
                 fan_out = m.out_channels // m.groups * m.kernel_size[0] * m.kernel_size[1]
                 fan_out = fan_out if m.groups > 1 else fan_out // self.num_heads  # each head counts alone
                 nn.init.normal_(m.weight, std=(2 / fan_out) ** 0.5)
-                nn.init.zeros_(m.bias)
             elif isinstance(m, nn.Conv1d):
                 nn.init.normal_(m.weight, std=0.001)
-                nn.init.zeros_(m.bias)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """features [N,D,h,w] -> heads [N,K,D], attention [N,K,h,w]."""
@@ -64,16 +64,23 @@ class CrossAttentionHeads(nn.Module):
 
     def fold(self) -> None:
         """For inference: batch normalisation into its convolution, the three branches into one 3x3 convolution; exact."""
-        self.reduce = fuse_conv_bn_eval(*self.reduce)
-        parts = [fuse_conv_bn_eval(*branch) for branch in self.branches]
+        self.reduce = _fuse(self.reduce)
+        parts = [_fuse(branch) for branch in self.branches]
         one = parts[0]  # 3x3; the others are padded to it
         kernels = []
         for part in parts:
             h, w = ((3 - n) // 2 for n in part.kernel_size)
             kernels.append(pad(part.weight, (w, w, h, h)))
-        one.weight = nn.Parameter(sum(kernels))
-        one.bias = nn.Parameter(sum(p.bias for p in parts))
+        one.weight = nn.Parameter(torch.stack(kernels).sum(0))
+        one.bias = nn.Parameter(torch.stack([p.bias for p in parts if p.bias is not None]).sum(0))
         self.branches = nn.ModuleList([one])
+
+
+def _fuse(layers: nn.Module) -> nn.Conv2d:
+    """A convolution followed by batch normalisation -> one convolution."""
+    convolution, norm = layers.children()
+    assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(convolution, norm)
 
 
 class QueryHeads(nn.Module):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from .dan import Backbone
 from .mobilefacenet import MobileFaceNet, convert_mxnet_weights
 from .weights import read_safetensors, read_torch_weights
 
 
-class TimmBackbone(nn.Module):
+class TimmBackbone(Backbone):
     """The last feature map of any `timm` network, e.g. `resnet18`.
 
     Args:
@@ -40,7 +43,8 @@ class TimmBackbone(nn.Module):
             raise ValueError(
                 f"unsuitable backbone {name!r} ({shorten(str(error), 300) or type(error).__name__}); choose another one"
             ) from None
-        self.num_features = self.net.feature_info.channels()[-1]
+        net: Any = self.net
+        self.num_features = net.feature_info.channels()[-1]
         self.channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"  # Swin and its relatives
 
     def features(self, x: Tensor) -> Tensor:
@@ -49,10 +53,13 @@ class TimmBackbone(nn.Module):
         return features.permute(0, 3, 1, 2) if self.channels_last else features
 
 
-_MOBILEFACENETS = {"mobilefacenet": MobileFaceNet, "mobilefacenet-128": partial(MobileFaceNet, widen=False)}
+_MOBILEFACENETS: dict[str, Callable[[], Backbone]] = {
+    "mobilefacenet": MobileFaceNet,
+    "mobilefacenet-128": partial(MobileFaceNet, widen=False),
+}
 
 
-def create_backbone(name: str, weights: str | Path | None = None) -> nn.Module:
+def create_backbone(name: str, weights: str | Path | None = None) -> Backbone:
     """A backbone by name: `mobilefacenet` (512 channels), `mobilefacenet-128` or any name of `timm`.
 
     Args:

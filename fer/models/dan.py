@@ -21,11 +21,20 @@ class DANOutput(NamedTuple):
     attention: Tensor  # [N,K,h,w], where each head looks
 
 
+class Backbone(nn.Module):
+    """What a DAN asks of its first part: `features(x)`, [N,3,H,W] -> [N,D,h,w], and `num_features`, its channels D."""
+
+    num_features: int
+
+    def features(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
 class DAN(nn.Module):
     """Backbone (FCN in the paper), cross-attention heads (MAN) and attention fusion (AFN).
 
     Args:
-        backbone: a module with `features(x) -> [N,D,h,w]` and `num_features` D.
+        backbone: of D channels, see `create_backbone`.
         num_classes: C.
         num_heads: K, 4 in the paper.
         attention: which kind of heads, a key of ATTENTIONS: paper or qkv.
@@ -33,11 +42,22 @@ class DAN(nn.Module):
 
     Raises:
         ValueError: no such attention or fusion.
+
+    Examples:
+        >>> import torch
+        >>> from fer import DAN
+        >>> from fer.models.backbone import create_backbone
+        >>> model = DAN(create_backbone("mobilefacenet-128"), num_classes=8, num_heads=4).eval()
+        >>> output = model(torch.zeros(1, 3, 112, 112))
+        >>> output.heads.shape, output.attention.shape
+        (torch.Size([1, 4, 128]), torch.Size([1, 4, 7, 7]))
     """
+
+    backbone: Backbone
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         num_classes: int,
         num_heads: int = 4,
         attention: str = "paper",
@@ -66,5 +86,5 @@ class DAN(nn.Module):
         folded = copy.deepcopy(self).eval().requires_grad_(False)
         for module in list(folded.modules()):
             if module is not folded and hasattr(module, "fold"):
-                module.fold()
+                module.fold()  # type: ignore[operator]
         return folded

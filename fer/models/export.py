@@ -60,6 +60,7 @@ def export_onnx(checkpoint: str | os.PathLike, out: str | os.PathLike, half: boo
         dynamic_shapes=({0: torch.export.Dim("batch")},),
         verbose=False,
     )
+    assert program is not None  # with dynamo
     graph = program.model_proto
     if half:
         _store_in_half_precision(graph.graph)

@@ -13,9 +13,7 @@ from ..preprocessing import Preprocessing
 
 def normalize(batch: Tensor, preprocessing: Preprocessing) -> Tensor:
     """uint8 [N,S,S,1 or 3] -> float32 [N,3,S,S], zero mean and unit scale, channels last in memory."""
-    mean, std = (
-        torch.tensor(v, device=batch.device) if np.ndim(v) else v for v in (preprocessing.mean, preprocessing.std)
-    )
+    mean, std = (torch.tensor(v, device=batch.device) for v in (preprocessing.mean, preprocessing.std))
     x = (batch.float() - mean) / std  # [N,S,S,1 or 3]
     x = x.permute(0, 3, 1, 2).expand(-1, 3, -1, -1)  # [N,3,S,S]
     return x.contiguous(memory_format=torch.channels_last)

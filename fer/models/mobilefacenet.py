@@ -7,6 +7,8 @@ import re
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from .dan import Backbone
+
 BN_EPS = 1e-3  # as the published face-identification weights were trained
 
 
@@ -14,7 +16,7 @@ class ConvBN(nn.Sequential):
     """Convolution without bias, batch normalisation and, unless `linear`, PReLU."""
 
     def __init__(self, inp: int, out: int, kernel: int, stride: int = 1, groups: int = 1, linear: bool = False):
-        layers = [
+        layers: list[nn.Module] = [
             nn.Conv2d(inp, out, kernel, stride, kernel // 2, groups=groups, bias=False),
             nn.BatchNorm2d(out, eps=BN_EPS),
         ]
@@ -22,7 +24,9 @@ class ConvBN(nn.Sequential):
 
     def fold(self) -> None:
         """Put the batch normalisation into the convolution; exact in eval mode."""
-        self[0], self[1] = fuse_conv_bn_eval(self[0], self[1]), nn.Identity()
+        convolution, norm = self[0], self[1]
+        assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        self[0], self[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
 
 
 class Bottleneck(nn.Module):
@@ -45,7 +49,7 @@ def _stage(inp: int, hidden: int, out: int, repeats: int) -> nn.Sequential:
     return nn.Sequential(Bottleneck(inp, hidden, out, 2), *(Bottleneck(out, 2 * out, out, 1) for _ in range(repeats)))
 
 
-class MobileFaceNet(nn.Module):
+class MobileFaceNet(Backbone):
     """The convolutional part of MobileFaceNet; made for 112x112 RGB, (x - 127.5) / 128.
 
     Args:

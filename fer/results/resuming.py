@@ -1,4 +1,4 @@
-"""What a file of rows holds already, for a run that goes on."""
+"""Resume a run: read which rows its output file holds already."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def foreign(path: Path, reason: object) -> str:
 
 @contextmanager
 def rows_of(path: Path) -> Iterator[None]:
-    """Whatever reading something else than rows raises becomes a ValueError that says so."""
+    """Turn errors of parsing into a ValueError: the file does not hold our rows."""
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
@@ -29,7 +29,7 @@ def rows_of(path: Path) -> Iterator[None]:
 
 
 def is_begun(path: Path, may_be_ours: Callable[[bytes], bool]) -> bool:
-    """Whether a file has a whole line; raises ValueError where it is no beginning of ours."""
+    """Whether a file has a complete first line. Raises ValueError if its beginning is not that of our files."""
     if not path.exists():
         return False
     with open(path, "rb") as file:
@@ -41,19 +41,19 @@ def is_begun(path: Path, may_be_ours: Callable[[bytes], bool]) -> bool:
     return False
 
 
-def check_columns(path: Path, found: list[str], expected: list[str]) -> None:
-    """Raises ValueError where a file to go on with has other columns."""
-    if found[: len(COLUMNS)] != list(COLUMNS):
-        raise ValueError(foreign(path, f"its columns are {shorten(', '.join(map(str, found)), 100) or 'none'}"))
-    if found != expected:
-        emotions = ", ".join(found[len(COLUMNS) :]) or "none"
+def check_columns(path: Path, columns: list[str], expected: list[str]) -> None:
+    """Raises ValueError if the file to resume has other columns."""
+    if columns[: len(COLUMNS)] != list(COLUMNS):
+        raise ValueError(foreign(path, f"its columns are {shorten(', '.join(map(str, columns)), 100) or 'none'}"))
+    if columns != expected:
+        emotions = ", ".join(columns[len(COLUMNS) :]) or "none"
         raise ValueError(
             f"--resume: {path} has other columns ({emotions}) than these weights give; choose another --out"
         )
 
 
 class Record(NamedTuple):
-    """Where a row stands in a file."""
+    """The place of a row in a file."""
 
     begin: int  # bytes
     end: int
@@ -65,10 +65,10 @@ Records = Callable[[BinaryIO], Iterator[Record]]
 
 
 def keep_rows(path: Path, records: Records, header_lines: int, retry: bool = False) -> tuple[set[str], set[str]]:
-    """Cut off the rows of the last path in a file, and a row that was not written to its end.
+    """Remove the rows of the last path from a file, because they may be incomplete, and any half-written row.
 
     Args:
-        retry: cut off those of paths that could not be read as well.
+        retry: also remove the rows of paths that could not be read.
 
     Returns:
         the paths whose rows are kept, and those among them that could not be read.
@@ -102,7 +102,7 @@ def keep_rows(path: Path, records: Records, header_lines: int, retry: bool = Fal
 
 
 def csv_records(file: BinaryIO) -> Iterator[Record]:
-    """A record ends at a line's end outside quotes."""
+    """The records of a CSV file. A record ends at the end of a line, outside quotes."""
     begin, record = file.tell(), b""
     for line in iter(file.readline, b""):
         record += line

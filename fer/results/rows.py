@@ -12,12 +12,12 @@ COLUMNS = (
     *("detection_score", "detector", "aligned", "label", "confidence", "unsure"),
 )  # then one column per emotion
 INTEGERS, BOOLEANS = {"frame", "face", "track"}, {"aligned", "unsure"}
-TEXTS = {"path", "status", "error", "detector", "label"}  # the other columns are numbers
+TEXTS = {"path", "status", "error", "detector", "label"}  # all other columns are floats
 
 
 def to_rows(result: ImageResult) -> Iterator[dict]:
-    """One row per face; an image without a face has one of status no_face, an unreadable one one of status error."""
-    place = {"path": result.path, "frame": result.frame}
+    """One row per face. An image without a face has one row with the status no_face, an unreadable image one with error."""
+    place: dict[str, object] = {"path": result.path, "frame": result.frame}
     place["time"] = None if result.time is None else round(result.time, 3)
     if result.error:
         yield {**place, "status": "error", "error": result.error}

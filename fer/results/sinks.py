@@ -1,11 +1,11 @@
-"""Where result rows go: CSV, JSONL, Parquet or a table, one row per face."""
+"""Sinks for rows: CSV, JSONL and Parquet files, or a table on the terminal."""
 
 from __future__ import annotations
 
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -18,28 +18,35 @@ from .rows import BOOLEANS, COLUMNS, INTEGERS, TEXTS
 
 
 class RowSink:
-    """What the sinks of files share.
+    """The base of sinks that write files.
 
     Args:
-        resume: go on after the rows that the file holds; the last path in it may lack some, so that its rows are cut off.
-        retry: with `resume`, also cut off the rows of paths that could not be read.
+        resume: continue after the rows that the file holds. Those of the last path may be incomplete, and are removed.
+        retry: with `resume`, also remove the rows of paths that could not be read.
 
     Raises:
-        ValueError: a file to go on with that holds something else, or rows of other columns.
+        ValueError: the file to resume holds something else, or rows with other columns.
     """
 
     def __init__(self, path: Path, emotions: tuple[str, ...]):
         self.path, self.columns = path, [*COLUMNS, *emotions]
-        self.done: set[str] = set()  # paths that need no other row
-        self.failed: set[str] = set()  # those among them that could not be read
+        self.done: set[str] = set()  # paths whose rows are complete
+        self.failed: set[str] = set()  # of these, paths that could not be read
 
     def has(self, path: str) -> bool:
         """Whether all rows of `path` are there."""
-        return path in self.done or to_unicode(path) in self.done  # as Parquet spells it
+        return path in self.done or to_unicode(path) in self.done  # as Parquet stores it
+
+    def write(self, rows: Iterable[dict]) -> None:
+        """Write all rows of a path."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
 
 
 class CsvSink(RowSink):
-    """Rows to a CSV file in UTF-8; what a row does not have is empty. Arguments: see `RowSink`."""
+    """Writes rows into a CSV file, UTF-8. Missing values are empty. Arguments: see `RowSink`."""
 
     def __init__(self, path: Path, emotions: tuple[str, ...], resume: bool = False, retry: bool = False):
         super().__init__(path, emotions)
@@ -63,7 +70,7 @@ class CsvSink(RowSink):
 
 
 class JsonlSink(RowSink):
-    """Rows to a JSONL file: an object per line with every column; what a row does not have is null.
+    """Writes rows into a JSONL file: one object per line, with every column. Missing values are null.
 
     Arguments: see `RowSink`.
     """
@@ -88,7 +95,7 @@ class JsonlSink(RowSink):
 
 
 class ParquetSink(RowSink):
-    """Rows to a Parquet file, by way of a JSONL file beside it that a killed run leaves for the next.
+    """Writes rows into a Parquet file. Until the end they are kept in a JSONL file beside it, from which a run can resume.
 
     Arguments: see `RowSink`.
     """
@@ -99,10 +106,13 @@ class ParquetSink(RowSink):
         if resume and path.exists() and not self.journal.exists():
             self._unpack(emotions)
         self.rows = JsonlSink(self.journal, emotions, resume, retry)
-        self.done, self.failed, self.write = self.rows.done, self.rows.failed, self.rows.write
+        self.done, self.failed = self.rows.done, self.rows.failed
+
+    def write(self, rows: Iterable[dict]) -> None:
+        self.rows.write(rows)
 
     def _unpack(self, emotions: tuple[str, ...]) -> None:
-        """The rows of a finished file back into the journal."""
+        """Write the rows of a finished file back into the journal."""
         import pyarrow.parquet
 
         with rows_of(self.path):
@@ -135,12 +145,12 @@ class ParquetSink(RowSink):
 
 
 def journal_of(path: Path) -> Path:
-    """Where the rows of a Parquet file stand until it is finished."""
+    """The JSONL file that holds the rows of a Parquet file until it is finished."""
     return path.with_name(f".{path.name}.rows.jsonl")
 
 
 def to_unicode(text: str) -> str:
-    """Text with what is not Unicode spelt out: \\udcff."""
+    """Text with invalid characters escaped, such as \\udcff."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -149,7 +159,7 @@ def _in_unicode(row: dict) -> dict:
 
 
 class TableSink:
-    """Rows to the terminal as they come: a line per face of an image; of a video a line per track, when it ends."""
+    """Prints rows on the terminal: a line per face of an image; for a video a line per track, at its end."""
 
     failed: frozenset[str] = frozenset()
 
@@ -157,7 +167,8 @@ class TableSink:
         return False
 
     def __init__(self) -> None:
-        self.video, self.tracks = "", {}  # name -> how often each emotion was seen
+        self.video = ""
+        self.tracks: dict[str, Counter[str]] = {}  # how often each emotion was seen, by track
         self._line("image", "face", "emotion", "confidence", "box")
 
     def _line(self, path: str, face: str, emotion: str, confidence: str, box: str) -> None:
@@ -178,7 +189,7 @@ class TableSink:
                 self._line(row["path"], str(row["face"]), row["label"], confidence, box)
 
     def _count(self, row: dict) -> None:
-        """Keep a row of a video's frame."""
+        """Count a row of a video."""
         self.video = row["path"]
         if row["status"] == "no_face":
             name, emotion = "no face", ""
@@ -198,12 +209,16 @@ class TableSink:
         self._end_video()
 
 
-SINKS = {".csv": CsvSink, ".jsonl": JsonlSink, ".parquet": ParquetSink}
+SINKS: dict[str, Callable[[Path, tuple[str, ...], bool, bool], RowSink]] = {
+    ".csv": CsvSink,
+    ".jsonl": JsonlSink,
+    ".parquet": ParquetSink,
+}
 Sink = RowSink | TableSink
 
 
 def check_out(path: str | Path | None, resume: bool = False, overwrite: bool = False) -> None:
-    """Raises ValueError where `open_sink` would; nothing is opened."""
+    """Raises the ValueError that `open_sink` would raise, without opening anything."""
     if path is None:
         if resume or overwrite:
             raise ValueError("--resume and --overwrite are for a file; name it by --out")
@@ -226,14 +241,15 @@ def open_sink(
     retry: bool = False,
     overwrite: bool = False,
 ) -> Iterator[Sink]:
-    """The sink that the suffix of `path` names; a table on the terminal where `path` is None.
+    """Open the sink for the suffix of `path`, or a table on the terminal if `path` is None.
 
     Args:
         resume, retry: see `RowSink`.
-        overwrite: write an existing file anew; without, and without `resume`, it is refused.
+        overwrite: replace an existing file. Without `overwrite` and `resume` an existing file is an error.
 
     Raises:
-        ValueError: another suffix; `resume` without a file, or with one that holds something else; see `overwrite`.
+        ValueError: an unknown suffix; an existing file, see `overwrite`; `resume` without a file, or with a file that holds
+            something else.
         LockedError: another process writes to `path`.
     """
     check_out(path, resume, overwrite)
@@ -244,6 +260,6 @@ def open_sink(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(path):
-        check_out(path, resume, overwrite)  # another may have written it meanwhile
+        check_out(path, resume, overwrite)  # another process may have written it meanwhile
         with closing(SINKS[path.suffix.lower()](path, emotions, resume, retry)) as sink:
             yield sink

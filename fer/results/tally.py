@@ -1,4 +1,4 @@
-"""What a run over many files has seen, in numbers."""
+"""Counts over a run: files, faces, failures."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from .types import ImageResult
 
 @dataclass
 class Tally:
-    """What a run has found so far."""
+    """Counts of a run over many files."""
 
-    before: int = 0  # files that an earlier run has done
-    failed_before: int = 0  # those of them that could not be read
-    files: int = 0  # that are begun
+    before: int = 0  # files done by an earlier run
+    failed_before: int = 0  # of these, files that could not be read
+    files: int = 0  # started in this run
     frames: int = 0  # of videos
     without_face: int = 0
     emotions: Counter[str] = field(default_factory=Counter)
-    failures: Counter[str] = field(default_factory=Counter)  # by the first words of the reason
+    failures: Counter[str] = field(default_factory=Counter)  # by the first words of the error
     last: str = ""
 
     def add(self, result: ImageResult) -> None:
@@ -35,11 +35,11 @@ class Tally:
         return ({"frames": self.frames} if self.frames else {}) | counts
 
     def begin(self, before: int, failed_before: int) -> None:
-        """What an earlier run has done."""
+        """Note what an earlier run has done."""
         self.before, self.failed_before = before, failed_before
 
     def describe(self) -> list[str]:
-        """Lines of text."""
+        """The summary, as lines of text."""
         faces = ", ".join(f"{name} {n}" for name, n in self.emotions.most_common()) or "none"
         frames = f", {self.frames} frames" if self.frames else ""
         lines = [

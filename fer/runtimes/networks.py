@@ -1,4 +1,4 @@
-"""Networks that recognise emotions: a batch of crops in, logits and attention out."""
+"""Networks: a batch of crops in, logits and attention out, whatever runtime computes them."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ RUNTIMES = ("auto", "openvino", "onnxruntime", "torch")
 
 
 class Network(Protocol):
-    """Any number of threads may call a network at the same time."""
+    """A network that is ready for inference. Any number of threads may call it at the same time."""
 
-    name: str  # of its runtime
+    name: str  # of the runtime
     device: str
     precision: str
-    batched: bool  # whether the crops of many images in one pass are faster
+    batched: bool  # whether batches of many images are faster than single images in several threads
 
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Prepared crops, uint8 [N,S,S,1 or 3] -> logits float32 [N,C], attention float32 [N,K,h,w]."""
+        """Prepared crops, uint8 [N,S,S,1 or 3] -> logits float32 [N,C] and attention float32 [N,K,h,w]."""
 
     def for_threads(self, threads: int) -> Network:
-        """One that does the same, and is fast with so many calls at the same time."""
+        """The same network, tuned for this many calls at the same time, each on one core."""
 
 
 class OnnxNetwork:
-    """A network that `fer export` wrote; no torch is needed.
+    """A network from an ONNX file of `fer export`. It needs no torch.
 
     Args:
         path: an ONNX file.
@@ -46,7 +46,7 @@ class OnnxNetwork:
         parallel, threads: see `OpenVinoSession`.
 
     Raises:
-        ValueError: no such file, none of `fer export`, or damaged; see also the sessions.
+        ValueError: the file is missing, not from `fer export`, or damaged; see also the sessions.
         ModuleNotFoundError: the runtime is not installed.
     """
 
@@ -65,7 +65,7 @@ class OnnxNetwork:
         self._path = path
         self._session = self._open(parallel, threads)
         self.precision = self._session.precision
-        self._of_threads = {parallel: self}  # shared by all of them
+        self._of_threads = {parallel: self}  # by number of threads; shared by all of them
         self._try(path)
 
     def _open(self, parallel: int | None, threads: int | None = None) -> Session:
@@ -74,12 +74,12 @@ class OnnxNetwork:
         return OnnxRuntimeSession(self._path, self.device, parallel, threads)
 
     def _try(self, path: str | os.PathLike) -> None:
-        """Whether a blank crop gives finite logits of the described classes; after it the next answer is fast, too."""
+        """Check that a blank crop gives finite logits of the described classes. This also makes the next call fast."""
         preprocessing = self.description.preprocessing
         blank = (1, preprocessing.input_size, preprocessing.input_size, 1 if preprocessing.gray else 3)
         try:
             logits, _ = self(np.zeros(blank, np.uint8))
-        except Exception as error:  # ONNX Runtime has its own
+        except Exception as error:  # ONNX Runtime's exceptions have no public base class
             raise ValueError(f"{path}: its graph does not fit its description ({type(error).__name__})") from None
         if logits.shape != (1, len(self.description.classes)) or not np.isfinite(logits).all():
             raise ValueError(f"{path}: damaged: a blank crop gives the logits {logits.tolist()}")
@@ -97,10 +97,10 @@ class OnnxNetwork:
 
 
 def read_onnx_description(path: str | os.PathLike) -> Description:
-    """What an ONNX file of `fer export` says of itself.
+    """The description in an ONNX file of `fer export`.
 
     Raises:
-        ValueError: no such file, none of `fer export`, or a description with a defect.
+        ValueError: the file is missing or not from `fer export`, or its description is damaged.
     """
     metadata = read_metadata(path)
     if "fer" not in metadata:
@@ -112,13 +112,14 @@ def read_onnx_description(path: str | os.PathLike) -> Description:
 
 
 def choose_runtime(weights: str | os.PathLike, device: str = "auto", runtime: str = "auto") -> str:
-    """What runs `weights` on `device` where the choice is ours.
+    """Choose the runtime for weights and a device, if `runtime` is auto; otherwise check it.
 
-    OpenVINO, unless they are a checkpoint or the device is a GPU: then PyTorch; ONNX Runtime for devices that only it knows,
-    and for an ONNX file on CUDA.
+    - OpenVINO on the CPU, unless the weights are a `.safetensors` checkpoint;
+    - PyTorch for such checkpoints and for GPUs;
+    - ONNX Runtime for devices that only it supports, and for an ONNX file on CUDA.
 
     Raises:
-        ValueError: an unknown runtime; or one that does not take this kind of file.
+        ValueError: the runtime is unknown, or does not take this kind of file.
     """
     if runtime not in RUNTIMES:
         raise ValueError(f"unknown runtime {runtime!r}; choose one of {', '.join(RUNTIMES)}")
@@ -142,18 +143,19 @@ def load_network(
     precision: str = "auto",
     threads: int | None = None,
 ) -> tuple[Network, Description]:
-    """The network of `weights`, and its description.
+    """Load a network and its description.
 
     Args:
-        weights: the name of shipped ones, an ONNX file of `fer export`, or a `.safetensors` checkpoint.
-        device: auto (the CPU), cpu; cuda, cuda:N or mps of PyTorch; cuda, coreml or directml of ONNX Runtime.
+        weights: the name of shipped weights, an ONNX file of `fer export`, or a `.safetensors` checkpoint.
+        device: auto (the CPU) or cpu; cuda, cuda:N or mps with PyTorch; cuda, coreml or directml with ONNX Runtime.
         runtime: one of RUNTIMES; see `choose_runtime`.
-        precision: one of PRECISIONS; auto is float32, but bfloat16 for OpenVINO on a CPU that computes with it.
-        threads: cores for one call by OpenVINO or ONNX Runtime, None takes all; PyTorch has `torch.set_num_threads`.
+        precision: one of PRECISIONS; auto is float32, but bfloat16 with OpenVINO on CPUs that compute in it.
+        threads: number of cores for one call with OpenVINO or ONNX Runtime; None takes all. For PyTorch, see
+            `torch.set_num_threads`.
 
     Raises:
-        ValueError: see `find_weights`, `choose_runtime`, `OnnxNetwork`, `load_checkpoint`; a device or precision that the
-            runtime or the machine lacks.
+        ValueError: see `find_weights`, `choose_runtime`, `OnnxNetwork`, `load_checkpoint`; or the runtime or the machine
+            does not support the device or the precision.
         ModuleNotFoundError: the runtime is not installed.
     """
     if precision not in PRECISIONS:

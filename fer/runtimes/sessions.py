@@ -1,4 +1,4 @@
-"""ONNX graphs, run by OpenVINO or by ONNX Runtime."""
+"""Sessions that run ONNX graphs by OpenVINO or ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..device import count_cores
 
-# What ONNX Runtime calls the devices that it computes on.
+# The execution providers of ONNX Runtime by our names of devices.
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -24,59 +24,60 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 class Session(Protocol):
-    """A graph with one input that is ready to run; any number of threads may call it at the same time.
+    """A compiled graph with one input. Any number of threads may call it at the same time.
 
-    It has threads of its own; those of other sessions, of OpenCV and of torch are left as they are.
+    It has its own thread pool, and does not change the threads of other sessions, of OpenCV or of torch.
     """
 
     outputs: list[str]
     precision: str
 
     def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """The input -> the outputs by name."""
+        """Run the graph on its input; returns the outputs by name."""
 
 
 _CORE_LOCK = Lock()
 
 
 def _openvino_core():
-    with _CORE_LOCK:  # two threads would make two
+    with _CORE_LOCK:  # otherwise two threads could create two
         return _make_openvino_core()
 
 
 @cache
 def _make_openvino_core():
-    """The only core of OpenVINO in this process, without telemetry.
+    """The only OpenVINO core of this process, without telemetry.
 
-    There must not be a second one, and this one must stay. A core replaces the signal stack of the thread that makes it. When
-    several cores are freed in the order in which they were made, the thread is left with a stack that no longer exists, and
-    the next signal (Ctrl-C, the end of a child process) crashes the process. Seen in OpenVINO 2026.4.
+    There must be exactly one, and it must never be freed. Each core replaces the signal stack of the thread that creates it.
+    If several cores are freed in the order of their creation, the thread keeps a stack that no longer exists, and the next
+    signal (Ctrl-C, the end of a child process) crashes the process. Seen in OpenVINO 2026.4.
 
-    OpenVINO's telemetry looks up a host on import and writes an identifier of the user into ~/intel. It is a package of its
-    own, whose import is blocked here. OpenVINO's converters send it, and take a fifth of a second to import; they are left out
-    while OpenVINO is imported. It needs neither.
+    OpenVINO's telemetry, a separate package, contacts a host on import and writes a user identifier into ~/intel. Its import
+    is blocked. The model converters, which send telemetry and take 0.2 s to import, are skipped while OpenVINO is imported.
+    Inference needs neither.
     """
-    sys.modules.setdefault("openvino_telemetry", None)
-    passed_over = sys.modules.setdefault("openvino.tools.ovc", None) is None
+    modules: dict[str, Any] = sys.modules  # None blocks an import
+    modules.setdefault("openvino_telemetry", None)
+    passed_over = modules.setdefault("openvino.tools.ovc", None) is None
     import openvino
 
     if passed_over:
-        del sys.modules["openvino.tools.ovc"]  # whoever needs the converters may import them
+        del modules["openvino.tools.ovc"]  # other code may import the converters
     return openvino.Core()
 
 
 class OpenVinoSession:
-    """A session on the CPU.
+    """A session of OpenVINO on the CPU.
 
     Args:
         path: an ONNX file.
-        shape: of the input, -1 where it varies; None takes what the file says.
-        parallel: calls that run at the same time, each with one core; None runs one at a time with all cores.
-        precision: one of PRECISIONS; auto is bfloat16 where the CPU computes with it, else float32.
-        threads: cores for one call where `parallel` is None; None takes all.
+        shape: of the input, -1 for dimensions that vary; None takes the shape in the file.
+        parallel: number of calls that run at the same time, on one core each; None runs one call at a time, on all cores.
+        precision: one of PRECISIONS; auto is bfloat16 if the CPU computes in it, otherwise float32.
+        threads: number of cores for one call if `parallel` is None; None takes all.
 
     Raises:
-        ValueError: the file cannot be read as a graph with one input of this shape; bfloat16, which the CPU lacks.
+        ValueError: the file is not a graph with one input of this shape, or the CPU does not compute in bfloat16.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class OpenVinoSession:
             self._compiled = core.compile_model(graph, "CPU", options)
         except RuntimeError as error:
             raise ValueError(f"{path}: not a graph that OpenVINO runs ({_last_line(error)})") from None
-        self._idle = []  # requests that no thread uses
+        self._idle: list[Any] = []  # inference requests that no thread uses now
 
     def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
         try:
@@ -120,7 +121,7 @@ class OpenVinoSession:
 
 
 class OnnxRuntimeSession:
-    """A session on a device of ONNX Runtime, in float32.
+    """A session of ONNX Runtime on one of its devices, in float32.
 
     Args:
         path: an ONNX file.
@@ -128,7 +129,7 @@ class OnnxRuntimeSession:
         parallel, threads: see `OpenVinoSession`.
 
     Raises:
-        ValueError: the file cannot be read as a graph; the installed ONNX Runtime has no such device.
+        ValueError: the file is not a graph, or the installed ONNX Runtime does not support the device.
         ModuleNotFoundError: ONNX Runtime is not installed.
     """
 
@@ -147,9 +148,9 @@ class OnnxRuntimeSession:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(Path(path), options, [provider])
-        except Exception as error:  # of classes that ONNX Runtime does not publish
+        except Exception as error:  # ONNX Runtime's exceptions have no public base class
             raise ValueError(f"{path}: not a graph that ONNX Runtime runs ({_last_line(error)})") from None
-        if self._session.get_providers()[0] != provider:  # it goes on with the CPU where a library is missing
+        if self._session.get_providers()[0] != provider:  # it falls back to the CPU if a library is missing
             raise ValueError(f"ONNX Runtime cannot use {device!r} here: {provider} does not start")
         self._input = self._session.get_inputs()[0].name
         self.outputs = [output.name for output in self._session.get_outputs()]
@@ -164,5 +165,5 @@ def _last_line(error: Exception) -> str:
 
 @lru_cache(maxsize=8)
 def open_session(path: Path, shape: tuple[int, ...] | None = None, parallel: int | None = None) -> OpenVinoSession:
-    """The session of these arguments, see `OpenVinoSession`: compiled once (0.2 s for YuNet), and shared by all that ask."""
+    """A shared session, see `OpenVinoSession`: compiled once for the same arguments (0.2 s for YuNet)."""
     return OpenVinoSession(path, shape, parallel)

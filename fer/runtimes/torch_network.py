@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class TorchNetwork:
-    """A DAN by PyTorch.
+    """A DAN that PyTorch computes.
 
     Args:
-        model: made ready for inference (`DAN.fold` makes it faster).
+        model: it is set to eval mode. `DAN.fold` makes it faster.
         device: auto, cpu, cuda, cuda:N or mps.
-        precision: float32; or bfloat16, which is used unless the device only emulates it.
+        precision: float32, or bfloat16, which is used unless the device only emulates it.
 
     Raises:
-        ValueError: the device is not there.
+        ValueError: the device is not available.
     """
 
     name, batched = "torch", True
@@ -33,7 +33,7 @@ class TorchNetwork:
 
         self.device, self.preprocessing = choose_device(device), preprocessing
         self.precision = precision if has_bfloat16(self.device) else "float32"
-        self.model = model.eval().to(self.device, memory_format=torch.channels_last)
+        self.model = model.eval().to(self.device).to(memory_format=torch.channels_last)
 
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import torch

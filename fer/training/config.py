@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import typing
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import yaml
@@ -93,7 +93,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         self._check_types()
-        least = {"epochs": 1, "batch_size": 2, "num_heads": 1, "crop_size": 16, "input_size": 16}
+        least: dict[str, float] = {"epochs": 1, "batch_size": 2, "num_heads": 1, "crop_size": 16, "input_size": 16}
         least |= dict.fromkeys(("lr", "backbone_lr", "weight_decay", "affinity", "partition", "overlap", "clip"), 0.0)
         least |= dict.fromkeys(("accumulate", "step_epochs"), 1) | dict.fromkeys(
             ("mixup", "cutmix", "sam", "minutes"), 0.0
@@ -200,8 +200,11 @@ def add_flags(parser: argparse.ArgumentParser, recipe: bool = True) -> None:
         parser.add_argument("--recipe", help="name in recipes/ or path of a YAML file")
     types = typing.get_type_hints(TrainConfig)
     for f in fields(TrainConfig):
-        default = f.default if f.default is not MISSING else f.default_factory()
-        options = {"help": f"{f.metadata['help']} (default: {default})", "default": argparse.SUPPRESS}
+        default = getattr(TrainConfig(), f.name)
+        options: dict[str, typing.Any] = {
+            "help": f"{f.metadata['help']} (default: {default})",
+            "default": argparse.SUPPRESS,
+        }
         kind = types[f.name]
         if kind is bool:
             options["action"] = argparse.BooleanOptionalAction

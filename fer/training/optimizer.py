@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ..models.dan import DAN
 from .config import TrainConfig
 
 
-def make_optimizer(model: nn.Module, criterion: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def make_optimizer(model: DAN, criterion: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """AdamW or SGD; the backbone has its own learning rates, vectors (biases, norms) and centres no weight decay."""
     named = [*model.named_parameters(), *criterion.named_parameters()]
     stages = find_stages(model.backbone)
     last = max(stages.values(), default=0)
-    groups = {}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in named:
         lr = config.lr
         if name.startswith("backbone."):
@@ -36,13 +38,13 @@ def find_stages(backbone: nn.Module) -> dict[str, int]:
     A stage of a timm network ends with a module that gives features (`feature_info`); what follows the last one belongs to
     it. Those of another backbone are its direct children.
     """
-    net = getattr(backbone, "net", None)
+    net: Any = getattr(backbone, "net", None)
     if not hasattr(net, "feature_info"):
         order = list(dict.fromkeys(name.split(".")[0] for name, _ in backbone.named_parameters()))
         return {name: order.index(name.split(".")[0]) for name, _ in backbone.named_parameters()}
     names = [name for name, _ in net.named_modules()]
-    ends = [_last_inside(names, info["module"]) for info in net.feature_info.info]
-    ends = [end for end in ends if end is not None][:-1]
+    last_modules = (_last_inside(names, info["module"]) for info in net.feature_info.info)
+    ends = [end for end in last_modules if end is not None][:-1]
     place = {name: i for i, name in enumerate(names)}
     return {
         name: sum(place[name.removeprefix("net.").rpartition(".")[0]] > end for end in ends)
@@ -80,8 +82,8 @@ def sharpest_neighbour(module: nn.Module, rho: float) -> Iterator[None]:
     The first half of a SAM step (Foret et al. 2020, arXiv:2010.01412): the gradient found within is the one to step by.
     Batch statistics are not updated within.
     """
-    parameters = [p for p in module.parameters() if p.grad is not None]
-    gradients = [p.grad for p in parameters]
+    parameters: list[Tensor] = [p for p in module.parameters() if p.grad is not None]
+    gradients = [p.grad for p in parameters if p.grad is not None]
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     momenta = [m.momentum for m in norms]
     with torch.no_grad():

@@ -23,7 +23,7 @@ class Splits:
 
 def check_files(samples: Samples) -> None:
     """Raises ValueError where files that the labels name are not there."""
-    paths = list(samples.images) if samples.are_files else []
+    paths = [str(samples.images[i]) for i in range(len(samples))] if samples.are_files else []
     with ThreadPoolExecutor() as pool:
         missing = [path for path, there in zip(paths, pool.map(os.path.isfile, paths)) if not there]
     if missing:

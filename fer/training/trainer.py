@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ..data import Samples
-from ..data.loader import CropDataset, inverse_frequency, make_loader
+from ..data.loader import CropDataset, EpochSampler, inverse_frequency, make_loader
 from ..data.transforms import Augmentation
 from ..device import autocast, choose_device, has_bfloat16, has_compiler, peak_megabytes
 from ..distributed import mean_over_processes, rank, synchronise_batch_norm, world_size
@@ -79,7 +79,7 @@ class Trainer:
             config.distill_temperature,
             torch.from_numpy(inverse_frequency(splits.train.targets)) if config.class_weights else None,
         )
-        self.objective = Objective(model, criterion).to(self.device, memory_format=torch.channels_last)
+        self.objective = Objective(model, criterion).to(self.device).to(memory_format=torch.channels_last)
         self.ema = ModelEmaV3(model, config.ema, use_warmup=True)
         self.mix = make_mixing(config.mixup, config.cutmix)
         self.train_loader = self._loader(splits.train, shuffle=True)
@@ -113,7 +113,7 @@ class Trainer:
         if not c.teachers:
             return None
         teachers = Teachers(c.teachers, self.splits.train.classes, self.preprocessing, c.distill_temperature)
-        teachers.to(self.device, memory_format=torch.channels_last)
+        teachers.to(self.device).to(memory_format=torch.channels_last)
         if self.compile:
             teachers.compile()
         return teachers
@@ -123,8 +123,10 @@ class Trainer:
         augment = Augmentation(c.augmentation) if shuffle else None
         template = np.reshape(c.template, (-1, 2))
         dataset = CropDataset(samples, self.preprocessing, template, augment, c.seed, c.cache)
-        options = {"balanced": c.balanced, "workers": c.workers} if shuffle else {}
-        return make_loader(dataset, c.batch_size, shuffle=shuffle, device=self.device, **options)
+        balanced, workers = (c.balanced, c.workers) if shuffle else (False, 0)
+        return make_loader(
+            dataset, c.batch_size, shuffle=shuffle, balanced=balanced, workers=workers, device=self.device
+        )
 
     def train_epoch(self) -> dict[str, float]:
         """One pass over the training data -> mean of each loss term, seconds, images per second, memory."""
@@ -149,6 +151,7 @@ class Trainer:
 
     def _prepare_epoch(self) -> None:
         """Modes and frozen modules of the epoch; what runs them is made again where the frozen modules change."""
+        assert isinstance(self.train_loader.sampler, EpochSampler)
         self.train_loader.sampler.epoch = self.epoch
         self.objective.train()
         set_frozen([module for module, epochs in self.frozen if self.epoch >= epochs], False)
@@ -188,7 +191,7 @@ class Trainer:
         terms = []
         for i, batch in enumerate(inputs):
             alone = world_size() > 1 and i < len(inputs) - 1  # processes exchange gradients with the last batch
-            with self.parallel.no_sync() if alone else nullcontext():
+            with self.parallel.no_sync() if alone else nullcontext():  # type: ignore[operator]
                 with autocast(self.device, self.config.amp):
                     losses = self.run(*batch)
                 (sum(losses.values()) / len(inputs)).backward()
@@ -258,5 +261,7 @@ class Trainer:
 
 def make_preprocessing(config: TrainConfig) -> Preprocessing:
     """What the configuration says of the network's input."""
-    mean, std = (values[0] if len(values) == 1 else tuple(values) for values in (config.mean, config.std))
+    mean, std = (
+        values[0] if len(values) == 1 else (values[0], values[1], values[2]) for values in (config.mean, config.std)
+    )
     return Preprocessing(config.crop_size, config.input_size, config.gray, mean, std, config.interpolation)

@@ -1,4 +1,4 @@
-"""Where the network looks, as pictures."""
+"""Pictures of the attention."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import numpy as np
 
 
 def fuse_attention(attention: np.ndarray) -> np.ndarray:
-    """Where the heads look together: their maps [K,h,w], each with mean 1, on average -> [h,w]."""
+    """The mean [h,w] of the heads' maps [K,h,w], each scaled to a mean of 1."""
     return (attention / np.maximum(attention.mean((1, 2), keepdims=True), 1e-9)).mean(0)
 
 
 def draw_attention(crop: np.ndarray, attention: np.ndarray, side: int = 112) -> list[np.ndarray]:
-    """Heat over a gray copy of the crop, bright where the network looks: all heads together, then each, [side,side,3].
+    """Heat maps over a gray copy of the crop, uint8 [side,side,3]: first all heads together, then each head.
 
     Args:
-        crop: what the network saw, RGB uint8 [H,W,3].
-        attention: [K,h,w]; every map is drawn from its smallest to its largest value.
+        crop: the aligned crop, RGB uint8 [H,W,3].
+        attention: [K,h,w]. The colours of each map span its smallest to its largest value.
     """
     gray = cv2.cvtColor(cv2.resize(crop, (side, side), interpolation=cv2.INTER_CUBIC), cv2.COLOR_RGB2GRAY)
     pictures = []

@@ -1,10 +1,10 @@
-"""An emotion has one color everywhere."""
+"""Colours of emotions, the same in all pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-# Distinguishable for colour-blind readers (Okabe and Ito 2008, with two shades of our own).
+# Distinguishable for colour-blind readers: Okabe and Ito 2008, and two more.
 COLORS = {
     "neutral": (140, 140, 140),
     "happiness": (240, 200, 40),
@@ -17,7 +17,7 @@ COLORS = {
 }
 
 
-OTHERS = (  # for classes beyond these, in turn
+OTHERS = (  # for other classes, in turn
     (86, 180, 233),
     (90, 55, 20),
     (150, 205, 60),
@@ -34,7 +34,7 @@ OTHERS = (  # for classes beyond these, in turn
 
 
 def color_of(name: str, classes: Sequence[str]) -> tuple[int, int, int]:
-    """The colour (RGB) of one of a network's classes: that of the emotion, or one of its own for the first 12 others."""
+    """The colour (RGB) of a class: that of its emotion, otherwise one of OTHERS."""
     if name in COLORS:
         return COLORS[name]
     others = [other for other in classes if other not in COLORS]

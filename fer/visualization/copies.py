@@ -1,4 +1,4 @@
-"""Annotated copies of images and videos, and timelines of videos."""
+"""Annotated copies of images and videos, with timelines of the videos."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from .timeline import Timeline
 
 
 class AnnotatedCopies:
-    """Draws results, one after another as they come, into copies of their files.
+    """Draws results, in their order, into copies of their files.
+
+    Beside the copy of a video its timeline is written, `NAME.timeline.png`, with a number if that name is taken.
 
     Args:
-        copies: path of a file -> path of its copy; other files are not drawn. Beside the copy of a video lies its timeline,
-            `NAME.timeline.png`, or with a number where a file or copy has that name.
+        copies: the path of each file's copy, by the path of the file. Other files are not drawn.
     """
 
     def __init__(self, copies: dict[str, Path]):
-        self.copies, self.path, self.writer = copies, "", None
+        self.copies, self.path = copies, ""
+        self.writer: VideoWriter | None = None
+        self.timeline = Timeline()
 
     def __enter__(self) -> AnnotatedCopies:
         return self
@@ -40,13 +43,14 @@ class AnnotatedCopies:
             self._finish()
             self.path = result.path
             like = VideoReader(self.path, sys.maxsize)
-            like.container.close()  # its rate is all that is needed
+            like.container.close()  # only its rate is needed
             self.writer, self.timeline = VideoWriter(self.copies[self.path], like.rate), Timeline()
-        self.writer.write(draw_faces(result.image, result.faces, bars=True), result.time)
+        if self.writer and result.time is not None:
+            self.writer.write(draw_faces(result.image, result.faces, bars=True), result.time)
         self.timeline.add(result)
 
     def _finish(self) -> None:
-        """Close the video that is being written, also where its results ended early."""
+        """Close the video that is being written, also after an interruption."""
         writer, self.writer = self.writer, None
         if not writer:
             return
@@ -64,5 +68,5 @@ class AnnotatedCopies:
 
     @cached_property
     def taken(self) -> set[Path]:
-        """Files and copies, which no timeline may replace."""
+        """The files and copies, which no timeline may overwrite."""
         return {path.resolve() for path in (*map(Path, self.copies), *self.copies.values())}

@@ -1,4 +1,4 @@
-"""Pictures of results. An emotion has one colour everywhere."""
+"""Draw faces with their emotions into images."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .colors import color_of
 
 
 def draw_faces(image: np.ndarray, faces: Sequence[Face], bars: bool = False, numbers: bool = False) -> np.ndarray:
-    """A copy of RGB uint8 [H,W,3] with each face's box, label and confidence; an unsure label ends with "?".
+    """A copy of RGB uint8 [H,W,3] with the box, label and confidence of each face. An unsure label ends with "?".
 
     Args:
-        bars: a bar for each probability beside the box.
-        numbers: the place of each face among `faces`, from 1, before its label.
+        bars: draw a bar for each probability beside the box.
+        numbers: write the number of each face, from 1, before its label.
     """
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
-    line = max(1, round(max(picture.size) / 400))  # lines and letters grow with the picture
-    nearer = sorted(enumerate(faces, 1), key=lambda f: f[1].box[3])  # they stand lower, and are drawn on top
+    line = max(1, round(max(picture.size) / 400))  # grows with the picture
+    nearer = sorted(enumerate(faces, 1), key=lambda f: f[1].box[3])  # lower faces are usually nearer; draw them last
     for number, face in nearer:
         colour = color_of(face.label, list(face.probs))
         left, top, right, bottom = (round(float(v)) for v in face.box)
@@ -43,7 +43,7 @@ def _draw_bars(
     bottom: int,
     size: tuple[int, int],
 ) -> None:
-    """A plate right of the box (left of it where the picture ends) with a bar for each class, the first one on top."""
+    """Draw a panel with a bar for each class, right of the box, or left of it near the edge of the picture."""
     height = max(3, round((bottom - top) / (1.5 * len(probs))))
     width, gap = max(24, round(0.4 * (right - left))), max(1, height // 3)
     x = right + gap if right + gap + width <= size[0] else max(0, left - gap - width)
@@ -56,10 +56,10 @@ def _draw_bars(
 def _draw_label(
     pen: ImageDraw.ImageDraw, text: str, left: int, top: int, width: int, colour: tuple, size: tuple[int, int]
 ) -> None:
-    """Text on a plate of `colour` above (left, top), or below it where the picture ends; about as wide as the face."""
+    """Draw text on a panel above (left, top), or below it near the edge of the picture, about as wide as the face."""
     unit = max(size) / 1000
-    font = ImageFont.load_default(float(np.clip(0.15 * width, max(10, 13 * unit), max(12, 28 * unit))))
-    pad = max(1, round(font.size / 6))
+    size_of_font = float(np.clip(0.15 * width, max(10, 13 * unit), max(12, 28 * unit)))
+    font, pad = ImageFont.load_default(size_of_font), max(1, round(size_of_font / 6))
     _, _, w, h = pen.textbbox((0, 0), text, font=font)
     x = int(np.clip(left, 0, max(0, size[0] - w - 2 * pad)))
     y = top - h - 2 * pad if top >= h + 2 * pad else max(top, 0)

@@ -1,4 +1,4 @@
-"""A picture of emotions over time."""
+"""Timelines: the emotions of tracks over time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 from ..results.types import ImageResult
 from .colors import color_of
 
-TRACKS = 6  # that are drawn: the longest
+TRACKS = 6  # the longest tracks, which are drawn
 
 
 @contextmanager
 def _quiet_matplotlib() -> Iterator[None]:
-    """Not a word of its caches."""
+    """Silence messages about its font cache."""
     log = logging.getLogger("matplotlib")
     before = log.level
     log.setLevel(logging.ERROR)
@@ -32,7 +32,7 @@ class Timeline:
     """Collects the results of a video's frames and draws the emotions of its longest tracks.
 
     Args:
-        rate: points kept per second of a track, so that an hour of video takes a few megabytes.
+        rate: points kept per second of a track. An hour of video takes a few megabytes.
     """
 
     def __init__(self, rate: float = 5.0):
@@ -42,7 +42,7 @@ class Timeline:
 
     def add(self, result: ImageResult) -> None:
         for face in result.faces:
-            if face.track is None or result.repeated:
+            if face.track is None or result.time is None or result.repeated:
                 continue
             self.classes = list(face.probs)
             points = self.tracks.setdefault(face.track, [])
@@ -50,10 +50,10 @@ class Timeline:
                 points.append((result.time, [round(p, 3) for p in face.probs.values()]))
 
     def draw(self, path: str | Path | BinaryIO) -> bool:
-        """Write the picture, a row per track, its probabilities stacked; False where no face was tracked.
+        """Draw a row per track, with stacked probabilities; returns False if no face was tracked.
 
         Args:
-            path: where to; a binary file gets a PNG.
+            path: of the picture, or a binary file, which gets a PNG.
         """
         longest = sorted(self.tracks, key=lambda t: -len(self.tracks[t]))[:TRACKS]
         if not longest:
@@ -70,13 +70,14 @@ class Timeline:
         figure = Figure(figsize=(10, 0.8 + 1.5 * len(longest)), layout="constrained")
         FigureCanvasAgg(figure)
         for axes, track in zip(figure.subplots(len(longest), 1, sharex=True, squeeze=False).flat, sorted(longest)):
-            times, probs = zip(*self.tracks[track])
-            times, probs = self._with_gaps(np.array(times), np.array(probs))
+            times, probs = self._with_gaps(*map(np.array, zip(*self.tracks[track])))
             colours = [np.array(color_of(name, self.classes)) / 255 for name in self.classes]
             areas = axes.stackplot(times, probs.T, colors=colours, step="post", linewidth=0)
             axes.set(ylim=(0, 1), xlim=(0, end), ylabel=f"face {track}", yticks=[0, 1])
         axes.set_xlabel("seconds")
-        names = [f" {name}" if name[0] == "_" else name for name in self.classes]  # Matplotlib hides those with _
+        names = [
+            f" {name}" if name[0] == "_" else name for name in self.classes
+        ]  # Matplotlib hides names that start with _
         columns = min(len(names), 8)
         legend = figure.legend(areas, names, loc="outside upper center", ncols=columns, frameon=False, fontsize="small")
         for text in legend.get_texts():
@@ -84,7 +85,7 @@ class Timeline:
         figure.savefig(path, dpi=110)
 
     def _with_gaps(self, times: np.ndarray, probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Nothing is drawn for the time in which a face was not seen."""
+        """Set the probabilities to 0 while the face was not seen."""
         ends = np.flatnonzero(np.diff(times, append=np.inf) > 4 * self.step)
         after = times[ends] + self.step
         times = np.insert(times, ends + 1, after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ from page_inputs import contents
 
 pytest.importorskip("gradio", reason="the page needs gradio: pip install 'dan-fer[app]'")
 
-from app.__main__ import choose_port, main, make_parser
+from app.__main__ import add_arguments, choose_port, main
 from app.page import launch_options
 from fer.inference.recognizer import EmotionRecognizer
 
@@ -101,7 +102,9 @@ def test_without_gradio_it_says_what_to_install(capsys, monkeypatch):
 
 
 def test_defaults_keep_the_page_to_this_computer():
-    arguments = make_parser().parse_args([])
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    arguments = parser.parse_args([])
     assert arguments.host == "127.0.0.1" and not arguments.share and not arguments.auth
     assert launch_options()["share"] is False
 

@@ -115,7 +115,7 @@ def test_frames_that_are_not_looked_at_are_told(tmp_path, caplog, kind, frames, 
     first.save(path, kind, save_all=len(frames) > 1, **({"append_images": others} if others else {}))
     assert read_image(path).max() < 30  # the first is black
     assert len(caplog.messages) == bool(told)
-    assert all(f"{path}: the first of its {told} is taken" in message for message in caplog.messages)
+    assert all(f"{path}: only the first of its {told} is read" in message for message in caplog.messages)
 
 
 def test_exif_orientation_is_applied():
@@ -169,7 +169,10 @@ LOOPING_EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndCommen
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (LOOPING_EPS, "a file of the format EPS, which is not read; expected JPEG"),  # Pillow would run Ghostscript
+        (
+            LOOPING_EPS,
+            "a file of the format EPS, which is not supported; expected JPEG",
+        ),  # Pillow would run Ghostscript
         (encode(Image.fromarray(RED), "PCX"), "a file of the format PCX"),
         (encode(Image.new("F", (8, 8)), "SPIDER"), "not an image file"),  # no first bytes tell it
         (struct.pack(">27f", *[1e30] * 27) + bytes(200), "not an image file"),  # AttributeError in Pillow's SPIDER
@@ -209,7 +212,7 @@ def test_what_people_pass(tmp_path):
     gray = Image.fromarray(ramp8)
     assert read_image(gray).shape == read_image(gray).shape == (4, 6, 3)  # it is not closed
     for source in ("https://example.org/face.jpg", Path("http://example.org/face.jpg")):
-        with pytest.raises(ValueError, match="an address, and nothing is fetched; download it"):
+        with pytest.raises(ValueError, match="an address; nothing is downloaded here: download it"):
             read_image(source)
     with pytest.raises(ValueError, match="expected a path, bytes, .*; got list"):
         read_image([1, 2])

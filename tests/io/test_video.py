@@ -90,7 +90,7 @@ def test_videos_that_are_mirrored_or_turned(tmp_path, monkeypatch, caplog, matri
     image = next(iter(VideoReader(make_video(tmp_path / "x.mp4", 5, pictures=[picture] * 5)))).image
     sides = {"left": image[:, :30].mean(), "right": image[:, -30:].mean()}
     assert max(sides, key=sides.get) == white
-    assert len(caplog.records) == warnings and all("turned by" in r.message for r in caplog.records)
+    assert len(caplog.records) == warnings and all("rotated by" in r.message for r in caplog.records)
 
 
 def test_a_phone_held_upright(tmp_path):

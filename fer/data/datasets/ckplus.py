@@ -24,7 +24,7 @@ def _find(root: Path) -> Parts | None:
 
 def _read(root: Path, images: Path, labels: Path) -> Records:
     """Of each labelled sequence: its first frame, neutral, and its last, the peak."""
-    records, points = Records(groups=[]), []
+    records, subjects, points = Records(), [], []
     landmarks = first_folder(root, "Landmarks/Landmarks", "Landmarks")
     for path in sorted(labels.glob("S*/*/*_emotion.txt")):
         subject, sequence = path.parts[-3:-1]
@@ -36,9 +36,10 @@ def _read(root: Path, images: Path, labels: Path) -> Records:
             records.images.append(str(frame))
             records.labels.append(name)
             records.names.append(str(frame.relative_to(images)))
-            records.groups.append(subject)
+            subjects.append(subject)
             if landmarks:
                 points.append(_read_points(landmarks / subject / sequence / f"{frame.stem}_landmarks.txt"))
+    records.groups = subjects
     if landmarks:
         all_points = np.reshape(points, (-1, 68, 2))
         records.boxes = np.concatenate([all_points.min(1), all_points.max(1)], 1)  # [N,4]

@@ -18,14 +18,14 @@ LIST = "label/label.lst"
 
 def _find(root: Path) -> Parts | None:
     folder = next((f for f in (root / "data", root) if (f / LIST).is_file()), None)
-    return folder and {"all": partial(_read, folder)}
+    return {"all": partial(_read, folder)} if folder else None
 
 
 def _read(folder: Path) -> Records:
     images = next((f for f in (folder / "image" / "origin", folder / "image") if f.is_dir()), None)
     if images is None:
         raise ValueError(f"{folder}: {LIST} is here, the photos in image/origin/ are not; unpack them too")
-    records, boxes = Records(groups=[]), []
+    records, photos, boxes = Records(), [], []
     for line, text in enumerate(read_text(folder / LIST).splitlines(), 1):
         try:  # the name may hold blanks
             name, face, *numbers, _, label = text.rsplit(maxsplit=7)
@@ -38,9 +38,9 @@ def _read(folder: Path) -> Records:
             ) from None
         records.images.append(str(images / name))
         records.names.append(f"{name}#{face}")
-        records.groups.append(name)
+        photos.append(name)
         boxes.append((left, top, right, bottom))
-    records.boxes = np.reshape(boxes, (-1, 4))
+    records.groups, records.boxes = photos, np.reshape(boxes, (-1, 4))
     return records
 
 

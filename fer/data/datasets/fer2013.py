@@ -49,7 +49,7 @@ def read_pixels(text: str, path: Path, line: int) -> np.ndarray:
 def _find_csv(root: Path) -> Parts | None:
     names = ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
     path = next((root / name for name in names if (root / name).is_file()), None)
-    return path and {split: partial(_read_csv, path, usage) for split, usage in USAGES.items()}
+    return {split: partial(_read_csv, path, usage) for split, usage in USAGES.items()} if path else None
 
 
 def _read_csv(path: Path, usage: str) -> Records:
@@ -70,19 +70,19 @@ def _find_folders(root: Path) -> Parts | None:
     val = first_folder(root, "val", "valid", "validation")
     if not (train and test):
         return None
-    parts = {"train": partial(read_folders, train, root), "test": partial(read_folders, test, root)}
+    parts: Parts = {"train": partial(read_folders, train, root), "test": partial(read_folders, test, root)}
     if val and (folders := class_folders(val, NAMES)):
-        return parts | {"val": partial(read_folders, folders, root)}
+        return {**parts, "val": partial(read_folders, folders, root)}
     if any(path.name.startswith("PublicTest_") for folder in test for path in folder.iterdir()):
-        return parts | {split: partial(_read_usage, test, root, USAGES[split]) for split in ("val", "test")}
+        return {**parts, **{split: partial(_read_usage, test, root, USAGES[split]) for split in ("val", "test")}}
     return parts
 
 
 def _read_usage(folders: dict[Path, str], root: Path, usage: str) -> Records:
     """The images of a mirror's merged test folder whose names keep their official split."""
-    found = read_folders(folders, root)
-    kept = [i for i, name in enumerate(found.names) if Path(name).name.startswith(f"{usage}_")]
-    return Records(*([values[i] for i in kept] for values in (found.images, found.labels, found.names)))
+    merged = read_folders(folders, root)
+    kept = [i for i, name in enumerate(merged.names) if Path(name).name.startswith(f"{usage}_")]
+    return Records([merged.images[i] for i in kept], [merged.labels[i] for i in kept], [merged.names[i] for i in kept])
 
 
 LAYOUTS = {

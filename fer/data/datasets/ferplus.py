@@ -70,7 +70,7 @@ def _strongest(votes: np.ndarray) -> np.ndarray:
     while taken.sum() < 0.75 * total and count < 3 and not no_emotion:
         top = np.where(taken > 0, 0, votes).max()
         for i in np.flatnonzero((votes == top) & (taken == 0)):
-            no_emotion = i >= 8  # unknown or NF: end here, and count it only if nothing came before
+            no_emotion = bool(i >= 8)  # unknown or NF: end here, and count it only if nothing came before
             if no_emotion and taken.any():
                 break
             taken[i] = top

@@ -24,7 +24,7 @@ LABELS = {
 
 def _find(root: Path) -> Parts | None:
     folder = next((f for f in (root, root / "jaffe", root / "jaffedbase") if any(_files(f))), None)
-    return folder and {"all": partial(_read, folder)}
+    return {"all": partial(_read, folder)} if folder else None
 
 
 def _files(folder: Path) -> list[tuple[Path, str, str]]:
@@ -39,8 +39,12 @@ def _files(folder: Path) -> list[tuple[Path, str, str]]:
 
 def _read(folder: Path) -> Records:
     files = _files(folder)
-    paths, subjects, labels = ([file[i] for file in files] for i in range(3))
-    return Records([str(p) for p in paths], labels, [p.name for p in paths], subjects)
+    return Records(
+        [str(path) for path, _, _ in files],
+        [label for _, _, label in files],
+        [path.name for path, _, _ in files],
+        groups=[subject for _, subject, _ in files],
+    )
 
 
 LAYOUTS = {"official": Layout("files like KA.AN1.39.tiff (here, in jaffe/ or jaffedbase/)", _find)}

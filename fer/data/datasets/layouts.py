@@ -34,7 +34,7 @@ class Records:
 
 # The parts that a layout holds, each read when it is needed: those of train, val and test that the dataset divides itself, or
 # `all` where it divides nothing. A part that knows its own targets is read as Samples.
-Parts = dict[str, Callable[[], Records | Samples]]
+Parts = Mapping[str, Callable[[], Records | Samples]]
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from .layouts import SPLITS, Layout, Parts, load_split
 PATTERNS = {"train": ("train*",), "val": ("val*", "dev*"), "test": ("test*",)}
 
 
-class ArrowImages(Sequence):
+class ArrowImages:
     """The bytes of image files in an Arrow column: one block of memory, whatever the number of images."""
 
     def __init__(self, column):
@@ -27,8 +28,11 @@ class ArrowImages(Sequence):
     def __len__(self) -> int:
         return len(self.column)
 
-    def __getitem__(self, i: int) -> ImageSource:
+    def __getitem__(self, i: int, /) -> ImageSource:
         return self.column[int(i)].as_py()
+
+    def __iter__(self) -> Iterator[ImageSource]:
+        return (value.as_py() for value in self.column)
 
     def take(self, positions: np.ndarray) -> ArrowImages:
         return ArrowImages(self.column.take(positions))
@@ -100,23 +104,24 @@ def _read(root: Path, shards: list[Path], rule: str) -> Samples:
     else:
         paths = pyarrow.compute.struct_field(image, "path").to_pylist() if is_struct else [None] * len(images)
         names = [path or f"{shards[0].parent.name}/{i}" for i, path in enumerate(paths)]
-    packed = metadata.get("fer", {})
+    packed = metadata["fer"]
     layout = f"parquet, packed from {packed['dataset']}" if packed else "parquet"
     return Samples(ArrowImages(images), targets, names, classes, layout, packed.get("rule", rule))
 
 
 def _read_metadata(table, shard: Path) -> dict[str, dict]:
     """What `fer pack` and the `datasets` library have stored in the schema."""
-    found = {}
+    stored: dict[str, dict] = {}
     for key in ("fer", "huggingface"):
-        text = (table.schema.metadata or {}).get(key.encode())
+        text = (table.schema.metadata or {}).get(key.encode()) or b"{}"
         try:
-            found[key] = json.loads(text) if text else {}
+            values = json.loads(text)
         except ValueError:
-            found[key] = None
-        if not isinstance(found[key], dict):
+            values = None
+        if not isinstance(values, dict):
             raise ValueError(f"{shard}: its metadata {key!r} is not a JSON object: {text[:60]!r}")
-    return found
+        stored[key] = values
+    return stored
 
 
 def _read_targets(table, metadata: dict[str, dict], root: Path) -> tuple[tuple[str, ...], np.ndarray]:
@@ -153,7 +158,7 @@ def _names_in_all_splits(root: Path) -> list[str]:
 
 def _names_of(labels: list, metadata: dict[str, dict]) -> list[str]:
     """The names of the integers `labels`, which must be among them."""
-    names = metadata["huggingface"]
+    names: Any = metadata["huggingface"]
     for key in ("info", "features", "label", "names"):
         names = names.get(key) if isinstance(names, dict) else None
     if not all(type(label) is int for label in labels):

@@ -100,8 +100,10 @@ def _order_points(points: np.ndarray) -> np.ndarray:
 
 def _find_folders(root: Path) -> Parts | None:
     root = root / "DATASET" if (root / "DATASET").is_dir() else root
-    found = {part: class_folders(root / part, BASIC) for part in ("train", "test")}
-    return all(found.values()) and {part: partial(read_folders, f, root) for part, f in found.items()} or None
+    train, test = (class_folders(root / part, BASIC) for part in ("train", "test"))
+    if not (train and test):
+        return None
+    return {"train": partial(read_folders, train, root), "test": partial(read_folders, test, root)}
 
 
 BASIC_FOLDERS, COMPOUND_FOLDERS = ("basic", "raf-basic"), ("compound", "raf-compound")

@@ -48,7 +48,7 @@ def load_sfew(root: str | Path, split: str, rule: str = "label") -> Samples:
 
 def _tell_shared_films(root: Path, films: set[str]) -> None:
     folders = class_folders(root / FOLDERS["train"], NAMES)
-    if shared := sorted(films & set(_read(folders or {}, root).groups)):
+    if shared := sorted(films & set(_read(folders or {}, root).groups or ())):
         log.info(
             "SFEW: %d of the %d films of Val are also in Train, and stay there: %s",
             len(shared),

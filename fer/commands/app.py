@@ -1,0 +1,32 @@
+"""fer app."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from types import ModuleType
+
+from ..resources import resource_folder
+
+HELP = "open the page: live camera, photos, batches, videos"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    _load_page().add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return _load_page().run(arguments)
+
+
+def _load_page() -> ModuleType:
+    """The main module of the page, whose folder lies in the installed package, or beside it in a checkout."""
+    folder = resource_folder("app")
+    if "fer.app" not in sys.modules:
+        spec = spec_from_file_location("fer.app", folder / "__init__.py", submodule_search_locations=[str(folder)])
+        assert spec is not None and spec.loader is not None
+        sys.modules["fer.app"] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["fer.app"])
+    return import_module("fer.app.__main__")
