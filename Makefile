@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo app space test lint study format clean
+.PHONY: help demo app space test lint study oldest format clean
 
 help:
 	@echo "make demo    classify the photos in samples/ and draw annotated copies in runs/demo"
@@ -12,6 +12,7 @@ help:
 	@echo "make test    run all tests"
 	@echo "make lint    ruff check and format, mypy"
 	@echo "make study   train the runs of recipes/studies on DATA=DIR; MINUTES=9 stops in time, and the next call goes on"
+	@echo "make oldest  test the light core with the oldest versions that it allows"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove .venv and caches"
 
@@ -42,6 +43,15 @@ STUDIES ?= comparison student paper ablation
 
 study: $(VENV)/.dev
 	$(BIN)/fer study $(STUDIES) --data $(DATA) --minutes $(MINUTES)
+
+OLDEST ?= .venv-oldest
+
+# The light core with the oldest versions that pyproject.toml allows, on the oldest Python.
+oldest:
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/pip install --quiet --upgrade pip
+	$(OLDEST)/bin/pip install --quiet -c tests/oldest.txt '.[video]' pyarrow pandas
+	$(OLDEST)/bin/fer predict samples
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
