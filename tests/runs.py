@@ -13,6 +13,7 @@ from fer.training.trainer import Trainer
 TEMPLATE = [0.31, 0.39, 0.69, 0.39, 0.5, 0.6, 0.35, 0.76, 0.65, 0.76]  # given: measuring it would download a detector
 TINY = {
     "template": TEMPLATE,
+    "backbone": "mobilefacenet-128",
     "input_size": 32,
     "num_heads": 2,
     "batch_size": 8,

@@ -103,7 +103,7 @@ def test_rows_are_those_of_the_plain_run(ray, tiny_graph, files, tmp_path, monke
     command = [tiny_graph, "files", "table.parquet", "gone.jpg", "--every", "2"]
     assert predict(*command, "--out", plain) == 1
     tally, warnings = told(capsys.readouterr().err), sorted(caplog.messages)
-    assert len(tally) == 5 and any("06.gif: the first of its 3 frames" in message for message in warnings)
+    assert len(tally) == 5 and any("06.gif: only the first of its 3 frames" in message for message in warnings)
     caplog.clear()
     with ray_engine.ray_cluster(workers=2) as cpus:
         assert cpus == 2

@@ -95,9 +95,16 @@ def test_a_run_stops_when_its_minutes_are_over_and_goes_on(ferplus_tree, tmp_pat
     [
         {"sam": 0.05},
         {"mixup": 0.2, "cutmix": 1.0},
-        {"optimizer": "sgd", "schedule": "step", "step_epochs": 1, "lr": 0.01, "layer_decay": 0.7},
+        {
+            "optimizer": "sgd",
+            "schedule": "step",
+            "step_epochs": 1,
+            "lr": 0.01,
+            "layer_decay": 0.7,
+            "backbone": "mobilefacenet",
+        },
         {"attention": "qkv", "overlap": 0.1},
-        {"backbone": "mobilefacenet-128", "affinity": 0.0, "partition": 0.0},
+        {"backbone": "mobilefacenet", "affinity": 0.0, "partition": 0.0},
         {"freeze": ["backbone:1", "backbone.stem:2"]},
         {"accumulate": 2, "sam": 0.05},
         {"balanced": True, "class_weights": True, "cache": True, "workers": 1},

@@ -33,7 +33,8 @@ def test_a_run_goes_on_from_a_checkpoint(ferplus_tree, tmp_path, tiny_checkpoint
     caplog.set_level("INFO", "fer")
     train = load_samples("ferplus", ferplus_tree, "train")
     for heads, fits in ((2, True), (1, False)):
-        config = tiny_config(ferplus_tree, tmp_path, init_weights=str(tiny_checkpoint), num_heads=heads)
+        changes = {"backbone": "mobilefacenet", "init_weights": str(tiny_checkpoint), "num_heads": heads}
+        config = tiny_config(ferplus_tree, tmp_path, **changes)
         trainer = Trainer(config, Splits(train, train, np.zeros(16, bool)))
         ours, theirs = trainer.objective.model.state_dict(), load_checkpoint(tiny_checkpoint)[0].state_dict()
         assert torch.equal(ours["backbone.stem.0.0.weight"], theirs["backbone.stem.0.0.weight"])

@@ -37,7 +37,8 @@ def test_accumulated_passes_are_one_step(ferplus_tree):
 
 def test_modules_are_freed_one_after_another(ferplus_tree):
     train = load_samples("ferplus", ferplus_tree, "train")
-    config = tiny_config(ferplus_tree, ferplus_tree, epochs=3, freeze=["backbone.stem:2", "backbone:1"])
+    changes = {"backbone": "mobilefacenet", "epochs": 3, "freeze": ["backbone.stem:2", "backbone:1"]}
+    config = tiny_config(ferplus_tree, ferplus_tree, **changes)
     trainer = Trainer(config, Splits(train, train, np.zeros(16, bool)))
     backbone, free = trainer.objective.model.backbone, []
     for _ in range(3):
