@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, also the processes that they start
 
 import cv2
 import numpy as np
@@ -21,8 +24,14 @@ from fer.preprocessing import Preprocessing
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 TEMPLATE = [[0.31, 0.39], [0.69, 0.39], [0.5, 0.6], [0.35, 0.76], [0.65, 0.76]]
 
-torch.set_num_threads(1)  # tests run side by side
+torch.set_num_threads(1)
 cv2.setNumThreads(1)
+os.fsync = lambda file: None  # no test looks at what a power cut leaves
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests come first, so that no core waits for one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture
@@ -82,4 +91,14 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = DAN(create_backbone("mobilefacenet"), len(EMOTIONS), 2)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_checkpoint(path, model, description)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_graph(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same network as an ONNX file."""
+    from fer.models.export import export_onnx  # which needs onnx
+
+    path = tmp_path_factory.mktemp("graph") / "tiny.onnx"
+    export_onnx(tiny_checkpoint, path)
     return path

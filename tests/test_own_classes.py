@@ -12,9 +12,7 @@ from fer.io.images import read_image, write_image
 from fer.labels import _tell_others
 from fer.models.checkpoint import read_description
 from fer.results.sinks import COLUMNS
-from fer.results.types import Face, ImageResult
 from fer.visualization.colors import color_of
-from fer.visualization.timeline import Timeline
 
 PATTERNS = {
     "tired": "fear",
@@ -67,14 +65,3 @@ def test_check_data(tmp_path, data, capsys):
     assert main(["check-data", "folder", str(data), "--workers", "0", "--out", str(tmp_path / "report")]) in (0, 1)
     assert "calm $1 -> calm $1, e.g. calm $1/" in capsys.readouterr().out
     assert {"train-calm--1.png", "train-_odd.png"} <= {p.name for p in (tmp_path / "report").iterdir()}
-
-
-def test_timeline(tmp_path):
-    timeline, box = Timeline(), np.array([0, 0, 10, 10], float)
-    for i in range(10):
-        probs = dict(zip(CLASSES, (0.1, 0.2, 0.3, 0.4)))
-        timeline.add(ImageResult("a.mp4", [Face(box, None, 0.9, probs, False, False, 1)], frame=i, time=i / 5))
-    assert timeline.draw(tmp_path / "timeline.png")
-    picture = read_image(tmp_path / "timeline.png")
-    for name in CLASSES:
-        assert (np.abs(picture.astype(int) - color_of(name, CLASSES)).max(2) < 3).sum() > 1000, name

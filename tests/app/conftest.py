@@ -1,12 +1,16 @@
-"""A recogniser for the page, and a place where uploads arrive."""
+"""A recogniser for the page, a place where uploads arrive, and the page itself."""
 
 from __future__ import annotations
 
+import time
+import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_detector import FakeDetector
 
+from app.handlers import Handlers
 from fer.inference.recognizer import EmotionRecognizer
 from fer.runtimes.networks import load_network
 
@@ -27,3 +31,42 @@ def upload(tmp_path: Path):
         return path
 
     return put
+
+
+@pytest.fixture
+def work(recognizer, tmp_path) -> Handlers:
+    return Handlers(recognizer, tmp_path)
+
+
+@pytest.fixture
+def alive(recognizer, monkeypatch) -> list[int]:
+    """How many pictures were decoded at the same time, noted whenever one is looked at."""
+    pictures, counts, find = [], [], type(recognizer.detector).__call__
+
+    def note(detector, image: np.ndarray):
+        pictures.append(weakref.ref(image))
+        counts.append(sum(reference() is not None for reference in pictures))
+        time.sleep(0.01)  # others get their turn
+        return find(detector, image)
+
+    monkeypatch.setattr(type(recognizer.detector), "__call__", note)
+    return counts
+
+
+@pytest.fixture
+def launch(recognizer, tmp_path, monkeypatch):
+    """Starts the page; -> its address. What arrives lies in tmp_path/uploads."""
+    from app.page import build_page, launch_options  # which needs gradio
+
+    (tmp_path / "uploads").mkdir()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    pages = []
+
+    def start(**options) -> str:
+        pages.append(build_page(recognizer))
+        _, url, _ = pages[-1].launch(**launch_options() | options, prevent_thread_lock=True, quiet=True)
+        return url
+
+    yield start
+    for page in pages:
+        page.close(verbose=False)

@@ -1,33 +1,17 @@
-import base64
 import csv
 import html
 import io
-import re
 import threading
-import time
-import weakref
 from html.parser import HTMLParser
 from pathlib import Path
 
-import av
-import numpy as np
 import pyarrow.parquet
 import pytest
-from page_inputs import archive, picture
+from page_inputs import archive, film, linked, picture
 
-from app import handlers, video, views
+from app import handlers, views
 from app.handlers import Handlers
 from fer.runtimes.torch_network import TorchNetwork
-
-
-@pytest.fixture
-def work(recognizer, tmp_path) -> Handlers:
-    return Handlers(recognizer, tmp_path)
-
-
-def linked(html: str, suffix: str) -> bytes:
-    """The file behind a download link."""
-    return base64.b64decode(re.search(rf'download="[^"]*{suffix}" href="data:[^,]*,([^"]*)"', html)[1])
 
 
 def test_rows_have_the_names_of_the_uploads(work, upload):
@@ -149,21 +133,6 @@ def test_a_batch_that_is_stopped_deletes_its_uploads(work, upload, monkeypatch):
     assert not path.exists()
 
 
-@pytest.fixture
-def alive(recognizer, monkeypatch) -> list[int]:
-    """How many pictures were decoded at the same time, noted whenever one is looked at."""
-    pictures, counts, find = [], [], type(recognizer.detector).__call__
-
-    def note(detector, image: np.ndarray):
-        pictures.append(weakref.ref(image))
-        counts.append(sum(reference() is not None for reference in pictures))
-        time.sleep(0.01)  # others get their turn
-        return find(detector, image)
-
-    monkeypatch.setattr(type(recognizer.detector), "__call__", note)
-    return counts
-
-
 def test_a_job_holds_one_decoded_picture_at_a_time(work, upload, alive):
     *_, html = work.show_batch([upload("all.zip", archive({f"{i}.png": picture(1) for i in range(12)}))])
     assert "12 faces in 12 pictures" in html and len(alive) == 12
@@ -200,113 +169,6 @@ def test_whatever_an_upload_raises_the_others_are_answered(work, upload, monkeyp
     ]
     assert type(failure).__name__ in rows[1]["error"] and "an upload failed" in caplog.text
     assert not any(path.exists() for path in paths)
-
-
-def film(frames: int, width: int = 128, height: int = 96, rate: int = 10) -> bytes:
-    data = io.BytesIO()
-    with av.open(data, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=rate)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for i in range(frames):
-            image = np.full((height, width, 3), 2 if i < frames // 2 else 120, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
-    return data.getvalue()
-
-
-def test_a_video_comes_back_with_as_many_frames(work, upload, monkeypatch):
-    monkeypatch.setattr(handlers, "REPORT", 0)
-    path = upload("clip.mp4", film(12))
-    *reports, html = work.show_video(path)
-    assert "frame 5 of 12" in "".join(reports)
-    with av.open(io.BytesIO(linked(html, ".mp4"))) as container:
-        assert sum(1 for _ in container.decode(video=0)) == 12
-    frames = [row["frame"] for row in csv.DictReader(io.StringIO(linked(html, ".csv").decode()))]
-    assert sorted(set(map(int, frames))) == list(range(12))
-    assert not path.exists()
-
-
-CUTS = [
-    # by the number of frames
-    ({"MAX_FRAMES": 5}, 10, 5, "The first 5 frames (0 seconds) are shown."),
-    # by seconds, at any rate
-    ({"MAX_SECONDS": 1}, 10, 10, "The first 10 frames (1 seconds) are shown."),
-    ({"MAX_SECONDS": 1}, 4, 4, "The first 4 frames (1 seconds) are shown."),
-    # not at all
-    ({"MAX_FRAMES": 12}, 10, 12, ""),
-]
-
-
-@pytest.mark.parametrize(("limits", "rate", "frames", "note"), CUTS)
-def test_a_long_video_is_cut(work, upload, monkeypatch, limits, rate, frames, note):
-    for name, value in limits.items():
-        monkeypatch.setattr(video, name, value)
-    *_, html = work.show_video(upload("clip.mp4", film(12, rate=rate)))
-    assert (note in html) if note else ("are shown" not in html)
-    with av.open(io.BytesIO(linked(html, ".mp4"))) as container:
-        assert sum(1 for _ in container.decode(video=0)) == frames
-
-
-def test_a_video_with_frames_too_large_is_refused_before_it_is_decoded(work, upload, monkeypatch, alive):
-    monkeypatch.setattr(video, "MAX_FRAME_PIXELS", 128 * 96 - 1)
-    path = upload("clip.mp4", film(3))
-    *_, html = work.show_video(path)
-    assert "clip.mp4: 128x96 pixels, more than the limit" in html
-    assert alive == [] and not path.exists()
-
-
-def test_a_large_video_is_shown_smaller_and_holds_few_frames(work, upload, monkeypatch, alive):
-    monkeypatch.setattr("fer.io.video.IN_FLIGHT", 128 * 96)
-    monkeypatch.setattr(video, "SIDE", 64)
-    *_, html = work.show_video(upload("clip.mp4", film(12)))
-    with av.open(io.BytesIO(linked(html, ".mp4"))) as container:
-        assert (container.streams.video[0].width, container.streams.video[0].height) == (64, 48)
-    assert len(alive) == 12 and max(alive) <= 3
-
-
-def test_a_failure_within_a_video_is_told(work, upload, monkeypatch, caplog):
-    monkeypatch.setattr(TorchNetwork, "__call__", lambda self, x: 1 / 0)
-    path = upload("clip.mp4", film(3))
-    *_, html = work.show_video(path)
-    assert "clip.mp4: could not be processed (ZeroDivisionError)" in html and "a video failed" in caplog.text
-    assert not path.exists() and work._videos.held == 0
-
-
-@pytest.mark.parametrize("data", [b"", b"MZ" + bytes(3000), film(12)[:600]])
-def test_what_is_no_video_says_so(work, upload, data):
-    path = upload("clip.mp4", data)
-    *_, html = work.show_video(path)
-    assert 'role="alert"' in html and "clip.mp4: " in html
-    assert not path.exists()
-
-
-def test_about_says_what_the_checkpoint_says(work):
-    work.description.metrics = {}
-    assert "does not state its accuracy" in work.about()
-    work.description.metrics = {
-        **{"accuracy": 0.8913, "n": 3191, "dataset": "ferplus", "split": "val", "rule": "majority"},
-        **{"accuracy_without_duplicates": 0.89, "n_without_duplicates": 2948},
-        "per_class": {
-            "anger": {"n": 289, "recall": 0.8166, "precision": 0.94},
-            "contempt": {"n": 16, "recall": 0.0, "precision": None},
-        },
-    }
-    assert "89.1% of 3,191" in work.about() and "| anger | 289 | 82% | 94% |" in work.about()
-    assert "| contempt | 16 | 0% | never |" in work.about()
-
-
-RUNTIMES = [
-    ("openvino", "cpu", "on the CPU with OpenVINO."),
-    ("torch", "cuda:1", "on the device cuda:1 with PyTorch."),
-    ("onnxruntime", "cpu", "on the CPU with ONNX Runtime."),
-    ("another", "cpu", "on the CPU with another."),
-]
-
-
-@pytest.mark.parametrize(("name", "device", "said"), RUNTIMES)
-def test_about_says_what_runs_the_network(recognizer, tmp_path, name, device, said):
-    recognizer.classifier.network.name, recognizer.classifier.network.device = name, device
-    assert f"The network runs {said}\n" in Handlers(recognizer, tmp_path).about()
 
 
 def test_a_sample_is_shown_and_stays(work):

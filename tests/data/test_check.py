@@ -9,7 +9,7 @@ from PIL import Image
 
 from fer.cli import main
 from fer.data.check import near_pairs
-from fer.io.images import read_image, write_image
+from fer.io.images import write_image
 
 
 def picture(seed: int, side: int = 48) -> np.ndarray:
@@ -135,19 +135,6 @@ def test_a_box_outside_its_photo(tmp_path):
         write_image(tmp_path / "image" / "origin" / f"{i}.jpg", picture(i, 100))
     _, report = check(tmp_path, tmp_path, "expw")
     assert any("1 unusable file (box outside the image), e.g. 30.jpg#0" in line for line in report["problems"])
-
-
-def test_contact_sheets_show_the_class(tree, tmp_path):
-    check(tree, tmp_path)
-    sheet = read_image(tmp_path / "report" / "train-happiness.png")
-    assert sheet.shape == (512, 768, 3)
-    shown = {sheet[:64, 64 * i : 64 * i + 64].tobytes() for i in range(5)}
-    expected = {
-        np.asarray(Image.fromarray(picture(s)).resize((64, 64), Image.Resampling.BICUBIC)).tobytes()
-        for s in range(1, 6)
-    }
-    assert shown == expected
-    assert (sheet[64:] == 255).all()
 
 
 def test_no_layout(tmp_path, capsys):

@@ -1,15 +1,10 @@
 """fer pack and --dataset parquet: what goes in comes out, for us and for the `datasets` library."""
 
-import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 import pytest
-from conftest import make_ferplus
 
-from fer.cli import main
 from fer.data import load_samples
 from fer.data.pack import PackOptions, pack_split
 from fer.data.samples import Samples
@@ -180,127 +175,3 @@ def test_what_cannot_be_read_is_left_out_and_reported(tmp_path):
 def test_wrong_options(options, message):
     with pytest.raises(ValueError, match=message):
         PackOptions(**options)
-
-
-def png() -> bytes:
-    return encode_image(make_samples(1).read(0))
-
-
-def write_table(path: Path, columns: dict, metadata: dict | None = None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table = pyarrow.table(columns)
-    pyarrow.parquet.write_table(
-        table.replace_schema_metadata({k: json.dumps(v) for k, v in (metadata or {}).items()}), path
-    )
-
-
-def named(*names: str) -> dict:
-    return {"huggingface": {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}}
-
-
-NAMED = named("sad", "Happy", "anger")
-
-
-@pytest.mark.parametrize(
-    ("columns", "metadata", "labels"),
-    [
-        # integers that the metadata names, in an order of its own
-        ({"image": [{"bytes": png(), "path": "x.png"}] * 2, "label": [0, 1]}, NAMED, ["sadness", "happiness"]),
-        # names of emotions, and plain bytes
-        ({"image": [png(), png()], "label": ["Angry", "fear"]}, None, ["anger", "fear"]),
-        # other names, of both kinds
-        ({"image": [png()] * 3, "label": ["tired", "Happy", "calm"]}, None, ["tired", "happiness", "calm"]),
-        ({"image": [png()] * 2, "label": [1, 0]}, named("tired", "calm", "happy"), ["calm", "tired"]),
-    ],
-)
-def test_foreign_shards(tmp_path, columns, metadata, labels):
-    write_table(tmp_path / "data" / "train-00000-of-00001.parquet", columns, metadata)
-    samples = load_samples("parquet", tmp_path, "train")
-    assert [samples.classes[i] for i in samples.targets.argmax(1)] == labels
-    assert samples.read(0).shape == (40, 40, 3)
-
-
-def test_classes_are_those_of_all_splits(tmp_path):
-    """A network that was trained on train fits the other splits, where tired does not occur."""
-    write_table(tmp_path / "train.parquet", {"image": [png()] * 3, "label": ["tired", "happy", "calm"]})
-    write_table(tmp_path / "val.parquet", {"image": [png()] * 2, "label": ["Happiness", "calm"]})
-    for split in ("train", "val"):
-        assert load_samples("parquet", tmp_path, split).classes == ("happiness", "calm", "tired")
-
-
-@pytest.mark.parametrize(
-    ("columns", "metadata", "message"),
-    [
-        ({"label": [0, 3]}, NAMED, "train.parquet: row 1 has the label 3; expected 0 to 2"),
-        ({"label": [0, -1]}, NAMED, "row 1 has the label -1"),  # as the datasets library writes it where there is none
-        ({"label": [0, None]}, NAMED, "row 1 has no label"),
-        ({"label": [None, "happy"]}, None, "row 0 has no label"),
-        ({"label": [0.5, 1.5]}, NAMED, "column label holds 0.5; expected names or integers"),
-        ({"label": [0, 1]}, {"huggingface": {"info": []}}, "the metadata has no names for them"),
-        (
-            {"label": [0, 1]},
-            {"huggingface": {"info": {"features": {"label": {"names": "ab"}}}}},
-            "the metadata has no names",
-        ),
-        ({"label": [0, 1]}, {"huggingface": []}, "metadata 'huggingface' is not a JSON object"),
-        ({"label": [0, 1]}, {"fer": {"classes": ["a"]}}, "train.parquet: no column a; found image, label"),
-        ({"label": [0, 1]}, {"fer": {"dataset": "x"}}, "expected at least one name"),
-        ({"label": ["path", "happy"]}, None, "train.parquet: classes: 'path' is the name of another column"),
-        ({"label": ["", "happy"]}, None, "expected names without blanks around them, got ''"),
-    ],
-)
-def test_labels_that_cannot_be_used(tmp_path, columns, metadata, message):
-    write_table(tmp_path / "train.parquet", {"image": [png()] * 2} | columns, metadata)
-    with pytest.raises(ValueError, match=message):
-        load_samples("parquet", tmp_path, "train")
-
-
-@pytest.mark.parametrize(
-    ("name", "columns", "message"),
-    [
-        ("train.parquet", {"image": [png()], "label": [0]}, "the metadata has no names for them"),
-        ("train.parquet", {"image": [png()]}, "no column label; found image"),
-        ("train.parquet", {"picture": [png()], "label": ["sad"]}, "no column image; found picture"),
-        ("train.parquet", {"image": [{"bytes": None, "path": "x.png"}], "label": ["sad"]}, "have no bytes"),
-        (
-            "train-00000-of-00002.parquet",
-            {"image": [png()], "label": ["sad"]},
-            "one of 2 shards, of which only 1 are here",
-        ),
-        ("dev.parquet", {"image": [png()], "label": ["sad"]}, "no train split .* is here, with val"),
-    ],
-)
-def test_shards_that_cannot_be_used(tmp_path, name, columns, message):
-    write_table(tmp_path / name, columns)
-    with pytest.raises(ValueError, match=message):
-        load_samples("parquet", tmp_path, "train")
-
-
-def test_the_command(tmp_path, capsys):
-    tree = make_ferplus(tmp_path / "tree", {"FER2013Train": 24, "FER2013Valid": 16})
-    (tree / "FER2013Valid" / "fer0000003.png").write_bytes(b"")
-    assert main(["pack", "ferplus", str(tree), str(tmp_path / "packed")]) == 1  # one image could not be read
-    told = capsys.readouterr().out
-    assert "train: 24 images in 1 shards" in told and "val: 15 images in 1 shards" in told
-    assert "left out: fer0000003.png" in told and "the file is empty" in told
-    train, original = load_samples("parquet", tmp_path / "packed", "train"), load_samples("ferplus", tree, "train")
-    assert_same(train, original)
-    assert (train.rule, load_samples("parquet", tmp_path / "packed", "val").rule) == ("probability", "majority")
-
-
-def test_aligned_crops(tmp_path, shared, capsys):
-    """Every face that the detector finds lies at the template then; training takes the shards."""
-    detector = ["--detector-weights", str(shared / "models" / "yunet_n_320_320.onnx")]
-    source = pyarrow.parquet.read_table(shared / "data" / "ferplus" / "valid-00000-of-00001.parquet").slice(0, 40)
-    (tmp_path / "few").mkdir()
-    pyarrow.parquet.write_table(source, tmp_path / "few" / "valid-00000-of-00001.parquet")
-    command = ["pack", "ferplus", str(tmp_path / "few"), str(tmp_path / "out"), "--align", *detector]
-    assert main(command) == 2
-    assert "--align needs the --recipe" in capsys.readouterr().err
-    assert main([*command, "--recipe", "rafdb"]) == 2
-    assert "--align: recipe rafdb has no template" in capsys.readouterr().err
-    assert main([*command, "--recipe", "ferplus"]) == 0
-    loose, aligned = load_samples("ferplus", tmp_path / "few", "val"), load_samples("parquet", tmp_path / "out", "val")
-    assert aligned.names == loose.names
-    changed = [not np.array_equal(aligned.read(i), loose.read(i)) for i in range(len(loose))]
-    assert np.mean(changed) > 0.8

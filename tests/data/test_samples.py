@@ -164,3 +164,8 @@ def test_duplicates_are_told_apart_by_more_than_their_size(tmp_path):
         write_image(tmp_path / f"{i}.bmp", image)
     zero, one = (make_samples([str(tmp_path / f"{i}.bmp")]) for i in (0, 1))
     assert duplicates_of(zero, one).tolist() == [False]
+
+
+def test_samples_check_their_shapes():
+    with pytest.raises(ValueError, match=r"2 images and 3 classes need targets \[2,3\]"):
+        Samples(["a", "b"], np.zeros((2, 4)), ["a", "b"], ("x", "y", "z"), "", "")

@@ -73,14 +73,14 @@ def write_video(path: Path) -> None:
         container.mux(stream.encode())
 
 
-def predict(tiny_checkpoint, *arguments) -> int:
-    fixed = ["--weights", tiny_checkpoint, "--detector", "yunet", "--device", "cpu"]
+def predict(weights, *arguments) -> int:
+    fixed = ["--weights", weights, "--detector", "yunet", "--device", "cpu"]
     return main(["predict", *map(str, [*arguments, *fixed])])
 
 
-def predict_elsewhere(tiny_checkpoint, *arguments) -> int:
+def predict_elsewhere(weights, *arguments) -> int:
     """`predict` by Ray in a process of its own."""
-    fixed = ["--weights", tiny_checkpoint, "--detector", "yunet", "--device", "cpu", "--engine", "ray"]
+    fixed = ["--weights", weights, "--detector", "yunet", "--device", "cpu", "--engine", "ray"]
     command = [sys.executable, "-m", "fer.cli", "predict", *map(str, [*arguments, *fixed])]
     return subprocess.run(command, timeout=120, capture_output=True).returncode
 
@@ -95,15 +95,15 @@ def told(err: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_rows_are_those_of_the_plain_run(ray, tiny_checkpoint, files, tmp_path, monkeypatch, capsys, caplog):
+def test_rows_are_those_of_the_plain_run(ray, tiny_graph, files, tmp_path, monkeypatch, capsys, caplog):
     """Also relative names, warnings of the processes, and going on at the address of a running cluster."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # where the package is not installed
     plain, out = tmp_path / "plain.csv", tmp_path / "ray.csv"
-    command = [tiny_checkpoint, "files", "table.parquet", "gone.jpg", "--every", "2"]
+    command = [tiny_graph, "files", "table.parquet", "gone.jpg", "--every", "2"]
     assert predict(*command, "--out", plain) == 1
     tally, warnings = told(capsys.readouterr().err), sorted(caplog.messages)
-    assert len(tally) == 5 and any("06.gif: the first of its 3 frames" in message for message in warnings)
+    assert len(tally) == 5 and any("06.gif: only the first of its 3 frames" in message for message in warnings)
     caplog.clear()
     with ray_engine.ray_cluster(workers=2) as cpus:
         assert cpus == 2
@@ -118,8 +118,8 @@ def test_rows_are_those_of_the_plain_run(ray, tiny_checkpoint, files, tmp_path, 
         )  # or Ray looks for 127.0.0.1 at this machine's other address
         assert predict_elsewhere(*command, "--out", out, "--resume", "--address", address(ray)) == 1
         assert out.read_bytes() == plain.read_bytes()
-        missing = {"weights": tmp_path / "gone.safetensors", "detector": "none"}
-        with pytest.raises(FerError, match="Ray: a worker failed: .*gone.safetensors: no such file"):
+        missing = {"weights": tmp_path / "gone.onnx", "detector": "none"}
+        with pytest.raises(FerError, match="Ray: a worker failed: .*gone.onnx: no such file"):
             list(ray_engine.predict_with_ray(["files/00 é😀.jpg"], missing))
         assert ray.is_initialized()  # who starts a cluster ends it
     assert not ray.is_initialized()
@@ -129,15 +129,14 @@ def test_rows_are_those_of_the_plain_run(ray, tiny_checkpoint, files, tmp_path, 
 
 
 @pytest.mark.slow
-def test_the_command_alone(ray, tiny_checkpoint, tmp_path):
+def test_the_command_alone(ray, tiny_graph, tmp_path):
     """It starts a cluster, writes Parquet, and leaves nothing behind."""
     for i in range(5):
         write_image(tmp_path / "in" / f"{i}.png", rng.integers(0, 255, (40, 40, 3), np.uint8))
-    command = [sys.executable, "-m", "fer.cli", "predict", str(tmp_path / "in"), "--weights", str(tiny_checkpoint)]
-    command += ["--detector", "none", "--device", "cpu", "--out"]
-    run = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 200, "check": True}
-    subprocess.run([*command, str(tmp_path / "plain.parquet")], **run)
-    said = subprocess.run([*command, str(tmp_path / "ray.parquet"), "--engine", "ray", "--workers", "2"], **run)
+    command = ["predict", str(tmp_path / "in"), "--weights", str(tiny_graph), "--detector", "none", "--out"]
+    assert main([*command, str(tmp_path / "plain.parquet")]) == 0
+    start = [sys.executable, "-m", "fer", *command, str(tmp_path / "ray.parquet"), "--engine", "ray", "--workers", "2"]
+    said = subprocess.run(start, cwd=ROOT, capture_output=True, text=True, timeout=200, check=True)
     tables = [pyarrow.parquet.read_table(tmp_path / f"{name}.parquet") for name in ("plain", "ray")]
     assert tables[0].equals(tables[1]) and tables[0].num_rows == 5
     assert "5 files, 5 faces" in said.stderr and "Warning" not in said.stderr

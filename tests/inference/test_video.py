@@ -1,75 +1,23 @@
 """Videos: every frame has its rows, a face keeps its track, what is damaged is told."""
 
-import csv
-import shutil
-import subprocess
 import weakref
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
+from videos import MovingFaces, make_video
 
 import fer.io.video as video
-from fer.cli import main
-from fer.faces import Detection
 from fer.inference.recognizer import EmotionRecognizer
-from fer.io.images import encode_image, read_image
-from fer.io.video import VideoReader, VideoWriter
-from fer.models.checkpoint import load_checkpoint
-from fer.runtimes.torch_network import TorchNetwork
-
-AUDIO = {"libvpx": "libopus", "wmv2": "wmav2"}  # what goes with a codec for pictures
-
-
-def make_video(path, frames: int = 30, rate: int = 15, size: tuple[int, int] = (96, 128), pictures=None):
-    """A video whose frame i has the gray value 2 i (or the given pictures)."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=rate)
-        stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
-        for i in range(frames):
-            image = np.full((*size, 3), 2 * i, np.uint8) if pictures is None else pictures[i]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
-    return path
-
-
-class MovingFaces:
-    """Two faces that change places in the list at each call, and none in dark frames."""
-
-    name = "fake"
-    max_side = float("inf")
-
-    def __init__(self):
-        self.calls = 0
-
-    def for_threads(self, threads: int):
-        return self
-
-    def __call__(self, image):
-        if image.mean() < 5:
-            return []
-        self.calls += 1
-        boxes = [[10, 10, 40, 40], [70, 30, 110, 70]]
-        order = boxes if self.calls % 2 else boxes[::-1]
-        return [Detection(np.array(box, float), None, 0.9) for box in order]
+from fer.io.images import encode_image
+from fer.io.video import VideoReader
+from fer.runtimes.networks import load_network
 
 
 @pytest.fixture
 def recognizer(tiny_checkpoint) -> EmotionRecognizer:
-    model, description = load_checkpoint(tiny_checkpoint)
-    return EmotionRecognizer(
-        TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, MovingFaces(), batch_size=4
-    )
-
-
-def test_frames_come_in_order_with_their_times(tmp_path):
-    reader = VideoReader(make_video(tmp_path / "x.mp4"))
-    frames = list(reader)
-    assert (reader.rate, reader.expected, reader.error) == (15, 30, "")
-    assert [f.number for f in frames] == list(range(30))
-    np.testing.assert_allclose([f.time for f in frames], np.arange(30) / 15, atol=1e-3)
-    np.testing.assert_allclose([f.image.mean() for f in frames], 2 * np.arange(30), atol=4)
+    return EmotionRecognizer(*load_network(tiny_checkpoint, "cpu"), MovingFaces(), batch_size=4)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -92,32 +40,6 @@ def test_results_of_frames(recognizer, tmp_path, workers, every, keep_images, nu
     assert all(len(r.faces) == 2 for r in results if r.frame > 7)
 
 
-def test_a_face_keeps_its_track(recognizer, tmp_path):
-    results = list(recognizer.predict_video(make_video(tmp_path / "x.mp4"), workers=0))
-    tracks = {}
-    for r in results[4:]:
-        for face in r.faces:
-            tracks.setdefault(face.track, set()).add(face.box[0])
-    assert tracks == {0: {10.0}, 1: {70.0}} or tracks == {0: {70.0}, 1: {10.0}}
-
-
-def test_emotions_are_smoothed_over_time(recognizer, tmp_path):
-    """By hand: an exponential mean over the seconds since the frame before."""
-    path = make_video(tmp_path / "x.mp4")
-    raw = [r for r in recognizer.predict_video(path, workers=0, smoothing=0) if r.faces]
-    smooth = [r for r in recognizer.predict_video(path, workers=0, smoothing=0.2) if r.faces]
-    keep = np.exp(-1 / 15 / 0.2)
-    mean = None
-    for a, b in zip(raw, smooth):
-        values = {face.box[0]: np.array(list(face.probs.values())) for face in a.faces}[10.0]
-        mean = values if mean is None else keep * mean + (1 - keep) * values
-        (found,) = (face for face in b.faces if face.box[0] == 10.0)
-        if found.track is not None:
-            np.testing.assert_allclose(list(found.probs.values()), mean, atol=1e-4)
-            assert found.unsure == (mean.max() < recognizer.description.unsure_below)
-    assert found.track is not None
-
-
 def test_a_truncated_video_gives_its_frames_and_an_error(recognizer, tmp_path):
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 255, (60, 96, 128, 3), np.uint8)
@@ -127,35 +49,6 @@ def test_a_truncated_video_gives_its_frames_and_an_error(recognizer, tmp_path):
     assert 10 < len(frames) < 50 and not any(r.error for r in frames)
     assert [r.frame for r in frames] == list(range(len(frames)))
     assert last.error == f"damaged (the file is cut off; {len(frames)} frames are left)" and last.frame is None
-
-
-def test_valid_videos_are_not_damaged(recognizer, tmp_path):
-    """Frames at odd times, and audio that goes on after the last."""
-    for name, codec in (("x.webm", "libvpx"), ("x.mkv", "libx264"), ("x.mp4", "libx264"), ("x.wmv", "wmv2")):
-        path = tmp_path / name
-        with av.open(str(path), "w") as container:
-            video, audio = container.add_stream(codec, rate=15), container.add_stream(AUDIO.get(codec, "aac"), 48000)
-            video.width, video.height, video.pix_fmt, video.codec_context.time_base = (
-                128,
-                96,
-                "yuv420p",
-                Fraction(1, 1000),
-            )
-            audio.bit_rate, audio.layout = 64_000, "stereo"
-            for i in range(30):
-                frame = av.VideoFrame.from_ndarray(np.full((96, 128, 3), 2 * i, np.uint8), format="rgb24")
-                frame.pts, frame.time_base = 67 * i + 400 * (i > 10) + 900 * (i > 20), Fraction(1, 1000)
-                container.mux(video.encode(frame))
-            container.mux(video.encode())
-            for i in range(300):
-                sound = av.AudioFrame.from_ndarray(np.zeros((2, 960), np.float32), "fltp", "stereo")
-                sound.rate, sound.pts = 48000, 960 * i
-                container.mux(audio.encode(sound))
-            container.mux(audio.encode())
-        reader = VideoReader(path)
-        times = [frame.time for frame in reader]
-        assert (len(times), reader.error) == (30, ""), name
-        assert (times[0], times[-1]) == (0.0, pytest.approx(67 * 29 / 1000 + 1.3, abs=0.05)), name
 
 
 @pytest.mark.parametrize(
@@ -184,17 +77,6 @@ def test_a_damaged_video_gives_its_good_frames_and_an_error(recognizer, tmp_path
     *frames, last = recognizer.predict_video(tmp_path / "x.mp4", workers=0)
     assert 20 < len(frames) <= 60 and not any(r.error for r in frames)
     assert last.error.startswith(f"damaged ({message}") and last.frame is None
-
-
-def test_times_begin_at_zero(tmp_path):
-    """An MPEG program stream begins at half a second."""
-    with av.open(str(tmp_path / "x.mpg"), "w") as container:
-        stream = container.add_stream("mpeg2video", rate=25)
-        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
-        for i in range(20):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((96, 128, 3), i, np.uint8), format="rgb24")))
-        container.mux(stream.encode())
-    assert [f.time for f in VideoReader(tmp_path / "x.mpg")] == pytest.approx(np.arange(20) / 25, abs=1e-3)
 
 
 def test_frames_that_are_too_large_are_refused(recognizer, tmp_path):
@@ -281,52 +163,6 @@ def test_every_is_at_least_one(recognizer, tmp_path):
         list(recognizer.predict_video(tmp_path / "x.mp4", every=0))
 
 
-@pytest.mark.parametrize("size", [(96, 128), (97, 129)])  # H.264 has even sides
-def test_a_written_video_has_the_same_frames(tmp_path, size):
-    reader = VideoReader(make_video(tmp_path / "x.mp4", rate=24))
-    writer = VideoWriter(tmp_path / "new" / "y.mp4", reader.rate)
-    times = [0.0, 0.04, 0.1, 0.2, 0.22, 0.5]  # of a phone, whose rate changes
-    for i, time in enumerate(times):
-        writer.write(np.full((*size, 3), 40 * i, np.uint8), time)
-    writer.close()
-    frames = list(VideoReader(tmp_path / "new" / "y.mp4"))
-    assert [f.time for f in frames] == pytest.approx(times, abs=1e-3)
-    assert frames[3].image.shape == (96, 128, 3) and frames[3].image.mean() == pytest.approx(120, abs=4)
-
-
-def test_the_command(tiny_checkpoint, tmp_path, capsys):
-    """A video among images: rows of each frame, an annotated copy as long as the video; a broken one is a row."""
-    make_video(tmp_path / "in" / "b.mp4") if (tmp_path / "in").mkdir() is None else None
-    (tmp_path / "in" / "c.mp4").write_bytes(b"no video")
-    out = tmp_path / "rows.csv"
-    command = [
-        "predict",
-        str(tmp_path / "in"),
-        "--weights",
-        str(tiny_checkpoint),
-        "--detector",
-        "none",
-        "--device",
-        "cpu",
-    ]
-    assert main([*command, "--out", str(out), "--annotate", str(tmp_path / "drawn"), "--every", "3"]) == 1
-    with open(out, newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["frame"], row["status"]) for row in rows] == [
-        *((str(n), "ok") for n in range(0, 30, 3)),
-        ("", "error"),
-    ]
-    assert [float(row["time"]) for row in rows[:-1]] == pytest.approx(np.arange(0, 30, 3) / 15, abs=2e-3)
-    assert rows[0]["track"] == "0" and "cannot be read as a video" in rows[-1]["error"]
-    assert "2 files, 10 frames, 10 faces" in capsys.readouterr().err
-    copy = VideoReader(tmp_path / "drawn" / "b.mp4")
-    assert len(list(copy)) == 30 and copy.rate == Fraction(15)
-    assert read_image(tmp_path / "drawn" / "b.timeline.png").shape[1] == 1100
-    before = out.read_bytes()
-    assert main([*command, "--out", str(out), "--resume", "--every", "3"]) == 1
-    assert out.read_bytes() == before
-
-
 def test_real_videos(shared, tmp_path):
     """A face that goes from neutral to a smile, and a video without a face."""
     recognizer = EmotionRecognizer.from_pretrained()
@@ -335,36 +171,3 @@ def test_real_videos(shared, tmp_path):
     assert {r.faces[0].track for r in results} == {0}
     assert (results[0].faces[0].label, results[-1].faces[0].label) == ("neutral", "happiness")
     assert not any(r.faces for r in recognizer.predict_video(shared / "photos" / "no_face.mp4", every=10))
-
-
-@pytest.mark.parametrize(
-    ("matrix", "white", "warnings"),  # where the white side is shown
-    [((-65536, 0, 0, 65536), "right", 0), ((64540, 11380, -11380, 64540), "left", 1)],  # mirrored; 10 degrees
-)
-def test_videos_that_are_mirrored_or_turned(tmp_path, monkeypatch, caplog, matrix, white, warnings):
-    picture = np.zeros((96, 128, 3), np.uint8)
-    picture[:, :32] = 255
-    a, b, c, d = matrix
-    monkeypatch.setattr(video, "_read_matrix", lambda frame: (a, b, 0, c, d, 0, 0, 0, 1 << 30))
-    image = next(iter(VideoReader(make_video(tmp_path / "x.mp4", 5, pictures=[picture] * 5)))).image
-    sides = {"left": image[:, :30].mean(), "right": image[:, -30:].mean()}
-    assert max(sides, key=sides.get) == white
-    assert len(caplog.records) == warnings and all("rotated by" in r.message for r in caplog.records)
-
-
-def test_a_phone_held_upright(tmp_path):
-    """Stored lying, with a note to turn it."""
-    if not shutil.which("ffmpeg"):
-        pytest.skip("ffmpeg is absent: it writes the note")
-    picture = np.zeros((96, 128, 3), np.uint8)
-    picture[:, :32] = 255  # white at the left, as stored
-    make_video(tmp_path / "x.mp4", 5, pictures=[picture] * 5)
-    stored, turned, shown = (str(tmp_path / name) for name in ("x.mp4", "turned.mp4", "shown.png"))
-    ffmpeg = ["ffmpeg", "-v", "error", "-i"]
-    subprocess.run([*ffmpeg, stored, "-c", "copy", "-metadata:s:v", "rotate=90", turned], check=True)
-    subprocess.run([*ffmpeg, turned, "-frames:v", "1", shown], check=True)
-    image, reference = next(iter(VideoReader(turned))).image, read_image(shown)
-    if reference.shape == (96, 128, 3):
-        pytest.skip("this ffmpeg writes no such note")
-    assert image.shape == reference.shape == (128, 96, 3)
-    np.testing.assert_allclose(image, reference, atol=12)

@@ -1,6 +1,5 @@
 """Parquet as input: images in a column, lists of paths."""
 
-import csv
 import io
 import sys
 
@@ -9,7 +8,6 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from fer.cli import main
 from fer.data.pack import PackOptions, pack_split
 from fer.data.samples import Samples
 from fer.faces import create_detector
@@ -110,35 +108,6 @@ def test_a_damaged_table_gives_its_rows_and_an_error(recognizer, tmp_path):
     *rows, last = predict_table(recognizer, path, workers=0)
     assert [(r.frame, r.error) for r in rows] == [(i, "") for i in range(4)]
     assert (last.frame, last.faces) == (None, []) and last.error.startswith("damaged (")
-
-
-def test_the_command(tiny_checkpoint, tmp_path, capsys):
-    """A table between images; one that is missing; going on."""
-    write_image(tmp_path / "a.png", IMAGES[0])
-    table = write_table(tmp_path / "b.parquet", image=FILES)
-    out = tmp_path / "rows.csv"
-    fixed = ["--weights", str(tiny_checkpoint), "--detector", "none", "--device", "cpu"]
-    paths = [tmp_path / "a.png", table, tmp_path / "gone.parquet"]
-    command = ["predict", *map(str, paths), *fixed]
-    assert main([*command, "--out", str(out)]) == 1
-    assert "3 files, 5 frames, 6 faces" in capsys.readouterr().err
-    with open(out, newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(r["path"], r["frame"]) for r in rows] == [
-        *[(str(paths[0]), ""), *((str(table), str(i)) for i in range(5))],
-        (str(paths[2]), ""),
-    ]
-    assert rows[-1]["error"] == "no such file"
-    whole = out.read_bytes()
-    out.write_bytes(whole[: len(whole) // 2])
-    assert main([*command, "--out", str(out), "--resume"]) == 1
-    assert out.read_bytes() == whole
-    assert (
-        main(["predict", str(tmp_path), *fixed, "--out", str(out), "--overwrite"]) == 0
-    )  # a folder gives its images alone
-    capsys.readouterr()
-    assert main([*command, "--annotate", str(tmp_path / "drawn")]) == 2
-    assert "--annotate draws images and videos" in capsys.readouterr().err
 
 
 def test_lists_of_paths(tmp_path, monkeypatch):

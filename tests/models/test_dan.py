@@ -2,10 +2,9 @@
 
 import pytest
 import torch
+from naive_heads import batch_norm, naive_head, trained
 from torch import nn
-from torch.nn import functional as F
 
-from fer.models.attention import CrossAttentionHeads, QueryHeads, attention_overlap
 from fer.models.backbone import create_backbone
 from fer.models.dan import DAN
 
@@ -18,52 +17,6 @@ class TinyBackbone(nn.Module):
 
     def features(self, x):
         return torch.relu(self.conv(x))
-
-
-def trained(model: nn.Module, *inputs: torch.Tensor) -> nn.Module:
-    """`model` with batch statistics and weights that are not the initial ones, in eval mode."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-        for _ in range(3):
-            model(*inputs)
-    return model.eval()
-
-
-def batch_norm(x, norm, channels):
-    return F.batch_norm(
-        x, norm.running_mean[channels], norm.running_var[channels], norm.weight[channels], norm.bias[channels]
-    )
-
-
-def naive_head(heads: CrossAttentionHeads, k: int, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Head k alone: its slice of every grouped weight, through ordinary convolutions and matrix products."""
-    d = x.shape[1]
-    half, out, squeezed = (slice(k * n, (k + 1) * n) for n in (d // 2, d, d // 16))
-    conv, norm = heads.reduce
-    y = batch_norm(F.conv2d(x, conv.weight[half], conv.bias[half]), norm, half)
-    total = 0
-    for conv, norm in heads.branches:
-        z = F.conv2d(y, conv.weight[out], conv.bias[out], padding=conv.padding)
-        total = total + batch_norm(z, norm, out)
-    attention = torch.relu(total).sum(1, keepdim=True)  # [N,1,h,w]
-    pooled = (x * attention).mean((2, 3))
-    first, norm, _, second, _ = heads.channel
-    hidden = batch_norm(pooled @ first.weight[squeezed, :, 0].T + first.bias[squeezed], norm, squeezed)
-    gate = torch.sigmoid(torch.relu(hidden) @ second.weight[out, :, 0].T + second.bias[out])
-    return pooled * gate, attention[:, 0]
-
-
-@pytest.mark.parametrize("num_heads", [1, 2, 4])
-def test_grouped_heads_equal_a_loop_over_heads(num_heads):
-    torch.manual_seed(0)
-    x = torch.randn(3, 32, 5, 4)
-    heads = trained(CrossAttentionHeads(32, num_heads), x)
-    actual, attention = heads(x)
-    for k in range(num_heads):
-        expected, looked = naive_head(heads, k, x)
-        torch.testing.assert_close(actual[:, k], expected)
-        torch.testing.assert_close(attention[:, k], looked)
 
 
 @pytest.mark.parametrize("fusion", ["paper", "sum"])
@@ -98,15 +51,6 @@ def test_gradients_flow_to_every_parameter(backbone):
     assert [name for name, g in model_gradients.items() if g.abs().sum() == 0 and not name.endswith("bias")] == []
 
 
-def test_each_head_starts_as_the_authors_do():
-    torch.manual_seed(0)
-    heads = CrossAttentionHeads(256, 4)
-    assert heads.reduce[0].weight.std().item() == pytest.approx((2 / 128) ** 0.5, rel=0.02)
-    assert heads.branches[0][0].weight.std().item() == pytest.approx((2 / (256 * 9)) ** 0.5, rel=0.02)
-    assert heads.branches[1][0].weight.std().item() == pytest.approx((2 / (256 * 3)) ** 0.5, rel=0.02)
-    assert heads.channel[0].weight.std().item() == pytest.approx(0.001, rel=0.02)
-
-
 @pytest.mark.parametrize("backbone", [TinyBackbone, lambda: create_backbone("mobilefacenet")])
 def test_folding_keeps_every_output(backbone):
     torch.manual_seed(0)
@@ -128,45 +72,8 @@ def test_folding_leaves_the_model_itself_alone():
     assert sum(p.numel() for p in folded.parameters()) < sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.parametrize(("num_heads", "parts"), [(1, 4), (4, 4), (3, 1)])
-def test_query_heads_equal_scaled_dot_product_attention(num_heads, parts):
-    torch.manual_seed(0)
-    heads, x = QueryHeads(32, num_heads, parts), torch.randn(3, 32, 5, 4)
-    found, attention = heads(x)
-    tokens = heads.norm(x.flatten(2).transpose(1, 2))
-    q = heads.queries.expand(3, -1, -1).unflatten(2, (parts, -1)).transpose(1, 2)  # [N,P,K,D/P]
-    k, v = (f(tokens).unflatten(2, (parts, -1)).transpose(1, 2) for f in (heads.keys, heads.values))
-    expected = heads.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
-    torch.testing.assert_close(found, expected)
-    assert attention.shape == (3, num_heads, 5, 4)
-    torch.testing.assert_close(attention.sum((2, 3)), torch.ones(3, num_heads))
-
-
 def test_an_unknown_attention():
     with pytest.raises(ValueError, match="unknown attention 'soft'; choose one of paper, qkv"):
         DAN(TinyBackbone(), 4, 2, "soft")
     with pytest.raises(ValueError, match="unknown fusion 'mean'; choose one of paper, sum"):
         DAN(TinyBackbone(), 4, 2, fusion="mean")
-
-
-@pytest.mark.parametrize(
-    ("maps", "overlap"),
-    [
-        ([[1, 0, 0], [0, 2, 0], [0, 0, 3]], 0.0),  # no position is shared
-        ([[1, 2, 3], [2, 4, 6]], 1.0),  # alike but for their scale
-        ([[1, 0, 0], [1, 1, 0]], 0.5**0.5),
-        ([[1, 0, 0], [1, 0, 0], [0, 1, 0]], 1 / 3),  # one pair of three
-        ([[1, 2, 3]], 0.0),  # a single head
-        ([[0, 0, 0], [1, 2, 3]], 0.0),  # a head that looks nowhere
-    ],
-)
-def test_attention_overlap(maps, overlap):
-    maps = torch.tensor(maps, dtype=torch.float)[None, :, :, None]
-    assert attention_overlap(maps).tolist() == pytest.approx([overlap])
-
-
-def test_query_heads_say_which_channels_they_take():
-    with pytest.raises(
-        ValueError, match="needs a multiple of 4 channels, and this backbone has 30; choose attention paper"
-    ):
-        QueryHeads(30, 2)

@@ -9,8 +9,6 @@ import onnx
 import pytest
 import torch
 
-from fer.cli import main
-from fer.inference.recognizer import EmotionRecognizer
 from fer.models.checkpoint import load_checkpoint, save_checkpoint
 from fer.models.export import export_onnx
 from fer.models.inputs import normalize
@@ -21,13 +19,6 @@ from fer.runtimes.onnx_metadata import read_metadata
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def exported(tiny_checkpoint, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("exported") / "tiny.onnx"
-    export_onnx(tiny_checkpoint, out)
-    return out
-
-
 def crops_of(network, n: int) -> np.ndarray:
     preprocessing = network.description.preprocessing
     shape = (n, preprocessing.input_size, preprocessing.input_size, 1 if preprocessing.gray else 3)
@@ -35,8 +26,8 @@ def crops_of(network, n: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])  # any number of crops
-def test_outputs_are_those_of_the_checkpoint(exported, tiny_checkpoint, n):
-    network, model = OnnxNetwork(exported), load_checkpoint(tiny_checkpoint)[0]
+def test_outputs_are_those_of_the_checkpoint(tiny_graph, tiny_checkpoint, n):
+    network, model = OnnxNetwork(tiny_graph), load_checkpoint(tiny_checkpoint)[0]
     crops = crops_of(network, n)
     with torch.inference_mode():
         output = model(normalize(torch.from_numpy(crops), network.description.preprocessing))
@@ -47,10 +38,10 @@ def test_outputs_are_those_of_the_checkpoint(exported, tiny_checkpoint, n):
     np.testing.assert_allclose(embedding, output.features.mean((2, 3)), atol=1e-4)
 
 
-def test_it_says_what_the_checkpoint_says(exported, tiny_checkpoint):
-    assert OnnxNetwork(exported).description == load_checkpoint(tiny_checkpoint)[1]
-    theirs = {entry.key: entry.value for entry in onnx.load(exported).metadata_props}  # read by the package onnx
-    assert read_metadata(exported) == theirs
+def test_it_says_what_the_checkpoint_says(tiny_graph, tiny_checkpoint):
+    assert OnnxNetwork(tiny_graph).description == load_checkpoint(tiny_checkpoint)[1]
+    theirs = {entry.key: entry.value for entry in onnx.load(tiny_graph).metadata_props}  # read by the package onnx
+    assert read_metadata(tiny_graph) == theirs
 
 
 def test_the_shipped_file_is_the_shipped_checkpoint(shared):
@@ -83,20 +74,8 @@ print(face.label, face.aligned)
     assert run.stdout == "happiness True\n", run.stderr
 
 
-def test_the_command(tiny_checkpoint, tmp_path, capsys):
-    out = tmp_path / "x.onnx"
-    assert main(["export", str(tiny_checkpoint), "--half", "--out", str(out)]) == 0
-    assert "written: " in capsys.readouterr().out
-    assert out.stat().st_size < 0.7 * tiny_checkpoint.stat().st_size  # half precision
-    recognizer = EmotionRecognizer.from_pretrained(out, detector="none")
-    (face,) = recognizer(ROOT / "samples" / "astronaut.jpg")
-    assert sum(face.probs.values()) == pytest.approx(1, abs=1e-5)
-    assert main(["export", str(tiny_checkpoint), "--out", str(tmp_path / "x.pt")]) == 2
-    assert "expected a name that ends with .onnx" in capsys.readouterr().err
-
-
-def spoil(exported: Path, path: Path, **changes) -> Path:
-    model = onnx.load(exported)
+def spoil(tiny_graph: Path, path: Path, **changes) -> Path:
+    model = onnx.load(tiny_graph)
     if "metadata" in changes:
         model.metadata_props[0].value = changes["metadata"]
     if changes.get("anonymous"):
@@ -118,14 +97,14 @@ def spoil(exported: Path, path: Path, **changes) -> Path:
         ({"nan": True}, "damaged: a blank crop gives the logits"),
     ],
 )
-def test_damaged_files(exported, tmp_path, changes, message):
+def test_damaged_files(tiny_graph, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
-        load_network(spoil(exported, tmp_path / "x.onnx", **changes))
+        load_network(spoil(tiny_graph, tmp_path / "x.onnx", **changes))
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 5000, -100, -1])
-def test_files_that_are_cut_off(exported, tmp_path, keep):
-    (tmp_path / "x.onnx").write_bytes(exported.read_bytes()[:keep])
+def test_files_that_are_cut_off(tiny_graph, tmp_path, keep):
+    (tmp_path / "x.onnx").write_bytes(tiny_graph.read_bytes()[:keep])
     with pytest.raises(ValueError, match="x.onnx: "):
         load_network(tmp_path / "x.onnx")
 

@@ -1,6 +1,5 @@
 """One network by several runtimes: the same answers, each with its own threads; and what is said where one is not there."""
 
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,8 +9,7 @@ import pytest
 import torch
 
 from fer.cli import main
-from fer.device import count_cores, has_bfloat16
-from fer.models.export import export_onnx
+from fer.device import has_bfloat16
 from fer.resources import DEFAULT_WEIGHTS
 from fer.runtimes.networks import choose_runtime, load_network
 
@@ -20,11 +18,9 @@ ONNX, CHECKPOINT = (ROOT / "weights" / f"{DEFAULT_WEIGHTS}{suffix}" for suffix i
 
 
 @pytest.fixture(scope="module")
-def files(tiny_checkpoint, tmp_path_factory) -> dict[str, Path]:
+def files(tiny_checkpoint, tiny_graph) -> dict[str, Path]:
     """The same network for each runtime."""
-    out = tmp_path_factory.mktemp("networks") / "tiny.onnx"
-    export_onnx(tiny_checkpoint, out)
-    return {"torch": tiny_checkpoint, "openvino": out, "onnxruntime": out}
+    return {"torch": tiny_checkpoint, "openvino": tiny_graph, "onnxruntime": tiny_graph}
 
 
 def crops(n: int, description) -> np.ndarray:
@@ -61,24 +57,6 @@ def test_threads_share_a_network_and_no_thread_count_changes(files, runtime):
     for batch, (logits, _) in zip(batches, results):
         np.testing.assert_allclose(logits, network(batch)[0], atol=1e-4)
     assert counts == (torch.get_num_threads(), cv2.getNumThreads())
-
-
-@pytest.mark.parametrize(
-    ("threads", "parallel", "compiled"),
-    [
-        (None, None, count_cores()),  # one call takes the machine
-        (1, None, 1),
-        (1, 2, min(2, count_cores())),  # two calls at the same time, a core for each
-    ],
-)
-def test_cores_of_one_call(files, threads, parallel, compiled):
-    network, _ = load_network(files["openvino"], threads=threads)
-    network = network.for_threads(parallel) if parallel else network
-    assert network._session._compiled.get_property("INFERENCE_NUM_THREADS") == compiled
-    network, _ = load_network(files["onnxruntime"], runtime="onnxruntime", threads=threads)
-    network = network.for_threads(parallel) if parallel else network
-    intra = network._session._session.get_session_options().intra_op_num_threads
-    assert intra == (1 if parallel else compiled)
 
 
 @pytest.mark.parametrize(
@@ -139,27 +117,3 @@ def test_a_runtime_that_is_not_installed(monkeypatch, capsys):
     assert main(["predict", str(ROOT / "samples"), "--runtime", "onnxruntime"]) == 2
     message = "fer predict: needs the package onnxruntime: pip install 'dan-fer[onnxruntime]'"
     assert message in capsys.readouterr().err
-
-
-INTERRUPTED = """
-import os, signal, sys
-from fer.runtimes.networks import OnnxNetwork
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background starts programs that ignore it
-first, second = OnnxNetwork(sys.argv[1]), OnnxNetwork(sys.argv[1])
-del first
-del second
-try:
-    os.kill(os.getpid(), signal.SIGINT)
-    signal.pause()
-except KeyboardInterrupt:
-    print("interrupted")
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="has no such signal")
-def test_an_interruption_after_networks_have_gone(files):
-    """Each Core of OpenVINO has a stack for signals; a signal on one that is gone ends the process with a fault."""
-    child = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, files["openvino"]], capture_output=True, text=True, cwd=ROOT, timeout=100
-    )
-    assert (child.returncode, child.stdout) == (0, "interrupted\n"), child.stderr

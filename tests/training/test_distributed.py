@@ -5,14 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from conftest import make_ferplus
+from runs import history
 
-from fer.distributed import SyncBatchNorm, from_first_on_machine, synchronise_batch_norm
+from fer.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
@@ -32,89 +29,29 @@ FLAGS = [
 ]
 
 
-def train(data: Path, out: Path, processes: int, batch_size: int, *more: str) -> list[dict]:
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
-    command = [sys.executable, *launcher, str(ROOT / "train.py"), *FLAGS, f"--batch-size={batch_size}"]
-    subprocess.run([*command, "--data", str(data), "--out", str(out), *more], check=True, capture_output=True)
-    return [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+def command(data: Path, out: Path, batch_size: int, *more: str) -> list[str]:
+    return [*FLAGS, f"--batch-size={batch_size}", "--data", str(data), "--out", str(out), *more]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--sam=0.05", "--cache"]], ids=["plain", "sam"])
-def test_two_processes_are_one_with_twice_the_batch(tmp_path, monkeypatch, more):
+def test_two_processes_are_one_with_twice_the_batch(tmp_path, more):
     """The same loss curve and the same validation: 21 images are sharded as 11 and 10, none twice."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     data = make_ferplus(tmp_path / "data", {"FER2013Train": 66, "FER2013Valid": 21})
-    one = train(data, tmp_path / "one", 1, 16, *more)
-    two = train(data, tmp_path / "two", 2, 8, *more)
+    assert main(["train", *command(data, tmp_path / "one", 16, *more)]) == 0  # in this process
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        str(ROOT / "train.py"),
+    ]
+    subprocess.run([*launch, *command(data, tmp_path / "two", 8, *more)], check=True, capture_output=True)
+    one, two = history(tmp_path / "one"), history(tmp_path / "two")
     assert len(one) == len(two) == 2
     for a, b in zip(one, two):
         for term in ("cross_entropy", "affinity", "partition", "overlap", "val_negative_log_likelihood"):
             assert a[term] == pytest.approx(b[term], rel=2e-4), term
         assert a["val_n"] == b["val_n"] == 21
     assert json.loads((tmp_path / "two" / "environment.json").read_text())["processes"] == 2
-
-
-@pytest.mark.parametrize(("process", "local", "first"), [(0, 0, 0), (1, 1, 0), (2, 0, 2), (3, 1, 2)])
-def test_what_processes_of_a_machine_share(monkeypatch, process, local, first):
-    """Two machines of two processes each."""
-
-    def gather(values: list, value: object) -> None:
-        values[:] = range(4)
-
-    monkeypatch.setattr("fer.distributed.world_size", lambda: 4)
-    monkeypatch.setattr("fer.distributed.rank", lambda: process)
-    monkeypatch.setattr(dist, "all_gather_object", gather)
-    monkeypatch.setenv("LOCAL_RANK", str(local))
-    assert from_first_on_machine(process) == first
-
-
-@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 4), (6, 5, 4, 3)])
-@pytest.mark.parametrize("training", [True, False])
-def test_synchronised_batch_norm_alone_is_batch_norm(shape, training):
-    kind = torch.nn.BatchNorm2d if len(shape) == 4 else torch.nn.BatchNorm1d
-    torch.manual_seed(0)
-    ours, theirs = kind(shape[1], eps=1e-3), kind(shape[1], eps=1e-3)
-    for p, q in zip(ours.parameters(), theirs.parameters()):
-        torch.nn.init.normal_(p)
-        q.data.copy_(p)
-    synchronise_batch_norm(torch.nn.Sequential(ours))
-    assert isinstance(ours, SyncBatchNorm)
-    ours.train(training), theirs.train(training)
-    x = torch.from_numpy(np.random.default_rng(0).normal(3, 2, shape)).float()
-    a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
-    (ours(a) ** 3).sum().backward()
-    (theirs(b) ** 3).sum().backward()
-    torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(dict(ours.state_dict()), dict(theirs.state_dict()))
-
-
-def share_of_batch_norm(rank: int, rendezvous: str, x: torch.Tensor, results) -> None:
-    """One of two processes: its half of the batch -> output and running variance."""
-    dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
-    norm = torch.nn.BatchNorm2d(x.shape[1])
-    synchronise_batch_norm(norm)
-    results[rank] = (norm(x[rank::2]).detach(), norm.running_var)
-    dist.destroy_process_group()
-
-
-@pytest.mark.parametrize(("processes", "ratio"), [(1, 0), (1, 1000), (1, 10_000), (2, 10_000)])
-def test_the_variance_is_right_where_the_mean_is_large(tmp_path, processes, ratio):
-    """In float32, against batch normalisation of the whole batch in float64."""
-    x = (torch.from_numpy(np.random.default_rng(0).normal(0, 1, (16, 3, 4, 4))) + ratio).float()
-    whole = torch.nn.BatchNorm2d(3).double()
-    expected = whole(x.double()).float()
-    if processes == 1:
-        norm = torch.nn.BatchNorm2d(3)
-        synchronise_batch_norm(norm)
-        found, variances = norm(x).detach(), [norm.running_var]
-    else:
-        with mp.Manager() as manager:
-            results = manager.dict()
-            mp.spawn(share_of_batch_norm, (str(tmp_path / "rendezvous"), x, results), 2)
-            found = torch.empty_like(x)
-            found[0::2], found[1::2] = results[0][0], results[1][0]
-            variances = [results[0][1], results[1][1]]
-    torch.testing.assert_close(found, expected, rtol=0, atol=2e-3)
-    for variance in variances:
-        torch.testing.assert_close(variance, whole.running_var.float(), rtol=1e-3, atol=0)

@@ -1,7 +1,5 @@
 """Annotated copies and timelines: each has a file of its own."""
 
-import logging
-
 import av
 import numpy as np
 import pytest
@@ -71,23 +69,3 @@ def test_an_interrupted_run_leaves_whole_files(tmp_path):
     with av.open(str(tmp_path / "b.mp4")) as container:
         assert len(list(container.decode(video=0))) == 2
     assert read_image(tmp_path / "b.timeline.png").shape[1] == 1100
-
-
-def test_matplotlib_is_silent(tmp_path, monkeypatch, caplog):
-    """What it logs, such as that it builds its font cache, is no business of who draws."""
-    from matplotlib.figure import Figure
-
-    from fer.visualization.timeline import Timeline
-
-    draw = Figure.savefig
-
-    def savefig(*arguments, **options):
-        logging.getLogger("matplotlib.font_manager").warning("building the font cache")
-        return draw(*arguments, **options)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
-    timeline = Timeline()
-    timeline.add(frame("a.mp4", 0))
-    assert timeline.draw(tmp_path / "x.png") and not caplog.records
-    logging.getLogger("matplotlib.font_manager").warning("heard")
-    assert [r.message for r in caplog.records] == ["heard"]

@@ -4,8 +4,11 @@ import csv
 import io
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 from conftest import make_ferplus, one_vote_row, pattern_image
+from trees import make_files
 
 from fer.data import duplicates_of, load_samples, redundant_copies
 from fer.data.datasets.ferplus import VOTES, all_targets, majority_targets, probability_targets
@@ -248,3 +251,30 @@ def test_validation_images_that_are_in_the_real_training_data(shared):
     assert (len(train), len(val)) == (28558, 3579)
     assert duplicates_of(val, train).sum() == 279
     assert redundant_copies(train).sum() == 1224
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("neutral", [1, None], "expected whole numbers of votes in each row"),
+        ("neutral", ["1", "2"], "expected whole numbers of votes in each row"),
+        ("neutral", None, "no column neutral; found image, happiness"),
+        ("image", [None, None], "expected images as structs of bytes and path"),
+        ("image", [{"bytes": None, "path": "a"}] * 2, "expected images as structs of bytes and path"),
+    ],
+)
+def test_ferplus_shards_that_cannot_be_used(tmp_path, name, value, message):
+    columns = {"image": [{"bytes": b"x", "path": "a"}] * 2} | {vote: [1, 1] for vote in VOTES} | {name: value}
+    table = pyarrow.table({key: column for key, column in columns.items() if column is not None})
+    pyarrow.parquet.write_table(table, tmp_path / "train-00000-of-00001.parquet")
+    with pytest.raises(ValueError, match=f"train-00000-of-00001.parquet: {message}"):
+        load_samples("ferplus", tmp_path, "train")
+
+
+@pytest.mark.parametrize("votes", ["x", "-1", "1.5", ""])
+def test_ferplus_votes_that_are_no_numbers(tmp_path, votes):
+    make_files(tmp_path, "FER2013Train/label.csv")
+    good, bad = (f"a.png,box,{'1,' * 9}{last}\n" for last in ("1", votes))
+    (tmp_path / "FER2013Train/label.csv").write_text(good + bad)
+    with pytest.raises(ValueError, match="label.csv, line 2: expected name, box and ten votes, got a.png, box"):
+        load_samples("ferplus", tmp_path, "train")

@@ -206,3 +206,9 @@ def test_both_sets_side_by_side(tmp_path):
     make_aligned(tmp_path / "compound", ["test_0001.jpg 7"])
     assert labels_of(load_samples("rafdb", tmp_path, "test")) == ["neutral"]
     assert labels_of(load_samples("rafdb-compound", tmp_path, "test")) == ["fearfully angry"]
+
+
+def test_a_list_with_a_byte_order_mark(tmp_path):
+    make_files(tmp_path, "EmoLabel/list_patition_label.txt", "Image/aligned/train_1_aligned.jpg")
+    (tmp_path / "EmoLabel/list_patition_label.txt").write_text("\ufefftrain_1.jpg 4\ntrain_2.jpg 5\n", encoding="utf-8")
+    assert load_samples("rafdb", tmp_path, "train").names == ["train_1.jpg", "train_2.jpg"]

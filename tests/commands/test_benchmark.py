@@ -9,15 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import make_ferplus
 
-from fer.benchmark import networks, rivals
-from fer.benchmark.application import ColdStart
+from fer.benchmark import rivals
 from fer.cli import main
 from fer.device import count_cores
-from fer.errors import FerError
-from fer.resources import DEFAULT_WEIGHTS
-from fer.runtimes.networks import load_network
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTO = ROOT / "samples" / "astronaut.jpg"
@@ -161,22 +156,6 @@ def test_a_checkpoint_of_a_run(tiny_checkpoint, tmp_path, monkeypatch, capsys):
     assert report["peak_megabytes"] is None and "peak memory" not in capsys.readouterr().out
 
 
-def test_bfloat16_where_the_machine_computes_with_it(monkeypatch, tiny_checkpoint):
-    for place in ("fer.device", "fer.benchmark.networks"):
-        monkeypatch.setattr(f"{place}.has_bfloat16", lambda device: True)
-    first, _ = load_network(tiny_checkpoint)
-    found = networks.load_networks(tiny_checkpoint, first, threads=1)
-    assert [networks.name_network(network) for network in found] == ["torch float32", "torch bfloat16"]
-
-
-def test_what_prediction_takes_comes_first_and_once():
-    first, _ = load_network(DEFAULT_WEIGHTS, runtime="onnxruntime")
-    found = networks.load_networks(DEFAULT_WEIGHTS, first, threads=1)
-    assert found[0] is first
-    names = [networks.name_network(network) for network in found]
-    assert len(set(names)) == len(names) and set(OURS) <= set(names)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -202,19 +181,3 @@ def test_errors_are_one_line(tmp_path, capsys, monkeypatch, arguments, message):
     assert main([*QUICK, *(text.format(tmp_path) for text in arguments)]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and message.format(tmp_path) in err
-
-
-def test_a_cold_start_that_fails_says_why():
-    with pytest.raises(FerError, match="a new process did not recognise the photo: ValueError: no weights 'none'"):
-        ColdStart({"weights": "none"}, PHOTO)()
-
-
-def test_training_of_a_recipe(tmp_path, capsys):
-    data = make_ferplus(tmp_path / "data", {"FER2013Train": 64, "FER2013Valid": 8})
-    (tmp_path / "tiny.yaml").write_text(
-        "dataset: ferplus\nbackbone: mobilefacenet-128\ninput_size: 32\nbatch_size: 8\nnum_heads: 1\ncompile: true\n"
-    )
-    command = ["benchmark", "--recipe", str(tmp_path / "tiny.yaml"), "--data", str(data), "--seconds", "0.1"]
-    assert main([*command, "--device", "cpu"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split("  ")[0] for line in lines] == [*(f"loading, {n} workers" for n in range(3)), "network, a step"]

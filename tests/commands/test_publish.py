@@ -1,0 +1,58 @@
+"""fer publish: a checkpoint with its terms, figures and calibration."""
+
+import pytest
+from conftest import make_ferplus
+from fake_detector import FakeDetector
+
+from fer.cli import main
+from fer.evaluation import evaluate, publish
+from fer.evaluation.evaluate import EvaluationRequest, evaluate_checkpoint
+from fer.models.checkpoint import load_checkpoint, read_description, save_checkpoint
+
+
+@pytest.mark.parametrize(("trained_on", "asked"), [("ferplus", []), ("parquet", ["--dataset", "ferplus"])])
+def test_publish_stores_the_figures_of_the_stored_file(tmp_path, tiny_checkpoint, capsys, trained_on, asked):
+    data = make_ferplus(tmp_path / "data", {"FER2013Valid": 16})
+    model, description = load_checkpoint(tiny_checkpoint)
+    description.dataset = trained_on
+    description.recipe = {"data": "/home/me/data", "init_weights": "/home/me/runs/a/best.safetensors", "epochs": 3}
+    save_checkpoint(tmp_path / "best.safetensors", model, description)
+    out = tmp_path / "shipped.safetensors"
+    terms = ["--data", str(data), "--licence", "research only", "--device", "cpu", *asked]
+    assert main(["publish", str(tmp_path / "best.safetensors"), "--out", str(out), *terms]) == 0
+    shipped = read_description(out)
+    assert (shipped.licence, shipped.dataset) == ("research only", "ferplus")
+    assert shipped.recipe == {"init_weights": "a/best.safetensors", "epochs": 3}  # nothing about this machine
+    calibration = shipped.metrics.pop("calibration")
+    figures = evaluate_checkpoint(EvaluationRequest(out, "ferplus", data, "val", device="cpu")).to_dict()
+    assert shipped.metrics == figures | {"epoch": None}
+    assert calibration["n"] == 16 and figures["expected_calibration_error"] <= calibration["error_before"] + 0.1
+    assert (shipped.temperature, shipped.unsure_below) == (figures["temperature"], figures["unsure_below"])
+    assert shipped.temperature != 1.0
+    assert f"{out.stat().st_size / 1e6:.1f} MB" in capsys.readouterr().out
+
+    kept = out.read_bytes()
+    terms[1] = str(tmp_path / "nowhere")  # no data there: the shipped file stays
+    assert main(["publish", str(tmp_path / "best.safetensors"), "--out", str(out), *terms]) == 2
+    assert out.read_bytes() == kept
+
+
+@pytest.mark.parametrize("out", ["file/shipped.safetensors", "folder.safetensors", "shipped.pt"])
+def test_publish_says_before_the_work_where_it_cannot_write(tmp_path, tiny_checkpoint, capsys, monkeypatch, out):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.safetensors").mkdir()
+    monkeypatch.setattr(publish, "predict_split", lambda *_, **__: pytest.fail("work was done"))
+    command = ["publish", str(tiny_checkpoint), "--data", str(tmp_path), "--dataset", "ferplus", "--licence", "mine"]
+    assert main([*command, "--out", str(tmp_path / out)]) == 2
+    assert str(tmp_path / out.split("/")[0]) in capsys.readouterr().err
+
+
+def test_publish_with_a_second_crop_calibrates_on_found_faces(tmp_path, tiny_checkpoint, monkeypatch):
+    data, asked = make_ferplus(tmp_path / "data", {"FER2013Valid": 16}), []
+    monkeypatch.setattr(evaluate, "create_detector", lambda *names: asked.append(names) or FakeDetector())
+    out = tmp_path / "shipped.safetensors"
+    command = ["publish", str(tiny_checkpoint), "--dataset", "ferplus", "--data", str(data), "--licence", "mine"]
+    assert main([*command, "--out", str(out), "--second-crop", "--detector-weights", "yunet.onnx"]) == 0
+    assert asked == [("yunet", "yunet.onnx")]
+    shipped = read_description(out)
+    assert shipped.second_crop and shipped.metrics["detector"] == "fake"

@@ -1,0 +1,43 @@
+"""A result as rows: one per face, or one that says why there is none."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fer.results.rows import COLUMNS, to_rows
+from fer.results.types import Face, ImageResult
+
+FACE = Face(np.array([1.04, 2, 3, 4.56]), None, 0.87654, {"neutral": 0.25, "anger": 0.75}, False, True, 2)
+ROW = {
+    **{"path": "a", "frame": None, "time": None, "face": 0, "track": 2, "status": "ok"},
+    **{"x1": 1.0, "y1": 2.0, "x2": 3.0, "y2": 4.6, "detection_score": 0.8765, "detector": "yunet", "aligned": True},
+    **{"label": "anger", "confidence": 0.75, "unsure": False, "neutral": 0.25, "anger": 0.75},
+}
+
+
+@pytest.mark.parametrize(
+    ("result", "rows"),
+    [
+        # no face
+        (
+            ImageResult("a", [], detector="yunet"),
+            [{"path": "a", "frame": None, "time": None, "status": "no_face", "detector": "yunet"}],
+        ),
+        # not read
+        (
+            ImageResult("a", [], "damaged", frame=3, time=0.12345),
+            [{"path": "a", "frame": 3, "time": 0.123, "status": "error", "error": "damaged"}],
+        ),
+        (ImageResult("a", [FACE], detector="yunet"), [ROW]),
+        # two faces of a frame, the second without a score
+        (
+            ImageResult("a", [FACE, replace(FACE, detection_score=float("nan"))], frame=0, time=0.0, detector="yunet"),
+            [ROW | {"frame": 0, "time": 0.0}, ROW | {"frame": 0, "time": 0.0, "face": 1, "detection_score": None}],
+        ),
+    ],
+)
+def test_rows(result, rows):
+    found = list(to_rows(result))
+    assert found == rows
+    assert all(set(row) <= {*COLUMNS, "neutral", "anger"} for row in found)

@@ -1,0 +1,80 @@
+"""Faces and results: equal by value, and as plain values for JSON."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fer.results.types import Face, ImageResult
+
+PROBS = {"neutral": 0.25, "anger": 0.75}
+
+
+def face() -> Face:
+    return Face(
+        np.array([1.0, 2, 3, 4]), np.ones((5, 2)), float("nan"), dict(PROBS), False, True, 3, np.ones((2, 3, 3))
+    )
+
+
+def result() -> ImageResult:
+    return ImageResult("a.jpg", [face()], "", np.zeros((2, 2, 3), np.uint8), 4, 0.5, False, "fake")
+
+
+def test_equal_values_are_equal_also_where_they_are_nan():
+    assert face() == face() and result() == result()
+
+
+@pytest.mark.parametrize(
+    ("made", "changes"),
+    [
+        (face, {"box": np.zeros(4)}),
+        (face, {"landmarks": None}),
+        (face, {"detection_score": 0.9}),
+        (face, {"probs": {"neutral": 1.0, "anger": 0.0}}),
+        (face, {"unsure": True}),
+        (face, {"aligned": False}),
+        (face, {"track": None}),
+        (face, {"attention": np.zeros((2, 3, 3))}),
+        (face, {"attention": np.ones((1, 3, 3))}),  # of another shape
+        (result, {"path": "b.jpg"}),
+        (result, {"faces": []}),
+        (result, {"error": "damaged"}),
+        (result, {"image": None}),
+        (result, {"frame": None}),
+        (result, {"time": 0.0}),
+        (result, {"repeated": True}),
+        (result, {"detector": ""}),
+    ],
+)
+def test_one_other_value_makes_the_difference(made, changes):
+    assert replace(made(), **changes) != made()
+
+
+def test_other_things_are_never_equal():
+    assert face() != "face" and result() != face()
+
+
+def test_plain_values():
+    told = json.loads(json.dumps(result().to_dict(), allow_nan=False))
+    assert told == {
+        "path": "a.jpg",
+        "error": "",
+        "frame": 4,
+        "time": 0.5,
+        "detector": "fake",
+        "faces": [
+            {
+                "box": [1.0, 2.0, 3.0, 4.0],
+                "landmarks": [[1.0, 1.0]] * 5,
+                "detection_score": None,  # JSON has no NaN
+                "label": "anger",
+                "confidence": 0.75,
+                "unsure": False,
+                "probs": PROBS,
+                "aligned": True,
+                "track": 3,
+            }
+        ],
+    }
+    assert replace(face(), landmarks=None, detection_score=0.5).to_dict()["landmarks"] is None

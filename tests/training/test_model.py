@@ -1,0 +1,71 @@
+"""The network that a run starts from."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from runs import tiny_config
+from torchvision.models import resnet18
+
+from fer.data import load_samples
+from fer.labels import EMOTIONS
+from fer.models.checkpoint import load_checkpoint
+from fer.training.config import TrainConfig
+from fer.training.model import build_model
+from fer.training.splits import Splits
+from fer.training.trainer import Trainer
+
+
+def test_backbone_weights_from_a_torch_file_in_the_folder_of_downloads(tmp_path, monkeypatch):
+    source = resnet18()
+    (tmp_path / "pretrained").mkdir()
+    torch.save({"state_dict": source.state_dict()}, tmp_path / "pretrained" / "resnet18_msceleb.pth")
+    monkeypatch.chdir(tmp_path)
+    config = TrainConfig(data="x", backbone="resnet18", backbone_weights="resnet18_msceleb.pth", input_size=32)
+    loaded = build_model(config, EMOTIONS).backbone.net
+    assert torch.equal(loaded.layer4[1].conv2.weight, source.layer4[1].conv2.weight)
+
+
+def test_a_run_goes_on_from_a_checkpoint(ferplus_tree, tmp_path, tiny_checkpoint, caplog):
+    """All that fits is taken, the rest is said."""
+    caplog.set_level("INFO", "fer")
+    train = load_samples("ferplus", ferplus_tree, "train")
+    for heads, fits in ((2, True), (1, False)):
+        changes = {"backbone": "mobilefacenet", "init_weights": str(tiny_checkpoint), "num_heads": heads}
+        config = tiny_config(ferplus_tree, tmp_path, **changes)
+        trainer = Trainer(config, Splits(train, train, np.zeros(16, bool)))
+        ours, theirs = trainer.objective.model.state_dict(), load_checkpoint(tiny_checkpoint)[0].state_dict()
+        assert torch.equal(ours["backbone.stem.0.0.weight"], theirs["backbone.stem.0.0.weight"])
+        assert (ours["attention.reduce.0.weight"].shape == theirs["attention.reduce.0.weight"].shape) == fits
+    went_on = [message for message in caplog.messages if "the network starts from" in message]
+    assert "new values: none" in went_on[0] and "anew: none" in went_on[0] and "attention.reduce.0.weight" in went_on[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "warned"),
+    [
+        ({}, "starts from random values$", False),
+        ({"freeze": ["backbone.stem:1"]}, "starts from random values$", True),
+        ({"freeze": ["backbone.stem:0"]}, "starts from random values$", False),  # fixed for no epoch
+        ({"init_weights": "TINY", "freeze": ["backbone:1"]}, "starts from .*tiny.safetensors; classes carried", False),
+        ({"init_weights": "TINY", "num_heads": 1, "freeze": ["attention:1"]}, "values: attention.branches", True),
+        # without its last convolution; init weights need no other file
+        ({"init_weights": "TINY", "backbone": "mobilefacenet-128", "backbone_weights": "gone"}, "tiny.safe", False),
+        ({"backbone_weights": "TINY", "freeze": ["backbone:1"]}, "random values, its backbone from .*tiny.safe", False),
+        ({"backbone_weights": "TINY", "freeze": ["attention:1"]}, "random values, its backbone from", True),
+        (
+            {"backbone": "mobilefacenet-128", "backbone_weights": "dan-mobilefacenet-ferplus"},
+            "its backbone from .*dan-mobilefacenet-ferplus.safetensors",
+            False,
+        ),
+    ],
+)
+def test_a_run_says_what_it_starts_from(tiny_checkpoint, caplog, changes, said, warned):
+    caplog.set_level("INFO", "fer")
+    changes = {name: str(tiny_checkpoint) if value == "TINY" else value for name, value in changes.items()}
+    build_model(tiny_config(Path("x"), Path("y"), **changes), EMOTIONS)
+    (line,) = [r.getMessage() for r in caplog.records if r.levelname == "INFO"]
+    assert re.search(said, line)
+    assert [f"--freeze {changes['freeze'][0]} fixes random" in m for m in caplog.messages[1:]] == [True] * warned
