@@ -1,9 +1,9 @@
 """fer report."""
 
 import numpy as np
-from runs import fake_run
 
 from fer.cli import main
+from runs import fake_run
 
 
 def test_a_report_groups_seeds_and_takes_the_chosen_epochs(tmp_path, capsys):

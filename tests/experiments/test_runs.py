@@ -1,8 +1,7 @@
 """Reports of runs, studies and averages."""
 
-from runs import fake_run
-
 from fer.experiments.runs import find_runs, group_runs, tabulate
+from runs import fake_run
 
 
 def test_runs_that_differ_in_more_than_the_seed_are_apart(tmp_path):

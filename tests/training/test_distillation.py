@@ -1,8 +1,7 @@
 """Teachers."""
 
-from runs import history, tiny_config
-
 from fer.training.loop import fit
+from runs import history, tiny_config
 
 
 def test_a_student_learns_what_its_teachers_say(ferplus_tree, tmp_path, tiny_checkpoint):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from conftest import make_ferplus
-from runs import history
 
 from fer.cli import main
+from runs import history
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import torch
-from runs import history, tiny_config
 
 from fer.training.environment import git_state
 from fer.training.loop import fit
+from runs import history, tiny_config
 
 ROOT = Path(__file__).resolve().parents[2]
 

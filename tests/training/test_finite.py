@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from runs import history, tiny_config
 
 from fer.data import load_samples
 from fer.training.finite import NonFiniteLoss, NonFiniteNetwork, check_finite, check_network
 from fer.training.loop import fit
 from fer.training.splits import Splits
 from fer.training.trainer import Trainer
+from runs import history, tiny_config
 
 
 def test_a_non_finite_loss_stops_with_the_name_of_its_term(ferplus_tree, tmp_path):

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import make_ferplus
-from runs import TEMPLATE, TINY, history, tiny_config, weights_of
 
 from fer.cli import main
 from fer.errors import FerError
 from fer.models.checkpoint import load_checkpoint
 from fer.training.loop import NotSaved, fit
+from runs import TEMPLATE, TINY, history, tiny_config, weights_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

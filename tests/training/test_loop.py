@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from runs import history, tiny_config
 
 from fer.data.loader import UnreadableImage
 from fer.models.checkpoint import load_checkpoint
 from fer.training.loop import fit
 from fer.training.trainer import make_preprocessing
+from runs import history, tiny_config
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from runs import interrupt, tiny_config, weights_of
 
 from fer.training.loop import fit
+from runs import interrupt, tiny_config, weights_of
 
 
 def test_mixed_images_are_the_same_after_a_resume_and_with_workers(ferplus_tree, tmp_path):

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from runs import tiny_config
 from torchvision.models import resnet18
 
 from fer.data import load_samples
@@ -16,6 +15,7 @@ from fer.training.config import TrainConfig
 from fer.training.model import build_model
 from fer.training.splits import Splits
 from fer.training.trainer import Trainer
+from runs import tiny_config
 
 
 def test_backbone_weights_from_a_torch_file_in_the_folder_of_downloads(tmp_path, monkeypatch):

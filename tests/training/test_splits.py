@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from runs import tiny_config
 
 from fer.data import load_samples
 from fer.io.images import write_image
 from fer.training import splits as splits_module
 from fer.training.loop import fit
 from fer.training.splits import load_splits
+from runs import tiny_config
 
 
 def test_validation_tells_images_that_are_in_training_apart(ferplus_tree, tmp_path):

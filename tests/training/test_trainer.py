@@ -2,12 +2,12 @@
 
 import numpy as np
 import torch
-from runs import history, tiny_config
 
 from fer.data import load_samples
 from fer.training.loop import fit
 from fer.training.splits import Splits
 from fer.training.trainer import Trainer
+from runs import history, tiny_config
 
 
 def test_a_run_overfits_16_images(ferplus_tree, tmp_path):
