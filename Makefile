@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 help:
 	@echo "make demo    classify the photos in samples/ and draw annotated copies in runs/demo"
-	@echo "make app     open the page: live camera, photos, batches, videos; ARGS='--host 0.0.0.0' gives it options"
+	@echo "make app     serve the page: live camera, photos, batches, videos; ARGS='--host 0.0.0.0' gives it options"
 	@echo "make space   put what a Hugging Face Space needs into SPACE=runs/space"
 	@echo "make test    run all tests"
 	@echo "make lint    ruff check and format, mypy"
@@ -66,7 +66,7 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and f"Python 3.10 or newer is needed, not {sys.version}")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and f"expected Python 3.10 or newer, not {sys.version}")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 

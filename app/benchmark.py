@@ -43,8 +43,9 @@ FLAGS = [
 WATCH = """
 const live = document.querySelector(".live");
 window.answers = [];
-new MutationObserver(() => answers.push([performance.now(), Number(live.dataset.milliseconds), Number(live.dataset.latency)]))
-  .observe(live, {attributes: true, attributeFilter: ["data-milliseconds"]});
+const record = () =>
+  answers.push([performance.now(), Number(live.dataset.milliseconds), Number(live.dataset.latency)]);
+new MutationObserver(record).observe(live, {attributes: true, attributeFilter: ["data-milliseconds"]});
 """
 
 

@@ -68,7 +68,8 @@ def stream(url: str, clients: int, seconds: float, pictures: Sequence[bytes], ra
     rates = [len(a) / seconds for a in answers]
     server, latency, faces = np.concatenate(answers).T
     return (
-        f"{clients} client{'s' * (clients > 1)}: {min(rates):.1f} to {max(rates):.1f} frames/s each, {sum(rates):.1f} in all; "
-        f"server {np.median(server):.0f} ms (p95 {np.percentile(server, 95):.0f}), round trip {np.median(latency):.0f} ms "
-        f"(p95 {np.percentile(latency, 95):.0f}); {faces.mean():.2f} faces per frame"
+        f"{clients} client{'s' * (clients > 1)}: {min(rates):.1f} to {max(rates):.1f} frames/s each, "
+        f"{sum(rates):.1f} in all; server {np.median(server):.0f} ms (p95 {np.percentile(server, 95):.0f}), "
+        f"round trip {np.median(latency):.0f} ms (p95 {np.percentile(latency, 95):.0f}); "
+        f"{faces.mean():.2f} faces per frame"
     )

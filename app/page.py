@@ -40,7 +40,8 @@ def build_page(recognizer: EmotionRecognizer) -> gr.Blocks:
     handlers = Handlers(recognizer, Path(get_upload_folder()))
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, KEEP)) as page:
         gr.Markdown(
-            "# What a network sees in a face\nExpressions, not feelings. Nothing leaves the computer that runs this page."
+            "# What a network sees in a face\n"
+            "Expressions, not feelings. Nothing leaves the computer that runs this page."
         )
         with gr.Tab("Live"):
             _live(LiveView(recognizer))
@@ -117,7 +118,8 @@ def _video(handlers: Handlers) -> None:
     suffixes = ", ".join(sorted(s[1:] for s in VIDEO_SUFFIXES))
     file = gr.File(label="A video", height=180)
     gr.Markdown(
-        f"<small>{suffixes}; the first {MAX_SECONDS // 60} minutes are processed, at most {MAX_FRAMES:,} frames.</small>"
+        f"<small>{suffixes}; the first {MAX_SECONDS // 60} minutes are processed, "
+        f"at most {MAX_FRAMES:,} frames.</small>"
     )
     _work(file, handlers.show_video, PLAY)
 

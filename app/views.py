@@ -197,7 +197,8 @@ def video(film: bytes, timeline: bytes, tally: Tally, note: str) -> str:
 def downloads(stem: str, files: dict[str, bytes]) -> str:
     """Download links for files, {suffix: content}."""
     links = (
-        f'<a class="download" download="{escape(stem)}{suffix}" href="{data_url(data, MIME[suffix])}">{suffix[1:].upper()}</a>'
+        f'<a class="download" download="{escape(stem)}{suffix}" href="{data_url(data, MIME[suffix])}">'
+        f"{suffix[1:].upper()}</a>"
         for suffix, data in files.items()
     )
     return f"<p>Rows: {' '.join(links)}</p>"
@@ -246,14 +247,14 @@ def _percent(share: float | None) -> str:
 
 
 CALIBRATED = (
-    "The confidence is calibrated: on images like the training data, about 80 % of the predictions with a confidence of "
-    "80 % are correct."
+    "The confidence is calibrated: on images like the training data, about 80 % of the predictions with "
+    "a confidence of 80 % are correct."
 )
 
 ABOUT = """
 ## What this is
-A DAN ("Distract Your Attention", [Wen et al. 2021](https://arxiv.org/abs/2109.07270)) with {heads} attention heads on the
-backbone {backbone}, trained on {dataset}. It predicts one of: {classes}. YuNet finds the faces.
+A DAN ("Distract Your Attention", [Wen et al. 2021](https://arxiv.org/abs/2109.07270)) with {heads} attention heads
+on the backbone {backbone}, trained on {dataset}. It predicts one of: {classes}. YuNet finds the faces.
 The network runs on the {device} with {runtime}.
 
 ## How good it is
@@ -263,8 +264,8 @@ The network runs on the {device} with {runtime}.
 
 ## What it cannot do
 - An expression is not a feeling. The network predicts the label that people gave to small gray pictures of faces, not
-  what a person feels. Do not use it for decisions about people: not at work, at school, at borders, in health care or in
-  justice.
+  what a person feels. Do not use it for decisions about people: not at work, at school, at borders, in health care
+  or in justice.
 - Emotions with few images in the table are mostly missed. Faces seen from the side, covered, very small or in the dark
   give many errors; neutral and sad faces are often confused.
 - The training images are not balanced by age, skin tone, pose or culture, and their mix is unknown. Expect uneven

@@ -89,8 +89,8 @@ RESERVED = (
 def check_classes(names: Iterable[object]) -> None:
     """Raises ValueError unless `names` can be the classes of a network.
 
-    There must be at least one. Each must be one non-empty line of text without blanks around it, occur once, and differ from the
-    other columns of the results (RESERVED).
+    There must be at least one. Each must be one non-empty line of text without blanks around it,
+    occur once, and differ from the other columns of the results (RESERVED).
     """
     seen = set()
     for name in names:

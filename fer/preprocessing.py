@@ -15,8 +15,9 @@ _INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 class Preprocessing:
     """How crops become the input of a network. It is stored in the checkpoint.
 
-    A crop is made square by repeating its border. If it is larger than `crop_size`, it is reduced to that: the resolution of
-    the training images, so that photos are not sharper than what the network has learnt. Then it is resized to `input_size`.
+    A crop is made square by repeating its border. If it is larger than `crop_size`, it is reduced
+    to that: the resolution of the training images, so that photos are not sharper than what the
+    network has learnt. Then it is resized to `input_size`.
     """
 
     crop_size: int = 48  # pixels of the stored training crops

@@ -35,8 +35,8 @@ class PrintableFormatter(logging.Formatter):
 def set_up_streams() -> None:
     """Set up output and logging of a program.
 
-    The log goes to stderr, with control characters in file names escaped. Warnings of Pillow and NumPy about damaged files
-    are hidden, because our own messages report these files.
+    The log goes to stderr, with control characters in file names escaped. Warnings of Pillow and
+    NumPy about damaged files are hidden, because our own messages report these files.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the parent process

@@ -42,6 +42,6 @@ def test_the_wheel_recognises_faces_without_torch(tmp_path):
     assert cost.returncode == 0, cost.stderr
     assert "photo, astronaut.jpg 512x512, 1 face" in cost.stdout and "size on disk, dan-fer " in cost.stdout
 
-    needs = run(python, "-m", "fer", "predict", "samples", "--weights", ROOT / "weights/dan-mobilefacenet-ferplus.safetensors",
-                cwd=tmp_path, env=environment)  # fmt: skip
+    weights = ROOT / "weights/dan-mobilefacenet-ferplus.safetensors"
+    needs = run(python, "-m", "fer", "predict", "samples", "--weights", weights, cwd=tmp_path, env=environment)
     assert needs.returncode == 2 and "pip install 'dan-fer[train]'" in needs.stderr

@@ -1,7 +1,8 @@
-"""What runs here asks no other computer, listens to none, and leaves nothing in the home folder, whatever it is built on.
+"""What runs here asks no other computer, listens to none, and leaves nothing in the home folder.
 
-Each case runs in a process of its own without any variable that switches telemetry off. An audit hook watches what Python
-asks for, in the processes that it starts too; where strace is allowed, it watches what native code asks for.
+Each case runs in a process of its own without any variable that switches telemetry off. An audit
+hook watches what Python asks for, in the processes that it starts too; where strace is allowed, it
+watches what native code asks for.
 """
 
 import os

@@ -1,8 +1,8 @@
 """A module has its tests in the file of the same name: fer/io/paths.py in tests/io/test_paths.py, app/live.py in
 tests/app/test_live.py. Modules that share their tests with another are listed here with the reason.
 
-Tests of the whole lie at the top of tests/: what imports what, what installs and starts alone, what the documents say, what
-asks no other computer, classes of one's own from images to rows.
+Tests of the whole lie at the top of tests/: what imports what, what installs and starts alone, what
+the documents say, what asks no other computer, classes of one's own from images to rows.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ ELSEWHERE = {
     "fer/commands/app.py": "hands its arguments to app/__main__.py; tests/test_release.py starts it",
     "fer/commands/import_dan.py": "needs the networks of tests/models/test_authors.py, which calls it",
     "fer/evaluation/report.py": "pictures of an evaluation; tests/commands/test_evaluate.py looks at them",
-    "fer/models/weights.py": "reads files for checkpoints and backbones: tests/models/test_checkpoint.py, test_backbone.py",
+    "fer/models/weights.py": "reads files for checkpoints: tests/models/test_checkpoint.py",
     "fer/runtimes/torch_network.py": "one of the runtimes that tests/runtimes/test_networks.py compares",
     "app/benchmark.py": "camera and browser of tests/app/test_browser.py",
 }

@@ -1,6 +1,6 @@
-// Sends camera pictures to `server.look` one at a time: the next picture is taken when the last answer has arrived. A slow
-// server or network therefore lowers the frame rate and never builds up delay. Boxes move smoothly between answers and fade
-// in and out.
+// Sends camera pictures to `server.look` one at a time: the next picture is taken when the last
+// answer has arrived. A slow server or network therefore lowers the frame rate and never builds up
+// delay. Boxes move smoothly between answers and fade in and out.
 const $ = (selector) => element.querySelector(selector);
 const root = $(".live"), video = $("video"), view = $(".view"), pen = view.getContext("2d");
 const { classes, colours } = props;
@@ -40,7 +40,7 @@ async function start() {
     await video.play();
   } catch (error) {
     const messages = {
-      NotAllowedError: "Access to the camera was refused. Allow it in the address bar of the browser, then start again.",
+      NotAllowedError: "Access to the camera was refused. Allow it in the browser's address bar, then start again.",
       NotFoundError: "No camera was found. Connect one, then start again.",
       NotReadableError: "Another program is using the camera. Close it, then start again.",
     };
@@ -113,9 +113,15 @@ function receive(answer, latency) {
   if (!hint || now - hintAt > PATIENCE) showHint(hint);
   answerTimes = answerTimes.filter((t) => now - t < 2000).concat(now);
   const rate = answerTimes.length > 1 ? (1000 * (answerTimes.length - 1)) / (now - answerTimes[0]) : 0;
-  $(".rate").textContent = `${rate.toFixed(0)} frames/s · ${latency.toFixed(0)} ms, of which ${answer.milliseconds.toFixed(0)} ms in the server`;
-  Object.assign(root.dataset, { frames: Number(root.dataset.frames) + 1, rate: rate.toFixed(2), latency: latency.toFixed(1) });
-  Object.assign(root.dataset, { milliseconds: answer.milliseconds, label: answer.faces[0]?.label ?? "" });
+  const server = `${answer.milliseconds.toFixed(0)} ms in the server`;
+  $(".rate").textContent = `${rate.toFixed(0)} frames/s · ${latency.toFixed(0)} ms, of which ${server}`;
+  Object.assign(root.dataset, {
+    frames: Number(root.dataset.frames) + 1,
+    rate: rate.toFixed(2),
+    latency: latency.toFixed(1),
+    milliseconds: answer.milliseconds,
+    label: answer.faces[0]?.label ?? "",
+  });
   for (const result of answer.faces) {
     if (result.track == null) continue; // a new face gets its track with the next picture
     const face = faces.get(result.track) ?? { box: result.box, alpha: 0, card: makeCard() };
@@ -189,7 +195,8 @@ function drawFace(face, scale, mirrored) {
   const number = faces.size > 1 ? `${result.track + 1} ` : "";
   const text = `${number}${result.label}${result.unsure ? "? unsure" : ""} ${percent(result.confidence)}`;
   const width = pen.measureText(text).width + font, height = 1.5 * font;
-  const x = Math.max(0, Math.min(left - line / 2, view.width - width)), y = top > height ? top - height : Math.max(0, top);
+  const x = Math.max(0, Math.min(left - line / 2, view.width - width));
+  const y = top > height ? top - height : Math.max(0, top);
   pen.fillStyle = css(result.label);
   pen.fillRect(x, y, width, height);
   const [r, g, b] = colours[result.label];
@@ -198,7 +205,8 @@ function drawFace(face, scale, mirrored) {
   pen.globalAlpha = 1;
 }
 
-// Draw a map (rows of weights from 0 to 1) as a tiny picture in the colours of "magma"; the canvas smooths it when enlarged.
+// Draw a map (rows of weights from 0 to 1) as a tiny picture in the colours of "magma"; the canvas
+// smooths it when enlarged.
 const MAGMA = [[0, 0, 4], [81, 18, 124], [183, 55, 121], [252, 137, 97], [252, 253, 191]];
 function heat(rows) {
   const tiny = document.createElement("canvas");
@@ -217,7 +225,8 @@ function heat(rows) {
 function makeCard() {
   const card = document.createElement("section");
   card.className = "card";
-  const bar = `<div class="bar"><span class="name"></span><span class="track"><span class="fill"></span></span><span class="percent"></span></div>`;
+  const track = `<span class="track"><span class="fill"></span></span>`;
+  const bar = `<div class="bar"><span class="name"></span>${track}<span class="percent"></span></div>`;
   card.innerHTML = `<h4><span></span> <small></small></h4>${bar.repeat(classes.length)}<div class="maps"></div>`;
   card.querySelectorAll(".name").forEach((cell, i) => (cell.textContent = classes[i]));
   card.querySelectorAll(".fill").forEach((fill, i) => (fill.style.background = css(classes[i])));
@@ -240,7 +249,12 @@ function fillCard({ card, result, heats }) {
 function fillMaps(maps, heats, crop) {
   if (maps.childElementCount !== heats.length) {
     maps.innerHTML = heats
-      .map((_, k) => `<figure><canvas width="84" height="84" role="img" aria-label="attention of ${k ? `head ${k}` : "all heads"}"></canvas><figcaption>${k ? `head ${k}` : "all"}</figcaption></figure>`)
+      .map((_, k) => [k ? `head ${k}` : "all heads", k ? `head ${k}` : "all"])
+      .map(
+        ([name, caption]) =>
+          `<figure><canvas width="84" height="84" role="img" aria-label="attention of ${name}"></canvas>` +
+          `<figcaption>${caption}</figcaption></figure>`,
+      )
       .join("");
   }
   const toTile = new DOMMatrix().scaleSelf(84, 84).multiplySelf(new DOMMatrix(crop).inverse());
@@ -292,7 +306,8 @@ function drawTimeline(end) {
     });
     context.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
     context.fillStyle = "rgba(0,0,0,0.6)";
-    context.fillRect(0, band * k, context.measureText(`face ${track + 1}`).width + 12 * devicePixelRatio, 18 * devicePixelRatio);
+    const labelWidth = context.measureText(`face ${track + 1}`).width;
+    context.fillRect(0, band * k, labelWidth + 12 * devicePixelRatio, 18 * devicePixelRatio);
     context.fillStyle = "#fff";
     context.fillText(`face ${track + 1}`, 6 * devicePixelRatio, band * k + 13 * devicePixelRatio);
   });

@@ -35,4 +35,5 @@ def benchmark_training(config: TrainConfig, seconds: float = 20.0) -> Iterator[s
     batch = next(iter(trainer.train_loader))
     (step,) = measure([Work("training", "step", lambda: trainer._train_step([batch] * config.accumulate))], seconds)
     rate = config.batch_size * config.accumulate / step["seconds"]
-    yield f"network, a step      {rate:8.0f} images/s at batch {config.batch_size}, peak memory {peak_megabytes('cpu'):.0f} MB"
+    memory = f"peak memory {peak_megabytes('cpu'):.0f} MB"
+    yield f"network, a step      {rate:8.0f} images/s at batch {config.batch_size}, {memory}"

@@ -54,13 +54,13 @@ def crop_face(image: np.ndarray, face: Detection, template: np.ndarray, size: in
 
 
 def is_upright(landmarks: np.ndarray) -> np.ndarray:
-    """Whether faces are upright, the line between the eyes less than UPRIGHT degrees from level: [...,5,2] -> bool [...]."""
+    """Whether the line between the eyes is less than UPRIGHT degrees from level: [...,5,2] -> bool [...]."""
     eyes = landmarks[..., 1, :] - landmarks[..., 0, :]
     return np.abs(np.degrees(np.arctan2(eyes[..., 1], eyes[..., 0]))) < UPRIGHT
 
 
 def align_crop(crop: np.ndarray, detector: Detector, template: np.ndarray, size: int) -> np.ndarray | None:
-    """Align the face in a dataset's crop, RGB uint8 [H,W,3], to `template` -> [size,size,3]; None if no face is found."""
+    """Align the face in a dataset's crop, RGB uint8 [H,W,3], to `template` -> [size,size,3], or None."""
     landmarks = _landmarks_in(crop, detector)
     if landmarks is None:
         return None
@@ -69,7 +69,7 @@ def align_crop(crop: np.ndarray, detector: Detector, template: np.ndarray, size:
 
 
 def _landmarks_in(crop: np.ndarray, detector: Detector) -> np.ndarray | None:
-    """The landmarks [5,2] of the largest face in a dataset's crop, as fractions of its sides; None if no face is found."""
+    """The landmarks [5,2] of the largest face in a dataset's crop, as fractions of its sides, or None."""
     faces = detector(cv2.resize(crop, (112, 112), interpolation=cv2.INTER_CUBIC))
     landmarks = faces[0].landmarks if faces else None
     return None if landmarks is None else landmarks / 112

@@ -23,11 +23,13 @@ EMPTY, PAUSE = 1.0, 0.2  # seconds without a face, after which the detector runs
 class FlowDetector:
     """The faces of successive frames of one camera. One thread at a time may call it.
 
-    The detector runs every `interval` seconds, when no face is known, and when a face cannot be followed because it moves
-    fast, is hidden or leaves the frame. After a second without a face it runs five times a second.
+    The detector runs every `interval` seconds, when no face is known, and when a face cannot be
+    followed because it moves fast, is hidden or leaves the frame. After a second without a face it
+    runs five times a second.
 
-    In between, box and landmarks follow the motion of points in the face. Pyramidal Lucas-Kanade (Bouguet 2001) tracks the
-    points; those with a small forward-backward error (Kalal et al. 2010) give a similarity transform, fitted by RANSAC.
+    In between, box and landmarks follow the motion of points in the face. Pyramidal Lucas-Kanade
+    (Bouguet 2001) tracks the points; those with a small forward-backward error (Kalal et al. 2010)
+    give a similarity transform, fitted by RANSAC.
 
     Args:
         detector: detects the faces.
@@ -42,7 +44,7 @@ class FlowDetector:
         self.detected = self.seen = -np.inf  # times of the last detection, and of the last face (or the first frame)
 
     def __call__(self, image: np.ndarray, time: float) -> list[Detection]:
-        """The faces of the next frame, RGB uint8 [H,W,3] at `time` seconds. Faces that are followed keep their score."""
+        """The faces of the next frame, RGB uint8 [H,W,3], at `time` seconds. A followed face keeps its score."""
         scale = min(1.0, SIDE / max(image.shape[:2]))
         size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
         gray = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
@@ -75,13 +77,20 @@ def follow(before: np.ndarray, after: np.ndarray, faces: list[Detection], scale:
     grid = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)  # [P,2], fractions of a box
     starts = np.stack([f.box[:2] + grid * (f.box[2:] - f.box[:2]) for f in faces])  # [N,P,2]
     points = (scale * starts).astype(np.float32).reshape(-1, 1, 2)
-    ends, status, _ = cv2.calcOpticalFlowPyrLK(before, after, points, None, winSize=WINDOW, maxLevel=LEVELS)  # type: ignore[call-overload]
-    back, status_back, _ = cv2.calcOpticalFlowPyrLK(after, before, ends, None, winSize=WINDOW, maxLevel=LEVELS)  # type: ignore[call-overload]
+    ends, status = _track(before, after, points)
+    back, status_back = _track(after, before, ends)
     sure = (status & status_back)[:, 0].astype(bool) & (np.linalg.norm(back - points, axis=2)[:, 0] < MAX_RETURN)
     ends, sure = ends.reshape(starts.shape) / scale, sure.reshape(len(faces), -1)
     moved = [_move(*arguments, scale) for arguments in zip(faces, starts, ends, sure)]
     followed = [face for face in moved if face is not None]
     return followed if len(followed) == len(faces) else None
+
+
+def _track(before: np.ndarray, after: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where points, float32 [P,1,2], are in the next frame, and whether each was found, uint8 [P,1]."""
+    size = {"winSize": WINDOW, "maxLevel": LEVELS}
+    ends, status, _ = cv2.calcOpticalFlowPyrLK(before, after, points, None, **size)  # type: ignore[call-overload]
+    return ends, status
 
 
 def _move(face: Detection, starts: np.ndarray, ends: np.ndarray, sure: np.ndarray, scale: float) -> Detection | None:
@@ -102,7 +111,7 @@ def _move(face: Detection, starts: np.ndarray, ends: np.ndarray, sure: np.ndarra
 
 
 def _is_cut_anew(shape: tuple[int, ...], detection: Detection, face: Detection) -> bool:
-    """Whether the frame's edge cuts off a face that has moved since its detection, so that its box would change shape."""
+    """Whether the frame's edge cuts off a face that has moved since its detection."""
     low, high = np.minimum(detection.box[:2], face.box[:2]), np.maximum(detection.box[2:], face.box[2:])
     shift = np.abs(face.box - detection.box).max()
     near = EDGE * max(shape)

@@ -1,4 +1,4 @@
-"""YuNet (Wu et al. 2023, doi:10.1007/s11633-023-1423-y): detects faces of about 10 to 300 pixels with five landmarks."""
+"""YuNet (Wu et al. 2023, doi:10.1007/s11633-023-1423-y): faces of about 10 to 300 pixels, five landmarks each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class YuNet:
     Args:
         weights: another ONNX file of YuNet; None takes the one that comes with the package.
         min_score: faces below it are dropped.
-        max_side: larger images are reduced to it for detection. If no face is found, detection runs again at twice that.
+        max_side: larger images are reduced to it for detection. If no face is found, detection runs
+            again at twice that.
         parallel: see `Session`.
 
     Raises:

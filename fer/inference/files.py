@@ -31,8 +31,9 @@ def predict_files(
 ) -> Generator[ImageResult, None, None]:
     """The results of images, videos and Parquet files of images, in the order of `paths`.
 
-    An image has one result, a video one per frame, a Parquet file one per row. A file that cannot be read gives a result
-    with its `error`, after the results of the part that can be read; the other files go on.
+    An image has one result, a video one per frame, a Parquet file one per row. A file that cannot
+    be read gives a result with its `error`, after the results of the part that can be read; the
+    other files go on.
 
     Args:
         every, keep_images, workers: see `EmotionRecognizer.predict_video`.

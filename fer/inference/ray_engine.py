@@ -36,12 +36,12 @@ def predict_with_ray(
 ) -> Generator[ImageResult, None, None]:
     """The results of `predict_files`, in the order of `paths`, computed by actors of Ray Data.
 
-    All machines of the cluster need this package, and the files and weights at the same paths. Relative paths start at the
-    current folder. Warnings of the actors are logged here.
+    All machines of the cluster need this package, and the files and weights at the same paths.
+    Relative paths start at the current folder. Warnings of the actors are logged here.
 
     Args:
-        options: arguments of `EmotionRecognizer.from_pretrained`, which each actor calls once. With the device cuda, or with
-            auto if the cluster has GPUs, the actors share the GPUs.
+        options: arguments of `EmotionRecognizer.from_pretrained`, which each actor calls once. With
+            the device cuda, or with auto if the cluster has GPUs, the actors share the GPUs.
         every: see `EmotionRecognizer.predict_video`.
         workers: number of actors; None takes one per CPU of the cluster.
         address: see `ray_cluster`.
@@ -109,8 +109,8 @@ def _start(workers: int | None, quiet: dict) -> None:
     # machines switched off, as on Windows and macOS, this process and its children stay on 127.0.0.1.
     local = patch("ray._private.ray_constants.ENABLE_RAY_CLUSTER", False)
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    # The dashboard's process queries cloud metadata servers even if usage statistics and the dashboard are off. The result
-    # (None, None) means that it was not started.
+    # The dashboard's process queries cloud metadata servers even if usage statistics and the
+    # dashboard are off. The result (None, None) means that it was not started.
     no_dashboard = patch("ray._private.services.start_api_server", lambda *_, **__: (None, None))
     try:
         with local, no_dashboard:

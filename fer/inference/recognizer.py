@@ -260,7 +260,7 @@ class EmotionRecognizer:
             return _DetectedImage(name, str(error).removeprefix(f"{name}: "), [], [], None)
 
     def _detect(self, source: ImageSource, keep_image: bool = False) -> _DetectedImage:
-        """Find the faces of an image, and cut them out: from a copy of half its size where they are large enough there."""
+        """Find the faces of an image and cut them out, from a copy of half its size if they are large enough."""
         classifier = self.classifier
         image, factor = read_reduced(source, math.inf if keep_image else self.detector.max_side, self.max_pixels)
         detections = self.detector(image)

@@ -68,7 +68,8 @@ def read_reduced(source: ImageSource, side: float, max_pixels: int = MAX_PIXELS)
         with open_image(source) as image:
             if image.width * image.height > max_pixels or max(image.size) > MAX_SIDE:
                 raise ImageError(
-                    f"{image.width}x{image.height} pixels, more than the limit of {max_pixels} in all and {MAX_SIDE} a side"
+                    f"{image.width}x{image.height} pixels, more than the limit of {max_pixels} in all "
+                    f"and {MAX_SIDE} a side"
                 )
             factor = (
                 1 if isinstance(source, Image.Image) else _reduce(image, side)
@@ -210,7 +211,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_8bit(values: np.ndarray) -> np.ndarray:
-    """Scale gray values of unknown depth: 0 to 1, or 8, 10, 12, 14 or 16 bits, the smallest range that holds the maximum."""
+    """Scale gray values of unknown depth: 0 to 1, or 8, 10, 12, 14 or 16 bits, whichever just holds the maximum."""
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     top = next((limit for limit in (1, 255, 1023, 4095, 16383, 65535) if values.max() <= limit), values.max())
     return np.clip(values / top * 255, 0, 255).round().astype(np.uint8)

@@ -39,9 +39,10 @@ VIDEO_SUFFIXES = frozenset(
 def find_files(paths: Iterable[str | os.PathLike], recursive: bool = False) -> dict[Path, Path]:
     """List the images and videos that `paths` name: files, folders and patterns.
 
-    A named file is always listed, whatever its suffix, and even if it does not exist: reading it reports the error. In a
-    folder, the files with the suffix of an image or a video are listed by name. A path that does not exist and contains
-    `*`, `?` or `[` is a pattern; `**` matches any folders. A pattern that matches nothing is listed as a missing file.
+    A named file is always listed, whatever its suffix, and even if it does not exist: reading it
+    reports the error. In a folder, the files with the suffix of an image or a video are listed by
+    name. A path that does not exist and contains `*`, `?` or `[` is a pattern; `**` matches any
+    folders. A pattern that matches nothing is listed as a missing file.
 
     Args:
         recursive: also list the folders inside folders. Links to folders are followed; each folder is listed once.

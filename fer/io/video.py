@@ -138,7 +138,8 @@ class VideoReader:
 def _read_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     """The display matrix of a frame, if it has one."""
     data = frame.side_data.get("DISPLAYMATRIX")
-    return None if data is None else struct.unpack("9i", bytes(data))  # type: ignore[call-overload]  # SideData is a buffer
+    # SideData is a buffer, which its stubs do not say
+    return None if data is None else struct.unpack("9i", bytes(data))  # type: ignore[call-overload]
 
 
 def _to_image(frame: av.VideoFrame, matrix: tuple[int, ...] | None) -> np.ndarray:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def to_dataframe(results: Iterable[ImageResult], classes: Sequence[str] | None = None) -> pandas.DataFrame:
     """Results as a pandas table: one row per face, or per image without a face, as `fer predict --out` writes them.
 
-    Missing values are NA. Texts have the dtype string; `frame`, `face` and `track` Int64; `aligned` and `unsure` boolean;
-    all others float64.
+    Missing values are NA. Texts have the dtype string; `frame`, `face` and `track` Int64; `aligned`
+    and `unsure` boolean; all others float64.
 
     Args:
         results: of `predict_paths` or `predict_video`.

@@ -16,7 +16,7 @@ TEXTS = {"path", "status", "error", "detector", "label"}  # all other columns ar
 
 
 def to_rows(result: ImageResult) -> Iterator[dict]:
-    """One row per face. An image without a face has one row with the status no_face, an unreadable image one with error."""
+    """One row per face; or one row with the status no_face or, for an unreadable image, error."""
     place: dict[str, object] = {"path": result.path, "frame": result.frame}
     place["time"] = None if result.time is None else round(result.time, 3)
     if result.error:

@@ -95,7 +95,7 @@ class JsonlSink(RowSink):
 
 
 class ParquetSink(RowSink):
-    """Writes rows into a Parquet file. Until the end they are kept in a JSONL file beside it, from which a run can resume.
+    """Writes rows into a Parquet file. Until the end they are in a JSONL file beside it, to resume from.
 
     Arguments: see `RowSink`.
     """
@@ -248,8 +248,8 @@ def open_sink(
         overwrite: replace an existing file. Without `overwrite` and `resume` an existing file is an error.
 
     Raises:
-        ValueError: an unknown suffix; an existing file, see `overwrite`; `resume` without a file, or with a file that holds
-            something else.
+        ValueError: an unknown suffix; an existing file, see `overwrite`; `resume` without a file,
+            or with a file that holds something else.
         LockedError: another process writes to `path`.
     """
     check_out(path, resume, overwrite)

@@ -42,9 +42,11 @@ class Tally:
         """The summary, as lines of text."""
         faces = ", ".join(f"{name} {n}" for name, n in self.emotions.most_common()) or "none"
         frames = f", {self.frames} frames" if self.frames else ""
+        before = f" (and {self.before} before)" if self.before else ""
+        pictures = "pictures " if self.frames else ""
         lines = [
-            f"{self.files} files{f' (and {self.before} before)' if self.before else ''}{frames}, {self.emotions.total()} faces, "
-            f"{self.without_face} {'pictures ' if self.frames else ''}without a face, {self.failures.total()} could not be read",
+            f"{self.files} files{before}{frames}, {self.emotions.total()} faces, "
+            f"{self.without_face} {pictures}without a face, {self.failures.total()} could not be read",
             f"faces: {faces}",
         ]
         if self.failed_before:

@@ -154,8 +154,8 @@ def load_network(
             `torch.set_num_threads`.
 
     Raises:
-        ValueError: see `find_weights`, `choose_runtime`, `OnnxNetwork`, `load_checkpoint`; or the runtime or the machine
-            does not support the device or the precision.
+        ValueError: see `find_weights`, `choose_runtime`, `OnnxNetwork`, `load_checkpoint`; or the
+            runtime or the machine does not support the device or the precision.
         ModuleNotFoundError: the runtime is not installed.
     """
     if precision not in PRECISIONS:

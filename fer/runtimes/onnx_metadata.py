@@ -26,7 +26,7 @@ def read_metadata(path: str | os.PathLike) -> dict[str, str]:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """The number and the bytes of each field of a protobuf message; fields that hold an integer (varint) are left out."""
+    """The number and the bytes of each field of a protobuf message, without those that hold an integer (varint)."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)

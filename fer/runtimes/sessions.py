@@ -48,13 +48,14 @@ def _openvino_core():
 def _make_openvino_core():
     """The only OpenVINO core of this process, without telemetry.
 
-    There must be exactly one, and it must never be freed. Each core replaces the signal stack of the thread that creates it.
-    If several cores are freed in the order of their creation, the thread keeps a stack that no longer exists, and the next
-    signal (Ctrl-C, the end of a child process) crashes the process. Seen in OpenVINO 2026.4.
+    There must be exactly one, and it must never be freed. Each core replaces the signal stack of
+    the thread that creates it. If several cores are freed in the order of their creation, the
+    thread keeps a stack that no longer exists, and the next signal (Ctrl-C, the end of a child
+    process) crashes the process. Seen in OpenVINO 2026.4.
 
-    OpenVINO's telemetry, a separate package, contacts a host on import and writes a user identifier into ~/intel. Its import
-    is blocked. The model converters, which send telemetry and take 0.2 s to import, are skipped while OpenVINO is imported.
-    Inference needs neither.
+    OpenVINO's telemetry, a separate package, contacts a host on import and writes a user identifier
+    into ~/intel. Its import is blocked. The model converters, which send telemetry and take 0.2 s
+    to import, are skipped while OpenVINO is imported. Inference needs neither.
     """
     modules: dict[str, Any] = sys.modules  # None blocks an import
     modules.setdefault("openvino_telemetry", None)
@@ -72,7 +73,8 @@ class OpenVinoSession:
     Args:
         path: an ONNX file.
         shape: of the input, -1 for dimensions that vary; None takes the shape in the file.
-        parallel: number of calls that run at the same time, on one core each; None runs one call at a time, on all cores.
+        parallel: number of calls that run at the same time, on one core each; None runs one call at
+            a time, on all cores.
         precision: one of PRECISIONS; auto is bfloat16 if the CPU computes in it, otherwise float32.
         threads: number of cores for one call if `parallel` is None; None takes all.
 

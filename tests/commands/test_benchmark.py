@@ -101,7 +101,8 @@ def test_every_field_is_documented(full):
 def test_text(full):
     _, text = full
     for line in (
-        r"dan-mobilefacenet-ferplus: mobilefacenet-128, 4 heads, 112 px, 1.38 M parameters, 0.243 G MACs \(folded 0.234 G\)",
+        r"dan-mobilefacenet-ferplus: mobilefacenet-128, 4 heads, 112 px, 1.38 M parameters, "
+        r"0.243 G MACs \(folded 0.234 G\)",
         r"1 thread; medians of 2 rounds",
         r"network alone +ms a crop +crops/s +time / first row",
         r"(openvino|torch|onnxruntime) float32( +\d+\.\d+){9}",

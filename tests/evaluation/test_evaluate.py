@@ -88,8 +88,7 @@ def test_a_class_that_the_checkpoint_does_not_know(data, tiny_checkpoint, monkey
 
 
 class CornerDetector:
-    """Finds a face with landmarks in the lower right of an image; none where its first pixel is bright, and a rolled one
-    where it is dark."""
+    """Finds a face in the lower right of an image; none if its first pixel is bright, a rolled one if dark."""
 
     name = "fake"
     max_side = float("inf")

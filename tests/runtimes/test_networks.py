@@ -1,4 +1,4 @@
-"""One network by several runtimes: the same answers, each with its own threads; and what is said where one is not there."""
+"""One network by several runtimes: the same answers, each with its own threads; errors of a missing runtime."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor

@@ -49,7 +49,7 @@ def test_recipes_after_the_authors(recipe, epochs, augmentation):
 
 
 def test_a_base_may_lie_beside_the_recipe(tmp_path):
-    """By its file or its name; a shipped recipe of that name goes before, a base of the base is found from its own folder."""
+    """By its file or its name; a shipped recipe of that name goes first; a base is found from its own folder."""
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "lowest.yaml").write_text("epochs: 3\n")
     (tmp_path / "below" / "low.yaml").write_text("base: lowest\nlr: 0.5\n")

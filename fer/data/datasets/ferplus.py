@@ -189,8 +189,8 @@ def _read_csv(pixels_file: Path, votes_file: Path, usage: str) -> _Votes:
     for (line, pixel_row), (vote_line, vote_row) in zip(pixel_rows, vote_rows):
         if pixel_row["Usage"] != vote_row["Usage"]:
             raise ValueError(
-                f"{pixels_file.parent}, line {line}: {pixel_row['Usage']} in {pixels_file.name} and {vote_row['Usage']} in "
-                f"{votes_file.name}; {advice}"
+                f"{pixels_file.parent}, line {line}: {pixel_row['Usage']} in {pixels_file.name} "
+                f"and {vote_row['Usage']} in {votes_file.name}; {advice}"
             )
         if vote_row["Usage"] == usage and vote_row["Image name"]:  # rows without a name show no face
             result.images.append(read_pixels(pixel_row["pixels"], pixels_file, line))

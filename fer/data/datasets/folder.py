@@ -70,7 +70,8 @@ def _find_classes(root: Path) -> tuple[str, ...]:
     if len(classes) == 1 and classes[0] not in EMOTIONS:
         expected = "; or ".join(layout.looks_for for layout in LAYOUTS.values())
         raise SplitNotFound(
-            f"{root}: no images here except in {classes[0]!r}, a single class. Looked for {expected}. Found: {list_folder(root)}"
+            f"{root}: no images here except in {classes[0]!r}, a single class. Looked for {expected}. "
+            f"Found: {list_folder(root)}"
         )
     return classes
 

@@ -68,7 +68,7 @@ def _read_official(labels: dict[str, str], root: Path, list_file: Path, part: st
 
 
 def _read_annotations(folder: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Read box [N,4] and landmarks [N,5,2] of each photo: `manual/*_manu_attri.txt`, `boundingbox/*_boundingbox.txt`."""
+    """Read box [N,4] and landmarks [N,5,2] of each photo, from `boundingbox/` and `manual/`."""
     boxes, landmarks = np.full((len(names), 4), np.nan), np.full((len(names), 5, 2), np.nan)
     for i, name in enumerate(names):
         points = folder / "manual" / f"{Path(name).stem}_manu_attri.txt"
