@@ -37,7 +37,7 @@ def test_folders_are_made_or_the_flag_is_named(tmp_path):
     make_folder("--out", str(tmp_path / "a" / "b"))
     assert list((tmp_path / "a" / "b").iterdir()) == []
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="--out .*file/b: no folder that can be written"):
+    with pytest.raises(ValueError, match="--out .*file/b: not a writable folder"):
         make_folder("--out", str(tmp_path / "file" / "b"))
 
 
