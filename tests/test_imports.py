@@ -1,6 +1,7 @@
 """The walls of the house: imports point one way, and importing does nothing."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -108,3 +109,9 @@ def imported_modules(path: Path) -> Iterator[str]:
             start = [*folder[: len(folder) - node.level + 1], *(node.module.split(".") if node.module else [])]
             yield from (".".join([*start, "__init__"]), ".".join(start))
             yield from (".".join([*start, alias.name]) for alias in node.names)
+
+
+def test_the_table_of_the_documents():
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", (PACKAGE.parent / "docs" / "architecture.md").read_text(), re.M)
+    table = {part: set(re.findall(r"`(\w+)`", others.partition(":")[0])) for part, others in rows if part in EVERYTHING}
+    assert table == LIGHT_CORE | LABORATORY
