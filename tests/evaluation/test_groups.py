@@ -1,0 +1,74 @@
+"""Figures by made-up groups."""
+
+import numpy as np
+import pytest
+
+from fer.evaluation.groups import find_table, format_groups, measure_groups, read_groups
+from fer.evaluation.predictions import PredictionTable
+
+
+def make_table(correct: np.ndarray) -> PredictionTable:
+    truth = np.arange(len(correct)) % 2
+    labels = np.where(correct, truth, 1 - truth)
+    probs = np.where(np.eye(2)[labels] > 0, 0.9, 0.1)
+    names = [f"{i}.png" for i in range(len(correct))]
+    return PredictionTable(names, "val", ("neutral", "happiness"), np.eye(2)[truth], labels, probs)
+
+
+def test_groups_that_differ_and_groups_that_do_not():
+    wrong = np.concatenate([np.arange(1000) < 100, np.arange(1000) < 300, np.arange(1000) < 100])
+    grouping = measure_groups(
+        make_table(~wrong), "age", ["young"] * 1000 + ["old"] * 1000 + ["middle"] * 998 + [""] * 2
+    )
+    figures = {group.name: group for group in grouping.groups}
+    assert list(figures) == ["middle", "old", "young"] and grouping.n_without == 2
+    assert (figures["old"].n, figures["old"].accuracy, figures["middle"].n) == (1000, 0.7, 998)
+    assert figures["old"].difference == pytest.approx(-0.2, abs=0.001)
+    assert 0.7 in figures["old"].intervals["accuracy"] and 0.75 not in figures["old"].intervals["accuracy"]
+    assert figures["old"].expected_calibration_error == pytest.approx(0.2)
+    assert np.sum(figures["old"].confusion_matrix) == 1000 and np.trace(figures["old"].confusion_matrix) == 700
+    assert "old: accuracy is 20.0 points lower than for the others (95 % interval -2" in figures["old"].conclusion
+    assert "young: accuracy is 10.0 points higher" in figures["young"].conclusion
+
+
+@pytest.mark.parametrize(
+    ("n", "conclusion"),
+    [
+        (5, "a: 5 images, or those of the other groups, are too few to tell anything."),
+        (1, "a: 1 image, or those"),
+        (40, "a: 40 images show no difference from the others beyond chance"),
+    ],
+)
+def test_groups_too_small_to_tell(n, conclusion):
+    grouping = measure_groups(make_table(np.arange(500) % 10 > 0), "camera", ["a"] * n + ["b"] * (500 - n))
+    text = format_groups(grouping)
+    assert conclusion in text and "by camera" in text
+    assert "they are too few to exclude one of" in text or n < 40
+
+
+CSV = "file_name,age,skin\n0.png,young,\nfolder/2.png,old,dark\nother.png,old,dark\n"
+
+
+def test_values_of_a_table(tmp_path):
+    path = find_table(tmp_path, None)
+    path.write_text(CSV)
+    values = read_groups(path, ["age", "skin"], ["0.png", "1.png", "2.png"])
+    assert values == {"age": ["young", "", "old"], "skin": ["", "", "dark"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        (None, ["age"], "groups.csv: cannot be read as CSV"),
+        (CSV, ["age", "sex"], "expected the column sex; the columns are file_name, age, skin"),
+        ("where,age\n0.png,1\n", ["age"], "expected one of the columns image, path, .*; the columns are where, age"),
+        ("path,age\nz.png,1\n", ["age"], "none of its images is in the split, whose first image is 0.png"),
+        ("", ["age"], "the columns are $"),
+    ],
+)
+def test_tables_that_cannot_be_used(tmp_path, text, columns, message):
+    path = tmp_path / "groups.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_groups(find_table(tmp_path, path), columns, ["0.png", "1.png"])
