@@ -54,7 +54,7 @@ def _rotate(image: np.ndarray, strength: float, seed: int, template: np.ndarray)
 
 
 def _cover(image: np.ndarray, points: np.ndarray, strength: float) -> np.ndarray:
-    """A gray band over `points` [M,2], fractions of the image; it extends `strength` above and below, and 0.15 aside."""
+    """A gray band over `points` [M,2], fractions of the image, `strength` above and below them and 0.15 aside."""
     (x1, y1), (x2, y2) = points.min(0) - (0.15, strength), points.max(0) + (0.15, strength)
     height, width = image.shape[:2]
     covered = image.copy()

@@ -13,7 +13,7 @@ from tests.conftest import TEMPLATE
 NAMED = {corruption.name: corruption for corruption in CORRUPTIONS}
 RNG = np.random.default_rng(0)
 IMAGE = cv2.normalize(
-    cv2.GaussianBlur(RNG.normal(size=(60, 48, 3)), (0, 0), 1), np.empty(0), 0, 255, cv2.NORM_MINMAX
+    cv2.GaussianBlur(RNG.normal(size=(60, 48, 3)), (0, 0), 4), np.empty(0), 0, 255, cv2.NORM_MINMAX
 ).astype(np.uint8)
 
 
