@@ -24,7 +24,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder whose train split is searched for duplicates (default: --data, if it has a train split)",
     )
     parser.add_argument("--flip", action="store_true", help="average the logits with those of the mirrored image")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder for metrics.json and pictures")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for metrics.json, predictions and pictures")
+    parser.add_argument(
+        "--report", metavar="FILE", help="write a page with everything, an HTML file that needs no other"
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="OTHER",
+        help="compare with other weights, or with predictions: a CSV or Parquet file with the columns path and label",
+    )
+    parser.add_argument(
+        "--by", nargs="+", default=[], metavar="COLUMN", help="figures by groups: columns of the table of --metadata"
+    )
+    parser.add_argument(
+        "--metadata",
+        metavar="FILE",
+        help="CSV with a column path and columns for --by (default: metadata.csv in the folder of the dataset)",
+    )
+    parser.add_argument(
+        "--end-to-end",
+        action="store_true",
+        help="find the faces as in photos, and count an image without a face as wrong",
+    )
     add_weights(parser)
     add_detector(
         parser, "detect the face in each crop and cut it out as from a photo; none: use the crops unchanged", "none"
@@ -32,13 +53,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ..evaluation.evaluate import EvaluationRequest, evaluate_checkpoint
+    from ..evaluation.comparison import format_comparison
+    from ..evaluation.environment import describe_packages
+    from ..evaluation.evaluate import EvaluationRequest, evaluate_subject, load_subject
+    from ..evaluation.groups import find_table, format_groups, measure_groups, read_groups
+    from ..evaluation.page import write_page
+    from ..evaluation.predictions import write_predictions
     from ..evaluation.report import format_summary, write_report
 
     names = {field.name for field in fields(EvaluationRequest)}
     request = EvaluationRequest(**{name: value for name, value in vars(arguments).items() if name in names})
-    evaluation = evaluate_checkpoint(request)
-    write_report(Path(arguments.out), evaluation)
+    subject = load_subject(request)
+    groups: dict[str, list[str]] = {}
+    if arguments.by:  # before the long work
+        table = find_table(request.data, arguments.metadata)
+        groups = read_groups(table, arguments.by, subject.samples.names)
+    evaluation, split = evaluate_subject(subject)
+    predictions, out = split.table(), Path(arguments.out)
+    groupings = [measure_groups(predictions, column, values) for column, values in groups.items()]
+    comparison = _compare(arguments.compare, request, predictions) if arguments.compare else None
+    write_report(out, evaluation, comparison and comparison[0], groupings)
+    write_predictions(predictions, out)
     print(format_summary(evaluation))
-    print(f"written: metrics.json, confusion.png, reliability.png and attention.png in {arguments.out}")
+    for grouping in groupings:
+        print(format_groups(grouping))
+    if comparison:
+        print(format_comparison(comparison[0]))
+    print(f"written: metrics.json, predictions.csv, predictions.parquet and pictures in {arguments.out}")
+    if arguments.report:
+        write_page(
+            arguments.report,
+            evaluation,
+            predictions,
+            subject.samples.read,
+            comparison=comparison,
+            groupings=groupings,
+            environment=describe_packages(),
+        )
+        print(f"written: {arguments.report}")
     return EXIT_OK
+
+
+def _compare(other: str, request, predictions):
+    """The comparison with other weights or with a file of predictions, and the table of the other one."""
+    from dataclasses import replace
+
+    from ..evaluation.comparison import compare
+    from ..evaluation.evaluate import predict_split
+    from ..evaluation.predictions import read_predictions
+
+    if Path(other).suffix.lower() in (".csv", ".parquet"):
+        table = read_predictions(other, predictions)
+    else:
+        table = predict_split(replace(request, weights=other)).table()
+    return compare(predictions, table, Path(other).name), table

@@ -89,8 +89,40 @@ def selective(logits: np.ndarray, targets: np.ndarray, threshold: float) -> Sele
     return SelectiveAccuracy(threshold, float(1 - sure.mean()), float(correct[sure].mean()) if sure.any() else None)
 
 
+@dataclass
+class SelectiveCurve:
+    """Risk against coverage: the errors among the most confident predictions, by how many they are.
+
+    Geifman and El-Yaniv 2017, arXiv:1705.08500.
+    """
+
+    coverage: list[float]  # share of the images, rising to 1
+    risk: list[float]  # error rate among them
+    area: float  # under the curve over all coverages; 0 is perfect
+    coverage_at_95: float  # the largest coverage at which 95 % are right
+
+
+def selective_curve(logits: np.ndarray, targets: np.ndarray, points: int = 200) -> SelectiveCurve:
+    """The curve of logits, already divided by the temperature, at about `points` coverages."""
+    confidence, correct = _confidence(logits, targets)
+    n = len(correct)
+    right = correct[np.argsort(-confidence, kind="stable")]
+    risk = 1 - np.cumsum(right) / np.arange(1, n + 1)
+    good = np.flatnonzero(risk <= 0.05)
+    shown = np.unique(np.linspace(0, n - 1, min(points, n)).astype(int)) if n else np.empty(0, int)
+    return SelectiveCurve(
+        [float(v) for v in (shown + 1) / max(1, n)],
+        [float(v) for v in risk[shown]],
+        float(risk.mean()) if n else float("nan"),
+        float((good[-1] + 1) / n) if len(good) else 0.0,
+    )
+
+
 def cross_fitted_error(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Calibration error after temperature scaling, fitted on one half of the images and measured on the other, both ways."""
+    """Calibration error after temperature scaling, cross-fitted.
+
+    The temperature is fitted on one half of the images and the error measured on the other, both ways.
+    """
     halves = np.arange(len(logits)) % 2 == 0
     scaled = np.empty_like(logits)
     for half in (halves, ~halves):

@@ -6,7 +6,7 @@ Sizes are relative to the side of a crop, so that a strength means the same for 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import cv2
 import numpy as np
@@ -110,11 +110,11 @@ class CorruptedSamples(Samples):
 
     corruption: Corruption = CORRUPTIONS[0]
     strength: float = 0.0
-    places: np.ndarray | None = None  # of the landmarks, [5,2] fractions of a crop
+    places: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))  # of the landmarks in a crop [5,2]
     annotated: bool = False  # boxes are the dataset's own: what is cut out is corrupted, not the photo
 
     def _corrupt(self, image: np.ndarray, i: int) -> np.ndarray:
-        return self.corruption.corrupt(image, self.strength, i, np.asarray(self.places))
+        return self.corruption.corrupt(image, self.strength, i, self.places)
 
     def read(self, i: int) -> np.ndarray:
         image = super().read(i)
@@ -127,7 +127,7 @@ class CorruptedSamples(Samples):
 
 def corrupt_samples(samples: Samples, corruption: Corruption, strength: float, places: np.ndarray) -> CorruptedSamples:
     """The same samples, corrupted. `places` are those of the landmarks in a crop [5,2], fractions of its side."""
-    values = {field.name: getattr(samples, field.name) for field in fields(Samples)}
+    values = {f.name: getattr(samples, f.name) for f in fields(Samples)}
     return CorruptedSamples(
         **values, corruption=corruption, strength=strength, places=places, annotated=samples.boxes is not None
     )

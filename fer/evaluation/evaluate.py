@@ -8,25 +8,38 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import Samples, SplitNotFound, duplicates_of, load_samples
+from ..data import DATASETS, Samples, SplitNotFound, duplicates_of, load_samples
 from ..data.loader import CropDataset, make_loader
 from ..description import Description
 from ..faces import Detector, create_detector, is_upright
 from ..resources import find_weights
 from ..runtimes.networks import Network, load_network
 from ..terminal import progress
-from .calibration import ReliabilityBin, SelectiveAccuracy, reliability, selective
+from .calibration import (
+    ReliabilityBin,
+    SelectiveAccuracy,
+    SelectiveCurve,
+    expected_calibration_error,
+    reliability,
+    selective,
+    selective_curve,
+    softmax,
+)
+from .comparison import balanced
+from .intervals import Interval, bootstrap
 from .metrics import (
     AttentionSummary,
     Metrics,
     Predictions,
     VoterAgreement,
+    accuracy,
     predict,
     summarize,
     summarize_attention,
     voter_agreement,
     without_duplicates,
 )
+from .predictions import NO_PREDICTION, PredictionTable
 
 
 @dataclass(frozen=True)
@@ -36,12 +49,14 @@ class EvaluationRequest:
     Args:
         weights: the name of shipped weights, a checkpoint, or an ONNX file of `fer export`.
         dataset, data, split, rule: which images, see `load_samples`.
-        duplicates_of: a folder with the train split. Images that also occur in it (as the rule of the checkpoint's training
-            keeps it), and images of test that occur in validation, are left out of `accuracy_without_duplicates`. None
+        duplicates_of: a folder with the train split. Images that also occur in it (under the rule of the checkpoint's
+            training), and test images that occur in validation, are left out of `accuracy_without_duplicates`. None
             looks in `data`.
         flip: average the logits with those of the mirrored image.
-        detector: none takes the images as the dataset gives them. yunet (with `detector_weights`) treats crops as inference
-            treats photos: it finds the largest face, and cuts it out. Photos are cut by their annotation in any case.
+        detector: none uses the images as the dataset gives them. yunet (with `detector_weights`) treats them as
+            photos: it finds the largest face and cuts it out, as inference does. Photos whose faces the dataset
+            annotates are always cut by their annotation.
+        end_to_end: an image without a detected face counts as wrong; implies yunet. Otherwise it is used whole.
         device, runtime, precision: see `load_network`.
         batch_size: images in one pass of the network.
     """
@@ -55,6 +70,7 @@ class EvaluationRequest:
     flip: bool = False
     detector: str = "none"
     detector_weights: str | Path | None = None
+    end_to_end: bool = False
     device: str = "auto"
     runtime: str = "auto"
     precision: str = "auto"
@@ -62,18 +78,66 @@ class EvaluationRequest:
 
 
 @dataclass
+class Subject:
+    """A network and the images on which it is measured."""
+
+    request: EvaluationRequest
+    network: Network
+    description: Description
+    weights: str  # name of the file
+    samples: Samples
+    detector: Detector | None
+
+
+@dataclass
 class SplitPredictions:
-    """What a network predicts for one split: logits before the temperature, over the classes of the dataset."""
+    """The predictions of a network for one split: logits before the temperature, over the classes of the dataset."""
 
     request: EvaluationRequest
     weights: str  # name of the file
     runtime: str
     precision: str
-    detector: str  # its name, or "annotation" where faces are cut by their annotation
+    detector: str  # its name, or "annotation" if faces are cut by their annotation
     description: Description
     samples: Samples
     predictions: Predictions
     leaked: np.ndarray | None  # images that training has seen [N], see `find_seen`
+    found: np.ndarray | None = None  # images in which the detector finds a face [N]
+    votes: np.ndarray | None = None  # share of the votes for each class [N,C]
+
+    @property
+    def logits(self) -> np.ndarray:
+        """Calibrated logits [N,C]: divided by the temperature."""
+        return self.predictions.logits / self.description.temperature
+
+    def table(self) -> PredictionTable:
+        """The predictions image by image."""
+        probs = softmax(self.logits)
+        labels, unsure = probs.argmax(1), probs.max(1) < self.description.unsure_below
+        if self.request.end_to_end and self.found is not None:
+            labels, probs = np.where(self.found, labels, NO_PREDICTION), np.where(self.found[:, None], probs, np.nan)
+        samples = self.samples
+        return PredictionTable(
+            samples.names,
+            self.request.split,
+            samples.classes,
+            self.predictions.targets,
+            labels,
+            probs,
+            self.leaked,
+            self.votes,
+            unsure,
+        )
+
+
+@dataclass
+class EndToEnd:
+    """The figures of detector and network together: an image without a detected face counts as wrong."""
+
+    n_without_face: int
+    end_to_end_accuracy: float
+    accuracy_when_found: float | None  # of the images with a face
+    accuracy_as_given: float | None = None  # of the images as the dataset gives them, without the detector
 
 
 @dataclass
@@ -93,56 +157,89 @@ class Evaluation:
     temperature: float
     metrics: Metrics
     selective: SelectiveAccuracy
-    agreement: VoterAgreement | None  # where the targets are votes
+    agreement: VoterAgreement | None  # None if the votes are not known
+    end_to_end: EndToEnd | None  # None without a detector
     reliability: list[ReliabilityBin]
+    risk_coverage: SelectiveCurve
     attention: AttentionSummary
-    accuracy_without_duplicates: float | None  # None where no train split was found, or no image is left
+    accuracy_without_duplicates: float | None  # None if no train split was found, or no image is left
     n_without_duplicates: int | None
+    intervals: dict[str, Interval]  # 95 %, of the figures of these names
 
     def to_dict(self) -> dict:
         """All figures in one level, as in metrics.json."""
         figures = asdict(self)
-        parts = [figures.pop(name) for name in ("metrics", "selective", "agreement", "attention")]
-        return figures | {name: value for part in parts if part for name, value in part.items()}
+        parts = [figures.pop(name) for name in ("metrics", "selective", "agreement", "end_to_end", "attention")]
+        return figures | {name: value for part in reversed(parts) if part for name, value in part.items()}
 
 
 def evaluate_checkpoint(request: EvaluationRequest) -> Evaluation:
     """The figures of a network on one split of a dataset.
 
-    The classes of the dataset are matched with those of the checkpoint by name. Where the dataset has fewer, the network
+    The classes of the dataset are matched with those of the checkpoint by name. If the dataset has fewer, the network
     chooses among those.
 
     Raises:
-        ValueError: see `load_samples`, `load_network`, `create_detector`; or the checkpoint lacks a class of the dataset.
+        ValueError: see `load_samples`, `load_network`, `create_detector`; or the checkpoint lacks a class of the
+            dataset.
     """
-    return measure(predict_split(request))
+    return evaluate_subject(load_subject(request))[0]
 
 
-def predict_split(request: EvaluationRequest) -> SplitPredictions:
-    """Run a network over one split of a dataset. Raises what `evaluate_checkpoint` raises."""
+def evaluate_subject(subject: Subject) -> tuple[Evaluation, SplitPredictions]:
+    """As `evaluate_checkpoint`, with the predictions."""
+    split = predict_subject(subject)
+    evaluation = measure(split)
+    if subject.request.end_to_end and evaluation.end_to_end:
+        logits, targets, _ = predict_samples(replace(subject, detector=None), subject.samples).predictions
+        evaluation.end_to_end.accuracy_as_given = accuracy(logits, targets)
+    return evaluation, split
+
+
+def load_subject(request: EvaluationRequest) -> Subject:
+    """Load a network and a split. Raises what `evaluate_checkpoint` raises."""
     network, description = load_network(request.weights, request.device, request.runtime, request.precision)
     path = find_weights(request.weights, (".safetensors",) if network.name == "torch" else (".onnx",))
     samples = load_samples(request.dataset, request.data, request.split, request.rule)
     _check_classes(path, request.dataset, samples, description)
-    detector = request.detector
-    faces = samples
-    if samples.boxes is not None:
-        detector = "annotation"
-    elif detector != "none":
-        finder = create_detector(detector, request.detector_weights)
-        faces, detector = find_faces(samples, finder), finder.name
-    predictions = _predict_faces(network, description, faces, request)
-    columns = [description.classes.index(name) for name in samples.classes]
+    name = "yunet" if request.end_to_end and request.detector == "none" else request.detector
+    detector = None if name == "none" or samples.boxes is not None else create_detector(name, request.detector_weights)
+    return Subject(request, network, description, path.name, samples, detector)
+
+
+def predict_split(request: EvaluationRequest) -> SplitPredictions:
+    """Run a network over one split of a dataset. Raises what `evaluate_checkpoint` raises."""
+    return predict_subject(load_subject(request))
+
+
+def predict_subject(subject: Subject) -> SplitPredictions:
+    """Run a network over the split that was loaded with it."""
+    request, description, samples = subject.request, subject.description, subject.samples
+    split = predict_samples(subject, samples)
+    rules = description.recipe if description.dataset == request.dataset else {}
+    split.leaked, split.votes = find_seen(samples, request, rules), find_votes(samples, request)
+    return split
+
+
+def predict_samples(subject: Subject, samples: Samples) -> SplitPredictions:
+    """Run the network of `subject` over `samples`: those of the subject, or the same images changed."""
+    request, network = subject.request, subject.network
+    faces, found = samples, None
+    if subject.detector:
+        faces, found = find_faces(samples, subject.detector)
+    predictions = _predict_faces(network, subject.description, faces, request)
+    columns = [subject.description.classes.index(name) for name in samples.classes]
     return SplitPredictions(
         request,
-        path.name,
+        subject.weights,
         network.name,
         network.precision,
-        detector,
-        description,
+        subject.detector.name if subject.detector else "none" if samples.boxes is None else "annotation",
+        subject.description,
         samples,
         predictions._replace(logits=predictions.logits[:, columns]),
-        find_seen(samples, request, description.recipe if description.dataset == request.dataset else {}),
+        None,
+        found,
     )
 
 
@@ -170,8 +267,7 @@ def _predict_faces(
 
 def measure(split: SplitPredictions) -> Evaluation:
     """The figures of predictions, with the temperature and the threshold of the checkpoint's description."""
-    logits, targets, attention = split.predictions
-    logits = logits / split.description.temperature
+    logits, targets, classes = split.logits, split.predictions.targets, split.samples.classes
     return Evaluation(
         split.request.dataset,
         split.request.split,
@@ -182,34 +278,83 @@ def measure(split: SplitPredictions) -> Evaluation:
         split.weights,
         split.samples.rule,
         split.samples.layout,
-        list(split.samples.classes),
+        list(classes),
         split.description.temperature,
-        summarize(logits, targets, split.samples.classes),
+        summarize(logits, targets, classes),
         selective(logits, targets, split.description.unsure_below),
-        voter_agreement(logits, targets),
+        None if split.votes is None else voter_agreement(logits, targets, split.votes),
+        None if split.found is None else _measure_end_to_end(split),
         reliability(logits, targets),
-        summarize_attention(attention),
+        selective_curve(logits, targets),
+        summarize_attention(split.predictions.attention),
         **without_duplicates(logits, targets, split.leaked),
+        intervals=measure_intervals(logits, targets, classes, split.leaked),
     )
 
 
-def find_faces(samples: Samples, detector: Detector) -> Samples:
-    """The same images as photos, with the box and landmarks of the largest face; the whole image where there is no face."""
+def measure_intervals(
+    logits: np.ndarray, targets: np.ndarray, classes: tuple[str, ...], leaked: np.ndarray | None = None
+) -> dict[str, Interval]:
+    """Bootstrap intervals of the headline figures, over the images."""
+    correct, truth = logits.argmax(1) == targets.argmax(1), targets.argmax(1)
+
+    def figures(rows: np.ndarray) -> dict[str, float]:
+        return {
+            "accuracy": float(correct[rows].mean()),
+            "balanced_accuracy": balanced(correct[rows], truth[rows]),
+            "macro_f1": summarize(logits[rows], targets[rows], classes).macro_f1,
+            "expected_calibration_error": expected_calibration_error(logits[rows], targets[rows]),
+        }
+
+    intervals = bootstrap(figures, len(logits))
+    if leaked is not None and not leaked.all():
+        clean = correct[~leaked]
+        intervals |= bootstrap(lambda rows: {"accuracy_without_duplicates": float(clean[rows].mean())}, len(clean))
+    return intervals
+
+
+def _measure_end_to_end(split: SplitPredictions) -> EndToEnd:
+    found = np.ones(len(split.samples), bool) if split.found is None else split.found
+    correct = split.predictions.logits.argmax(1) == split.predictions.targets.argmax(1)
+    return EndToEnd(
+        int((~found).sum()), float((correct & found).mean()), float(correct[found].mean()) if found.any() else None
+    )
+
+
+def find_faces(samples: Samples, detector: Detector) -> tuple[Samples, np.ndarray]:
+    """Treat the images as photos: detect the largest face of each.
+
+    Returns:
+        the samples with the box and the landmarks of the face, or the whole image if there is none; and whether there
+        is one [N].
+    """
     boxes, landmarks = np.empty((len(samples), 4)), np.full((len(samples), 5, 2), np.nan)
+    found = np.zeros(len(samples), bool)
     for i in progress(range(len(samples)), desc=detector.name, unit="image", leave=False):
         image = samples.read(i)
         faces = detector(image)
+        found[i] = bool(faces)
         boxes[i] = faces[0].box if faces else (0, 0, *image.shape[1::-1])
         if faces and faces[0].landmarks is not None:
             landmarks[i] = faces[0].landmarks
-    return replace(samples, boxes=boxes, landmarks=landmarks)
+    return replace(samples, boxes=boxes, landmarks=landmarks), found
+
+
+def find_votes(samples: Samples, request: EvaluationRequest) -> np.ndarray | None:
+    """The share of the votes for each class [N,C], if people voted: the targets of the rule that keeps all images."""
+    rule = DATASETS[request.dataset].every
+    if not rule:
+        return None if (samples.targets.max(1) == 1).all() else samples.targets
+    voted = samples if samples.rule == rule else load_samples(request.dataset, request.data, request.split, rule)
+    positions = {name: i for i, name in enumerate(voted.names)}
+    return voted.targets[[positions[name] for name in samples.names]]
 
 
 def find_seen(samples: Samples, request: EvaluationRequest, rules: dict) -> np.ndarray | None:
     """Which of `samples` [N] training has seen.
 
-    These are copies of training images and, for the test split, of validation images, which chose the epoch. None where no
-    train split is found, or where this is the train split.
+    These are copies of training images and, for the test split, of validation images, which chose the epoch. None if
+    no train split is found, or if this is the train split.
 
     Args:
         rules: `train_rule` and `val_rule` of the checkpoint's training.

@@ -17,7 +17,7 @@ from .calibration import expected_calibration_error
 
 
 class Predictions(NamedTuple):
-    """What a network says of a split."""
+    """The outputs of a network for a split."""
 
     logits: np.ndarray  # [N,C]
     targets: np.ndarray  # [N,C]
@@ -44,9 +44,7 @@ def predict(network: Network, loader: DataLoader, *, flip: bool = False) -> Pred
 class AttentionSummary:
     """Where the heads look, over many images."""
 
-    attention_overlap: (
-        float  # mean of `attention_overlap`: 0 where no two heads share a position, 1 where all are alike
-    )
+    attention_overlap: float  # mean over the images: 0 if no two heads share a position, 1 if all are alike
     attention: list[list[list[float]]]  # the mean map of each head [K,h,w], scaled to a mean of 1
 
 
@@ -65,8 +63,10 @@ def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
 
 
 def without_duplicates(logits: np.ndarray, targets: np.ndarray, leaked: np.ndarray | None) -> dict:
-    """Accuracy and number of the rows that are not `leaked` [N]; both None where that is not known, the accuracy also
-    where no row is left."""
+    """Accuracy and number of the rows that are not `leaked` [N].
+
+    Both are None if `leaked` is; the accuracy is None if no row is left.
+    """
     if leaked is None:
         return {"accuracy_without_duplicates": None, "n_without_duplicates": None}
     clean = ~leaked
@@ -88,34 +88,47 @@ class AgreementBin:
 
 @dataclass
 class VoterAgreement:
-    """How predictions compare with the people who labelled the images.
-
-    The shares are those of the targets; of FER+'s rules only `all` keeps every vote.
-    """
+    """Predictions beside the votes of the people who labelled the images."""
 
     share_of_votes: float  # mean share of the votes for the predicted class
     best_share_of_votes: float  # the largest mean share that any predictions could reach
+    accuracy: float  # of the predictions: the true class is that of the targets
+    voter_accuracy: float  # of a single voter drawn from the votes, who took part in deciding what is true
+    cross_entropy: float  # of the predicted probabilities with the shares of the votes, in nats
+    entropy_of_votes: float  # the least cross-entropy that any probabilities could reach
+    kl_divergence: float  # the difference
     by_agreement: list[AgreementBin]
 
 
-def voter_agreement(logits: np.ndarray, targets: np.ndarray) -> VoterAgreement | None:
-    """The agreement of logits [N,C] with shares of votes [N,C]; None for one-hot targets."""
-    top = targets.max(1)
-    if (top == 1).all():
-        return None
+def voter_agreement(logits: np.ndarray, targets: np.ndarray, votes: np.ndarray) -> VoterAgreement:
+    """The agreement of logits, already divided by the temperature, with the shares of the votes; all [N,C]."""
+    top, truth = votes.max(1), targets.argmax(1)
     predicted = logits.argmax(1)
-    hits = predicted == targets.argmax(1)
+    hits = predicted == truth
+    rows = np.arange(len(votes))
+    cross_entropy = float(-(votes * log_softmax(logits)).sum(1).mean())
+    entropy = float(-(votes * np.log(np.where(votes > 0, votes, 1))).sum(1).mean())
     tenths = np.clip(np.ceil(np.round(10 * top, 3)), 5, 10)  # upper end of the bin; float32 is not exact
     bins = ((t, tenths == t) for t in range(5, 11))
     return VoterAgreement(
-        float(targets[np.arange(len(targets)), predicted].mean()),
+        float(votes[rows, predicted].mean()),
         float(top.mean()),
+        float(hits.mean()),
+        float(votes[rows, truth].mean()),
+        cross_entropy,
+        entropy,
+        cross_entropy - entropy,
         [
             AgreementBin((t - 1) / 10 if t > 5 else 0.0, t / 10, int(inside.sum()), float(hits[inside].mean()))
             for t, inside in bins
             if inside.any()
         ],
     )
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Logits [N,C] -> logarithms of the probabilities [N,C]."""
+    return torch.log_softmax(torch.from_numpy(logits), 1).numpy()
 
 
 def confusion_matrix(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -137,7 +150,7 @@ class ClassMetrics:
 
 @dataclass
 class Metrics:
-    """How well logits fit targets."""
+    """The figures of a classifier on a split."""
 
     accuracy: float
     balanced_accuracy: float  # mean recall of the classes that have an image
@@ -157,12 +170,11 @@ def summarize(logits: np.ndarray, targets: np.ndarray, classes: tuple[str, ...])
     recall = hits / np.maximum(true, 1)
     precision = hits / np.maximum(predicted, 1)
     f1 = 2 * hits / np.maximum(true + predicted, 1)
-    log_probs = torch.log_softmax(torch.from_numpy(logits), 1).numpy()
     return Metrics(
         accuracy=accuracy(logits, targets),
         balanced_accuracy=float(recall[present].mean()),
         macro_f1=float(f1[present].mean()),
-        negative_log_likelihood=float(-(targets * log_probs).sum(1).mean()),
+        negative_log_likelihood=float(-(targets * log_softmax(logits)).sum(1).mean()),
         expected_calibration_error=expected_calibration_error(logits, targets),
         n=len(logits),
         per_class={

@@ -16,7 +16,6 @@ import numpy as np
 
 from ..io.atomic import write_atomically
 from ..io.images import encode_image
-from .calibration import SelectiveCurve
 from .comparison import Comparison
 from .evaluate import Evaluation
 from .groups import Grouping
@@ -75,8 +74,9 @@ def reliability_chart(evaluation: Evaluation) -> Chart:
     return chart
 
 
-def risk_chart(curve: SelectiveCurve, evaluation: Evaluation) -> Chart:
+def risk_chart(evaluation: Evaluation) -> Chart:
     """Errors among the most confident predictions, by the share of the images that they are."""
+    curve = evaluation.risk_coverage
     top = max(0.02, float(np.ceil(20 * max(curve.risk, default=0)) / 20))
     chart = Chart("Errors among the most confident predictions", "coverage", "error rate", y_range=(0, top))
     chart.add_line("measured", curve.coverage, curve.risk)
@@ -121,7 +121,6 @@ def write_page(
     path: str | os.PathLike,
     evaluation: Evaluation,
     table: PredictionTable,
-    curve: SelectiveCurve,
     read: Callable[[int], np.ndarray],
     *,
     comparison: tuple[Comparison, PredictionTable] | None = None,
@@ -133,7 +132,7 @@ def write_page(
 
     Args:
         path: the HTML file; it loads nothing else.
-        evaluation, table, curve: of the same predictions.
+        evaluation, table: of the same predictions.
         read: gives the picture of a row, RGB uint8 [H,W,3].
         comparison: with the table of the other one.
         groupings: figures by groups.
@@ -147,9 +146,7 @@ def write_page(
         loader=jinja2.FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     templates.filters["percent"] = lambda value, digits=1: "–" if value is None else f"{value:.{digits}%}"
-    pictures = {
-        name: [show(table, int(row), read) for row in rows] for name, rows in choose_pictures(table).items()
-    }
+    pictures = {name: [show(table, int(row), read) for row in rows] for name, rows in choose_pictures(table).items()}
     if comparison:
         rows = comparison[0].differ[:DIFFERENT]
         pictures["different"] = [show(table, row, read, comparison[1]) for row in rows]
@@ -157,8 +154,7 @@ def write_page(
         e=evaluation,
         m=evaluation.metrics,
         table=table,
-        curve=curve,
-        charts=[reliability_chart(evaluation), risk_chart(curve, evaluation)] if evaluation.reliability else [],
+        charts=[reliability_chart(evaluation), risk_chart(evaluation)] if evaluation.reliability else [],
         pictures=pictures,
         comparison=comparison and comparison[0],
         groupings=groupings,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from .calibration import ReliabilityBin
-from .evaluate import Evaluation
+from .comparison import Comparison
+from .evaluate import EndToEnd, Evaluation
+from .groups import Grouping
 from .metrics import VoterAgreement
 
 
@@ -70,15 +73,17 @@ def format_summary(evaluation: Evaluation) -> str:
         f"  macro F1            {m.macro_f1:7.2%}",
         f"  calibration error   {m.expected_calibration_error:7.2%}  (temperature {e.temperature:.2f})",
         f"  unsure              {sure.unsure:7.2%}  (confidence below {sure.unsure_below:.2f})",
+        f"  coverage            {e.risk_coverage.coverage_at_95:7.2%}  (at an accuracy of 95 %)",
         f"  attention overlap   {e.attention.attention_overlap:7.2f}",
     ]
     if e.accuracy_without_duplicates is not None:
         lines.insert(2, f"  without duplicates  {e.accuracy_without_duplicates:7.2%}  (n = {e.n_without_duplicates})")
     if sure.accuracy_when_sure is not None:
-        lines[-2] += f"; accuracy of the others {sure.accuracy_when_sure:.2%}"
+        lines[-3] += f"; accuracy of the others {sure.accuracy_when_sure:.2%}"
     lines.append(f"  {'class':<12}{'n':>6}{'recall':>9}{'precision':>11}{'F1':>9}")
     for name, c in m.per_class.items():
         lines.append(f"  {name:<12}{c.n:>6}{_percent(c.recall):>9}{_percent(c.precision):>11}{_percent(c.f1):>9}")
+    lines += _format_end_to_end(e.end_to_end) if e.end_to_end else []
     return "\n".join(lines + (_format_agreement(e.agreement) if e.agreement else []))
 
 
@@ -86,19 +91,40 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.2%}"
 
 
+def _format_end_to_end(figures: EndToEnd) -> list[str]:
+    found = "-" if figures.accuracy_when_found is None else f"{figures.accuracy_when_found:.2%}"
+    lines = [
+        f"  end to end          {figures.end_to_end_accuracy:7.2%}  (no face in {figures.n_without_face} images, which "
+        f"count as wrong; accuracy of the others {found})"
+    ]
+    if figures.accuracy_as_given is not None:
+        lines.append(f"  without detector    {figures.accuracy_as_given:7.2%}  (the images as the dataset gives them)")
+    return lines
+
+
 def _format_agreement(agreement: VoterAgreement) -> list[str]:
+    a = agreement
     return [
-        f"  share of the votes for the predicted class {agreement.share_of_votes:.2%}; no prediction could have more than "
-        f"{agreement.best_share_of_votes:.2%}",
+        f"  the true class is named by a single voter in {a.voter_accuracy:.2%}, by the network in {a.accuracy:.2%}",
+        f"  cross-entropy with the votes {a.cross_entropy:.3f}, of which their entropy is {a.entropy_of_votes:.3f}",
+        f"  share of the votes for the predicted class {a.share_of_votes:.2%}; the largest possible is "
+        f"{a.best_share_of_votes:.2%}",
         f"  {'leading share':<18}{'n':>6}{'accuracy':>10}",
         *(f"  {b.above:>6.0%} to {b.up_to:>4.0%}    {b.n:>6}{b.accuracy:>10.2%}" for b in agreement.by_agreement),
     ]
 
 
-def write_report(out: Path, evaluation: Evaluation) -> None:
+def write_report(
+    out: Path, evaluation: Evaluation, comparison: Comparison | None = None, groupings: Sequence[Grouping] = ()
+) -> None:
     """Write an evaluation into the folder `out`: metrics.json and pictures."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "metrics.json").write_text(json.dumps(evaluation.to_dict(), indent=2) + "\n")
+    figures = evaluation.to_dict()
+    if comparison:
+        figures["comparison"] = asdict(comparison)
+    if groupings:
+        figures["groups"] = [asdict(grouping) for grouping in groupings]
+    (out / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n")
     e, m = evaluation, evaluation.metrics
     title = f"{e.dataset} {e.split} ({e.rule}, n = {m.n}): {m.accuracy:.2%}"
     overlap = f"where the heads look, mean of {m.n} images; overlap {e.attention.attention_overlap:.2f}"

@@ -20,7 +20,7 @@ from ..errors import FerError
 from ..io.atomic import write_atomically
 from ..models.checkpoint import load_training_state, save_checkpoint
 from .config import FREE, TrainConfig
-from .environment import describe_environment
+from ..evaluation.environment import describe_environment
 from .model import check_names
 from .splits import Splits, load_splits
 from .template import measure_missing_template

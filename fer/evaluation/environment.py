@@ -1,4 +1,4 @@
-"""Where a run ran: what one needs to run it again."""
+"""Where a command ran: what one needs to run it again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from ..distributed import world_size
 
-_PACKAGES = ("dan-fer", "torch", "torchvision", "timm", "albumentations", "opencv-python-headless", "numpy")
+_PACKAGES = ("dan-fer", "torch", "torchvision", "timm", "albumentations", "opencv-python-headless", "openvino", "numpy")
 
 
 def describe_environment(device: str) -> dict:
@@ -21,12 +21,17 @@ def describe_environment(device: str) -> dict:
         "command": sys.argv,
         "git": git_state(Path(__file__).parent),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": describe_packages(),
         "machine": platform.machine(),
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
         "threads": torch.get_num_threads(),
         "processes": world_size(),
     }
+
+
+def describe_packages() -> dict[str, str | None]:
+    """The versions of the packages that the figures depend on; None if one is not installed."""
+    return {name: _version(name) for name in _PACKAGES}
 
 
 def git_state(folder: Path) -> dict | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from fer.training.environment import git_state
+from fer.evaluation.environment import git_state
 from fer.training.loop import fit
 from runs import history, tiny_config
 
