@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import fields
 from pathlib import Path
 
@@ -46,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="find the faces as in photos, and count an image without a face as wrong",
     )
+    parser.add_argument(
+        "--robustness",
+        action="store_true",
+        help="also measure on corrupted images: blur, noise, JPEG, low resolution, darkness, rotation, covered eyes or "
+        "mouth (about 27 times the work)",
+    )
     add_weights(parser)
     add_detector(
         parser, "detect the face in each crop and cut it out as from a photo; none: use the crops unchanged", "none"
@@ -74,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     comparison = _compare(arguments.compare, request, predictions) if arguments.compare else None
     write_report(out, evaluation, comparison and comparison[0], groupings)
     write_predictions(predictions, out)
+    robustness = _measure_robustness(subject, split, out) if arguments.robustness else []
     print(format_summary(evaluation))
     for grouping in groupings:
         print(format_groups(grouping))
@@ -88,10 +96,27 @@ def run(arguments: argparse.Namespace) -> int:
             subject.samples.read,
             comparison=comparison,
             groupings=groupings,
+            robustness=robustness,
             environment=describe_packages(),
         )
         print(f"written: {arguments.report}")
     return EXIT_OK
+
+
+def _measure_robustness(subject, split, out: Path) -> list:
+    """Measure, with a row on the terminal as soon as it is known; writes robustness.json and robustness.png."""
+    from dataclasses import asdict
+
+    from ..evaluation.robustness import format_robustness, measure_robustness, plot_robustness
+
+    rows = []
+    for row in measure_robustness(subject, split):
+        rows.append(row)
+        print(format_robustness([row]).partition("\n")[2] if len(rows) > 1 else format_robustness([row]), flush=True)
+        (out / "robustness.json").write_text(json.dumps([asdict(r) for r in rows], indent=2) + "\n")
+    title = f"{subject.weights} on {subject.request.dataset} {subject.request.split}, n = {rows[0].n}"
+    plot_robustness(rows, out / "robustness.png", title)
+    return rows
 
 
 def _compare(other: str, request, predictions):

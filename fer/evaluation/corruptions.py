@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from ..data import Samples
+from ..io.images import encode_image, read_image
 
 Corrupt = Callable[[np.ndarray, float, int, np.ndarray], np.ndarray]  # image, strength, seed, template -> image
 
@@ -27,8 +28,7 @@ def _noise(image: np.ndarray, strength: float, seed: int, template: np.ndarray) 
 
 
 def _jpeg(image: np.ndarray, strength: float, seed: int, template: np.ndarray) -> np.ndarray:
-    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(strength)])
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    return read_image(encode_image(image, "jpeg", int(strength)))
 
 
 def _reduce(image: np.ndarray, strength: float, seed: int, template: np.ndarray) -> np.ndarray:
@@ -89,6 +89,11 @@ class Corruption:
     unit: str
     strengths: tuple[float, ...]
     corrupt: Corrupt
+
+    @property
+    def needs_places(self) -> bool:
+        """Whether it must know where the landmarks are."""
+        return self.corrupt in (_cover_eyes, _cover_mouth)
 
 
 CORRUPTIONS = (

@@ -138,6 +138,11 @@ def confusion_matrix(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return matrix
 
 
+def f1_scores(matrix: np.ndarray) -> np.ndarray:
+    """The F1 score of each class [C], from its confusion matrix; 0 for a class that is neither true nor predicted."""
+    return 2 * matrix.diagonal() / np.maximum(matrix.sum(0) + matrix.sum(1), 1)
+
+
 @dataclass
 class ClassMetrics:
     """One class: recall and F1 are None where it has no image, precision is None where it is never predicted."""
@@ -169,7 +174,7 @@ def summarize(logits: np.ndarray, targets: np.ndarray, classes: tuple[str, ...])
     present = true > 0
     recall = hits / np.maximum(true, 1)
     precision = hits / np.maximum(predicted, 1)
-    f1 = 2 * hits / np.maximum(true + predicted, 1)
+    f1 = f1_scores(matrix)
     return Metrics(
         accuracy=accuracy(logits, targets),
         balanced_accuracy=float(recall[present].mean()),

@@ -20,6 +20,7 @@ from .comparison import Comparison
 from .evaluate import Evaluation
 from .groups import Grouping
 from .predictions import NO_PREDICTION, PredictionTable
+from .robustness import Robustness
 
 MISTAKES, HITS, DIFFERENT = 24, 12, 24  # pictures shown of each kind
 PICTURE = 96  # pixels
@@ -125,7 +126,7 @@ def write_page(
     *,
     comparison: tuple[Comparison, PredictionTable] | None = None,
     groupings: Sequence[Grouping] = (),
-    robustness: dict | None = None,
+    robustness: Sequence[Robustness] = (),
     environment: dict | None = None,
 ) -> None:
     """Write the page of an evaluation.
@@ -136,7 +137,7 @@ def write_page(
         read: gives the picture of a row, RGB uint8 [H,W,3].
         comparison: with the table of the other one.
         groupings: figures by groups.
-        robustness: see `fer.evaluation.robustness`.
+        robustness: see `measure_robustness`.
         environment: name -> value, shown at the end.
     """
     import jinja2

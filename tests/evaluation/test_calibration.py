@@ -11,6 +11,7 @@ from fer.evaluation.calibration import (
     fit_temperature,
     reliability,
     selective,
+    selective_curve,
     softmax,
     unsure_threshold,
 )
@@ -93,3 +94,20 @@ def test_the_threshold_is_the_lowest_that_keeps_the_accuracy(confidence, right, 
 def test_less_than_an_even_chance_is_unsure_however_accurate():
     logits = np.log(np.array([[0.8, 0.1, 0.1], [0.4, 0.3, 0.3]]))
     assert unsure_threshold(logits, np.eye(3)[[0, 0]]) == 0.5
+
+
+def test_risk_against_coverage():
+    """Twenty images by falling confidence; the errors are the 10th and the 20th."""
+    confidence = np.linspace(0.99, 0.6, 20)
+    logits = np.stack([np.log(confidence), np.log(1 - confidence)], 1)
+    targets = np.eye(2)[np.isin(np.arange(20), (9, 19)).astype(int)]
+    curve = selective_curve(logits, targets)
+    assert curve.coverage == pytest.approx(np.arange(1, 21) / 20)
+    risk = np.array([*[0] * 9, *[1 / n for n in range(10, 20)], 2 / 20])
+    assert curve.risk == pytest.approx(risk) and curve.area == pytest.approx(risk.mean())
+    assert curve.coverage_at_95 == pytest.approx(9 / 20)  # 1 of 19 is wrong more often than 5 %
+
+
+def test_a_curve_of_no_images():
+    curve = selective_curve(np.empty((0, 2)), np.empty((0, 2)))
+    assert (curve.coverage, curve.risk, curve.coverage_at_95) == ([], [], 0.0) and np.isnan(curve.area)

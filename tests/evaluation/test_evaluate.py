@@ -9,6 +9,7 @@ from conftest import TEMPLATE, make_ferplus
 from fer.data import Samples, load_samples
 from fer.evaluation import evaluate as module
 from fer.evaluation.evaluate import EvaluationRequest, evaluate_checkpoint, predict_split
+from fer.evaluation.predictions import NO_PREDICTION
 from fer.faces import Detection
 from fer.inference.recognizer import EmotionRecognizer
 from fer.labels import EMOTIONS
@@ -87,6 +88,16 @@ def test_a_class_that_the_checkpoint_does_not_know(data, tiny_checkpoint, monkey
         evaluate_checkpoint(EvaluationRequest(tiny_checkpoint, "ferplus", data, "val")).to_dict()
 
 
+def test_votes_are_those_of_all_voters(data, tiny_checkpoint):
+    """Under the majority rule, too."""
+    split = predict_split(EvaluationRequest(tiny_checkpoint, "ferplus", data, "val"))
+    every = load_samples("ferplus", data, "val", "all")
+    votes = dict(zip(every.names, every.targets))
+    assert split.samples.rule == "majority" and (split.predictions.targets.max(1) == 1).all()
+    np.testing.assert_array_equal(split.votes, [votes[name] for name in split.samples.names])
+    assert np.array_equal(split.table().votes, split.votes)
+
+
 class CornerDetector:
     """Finds a face in the lower right of an image; none if its first pixel is bright, a rolled one if dark."""
 
@@ -146,6 +157,26 @@ def test_annotated_photos_need_no_detector(tmp_path, monkeypatch):
     )
     crops = recognizer.classifier.cut(image, Detection(boxes[0], landmarks[0], 1.0))
     np.testing.assert_allclose(found.predictions.logits[0], recognizer.predict_logits(crops).mean(0), atol=1e-3)
+
+
+def test_end_to_end_counts_what_the_detector_misses(ferplus_tree, tiny_checkpoint, monkeypatch):
+    monkeypatch.setattr(module, "create_detector", lambda *_: CornerDetector())
+    request = EvaluationRequest(tiny_checkpoint, "ferplus", ferplus_tree, "val", end_to_end=True)
+    evaluation, split = module.evaluate_subject(module.load_subject(request))
+    table, figures = split.table(), evaluation.end_to_end
+    missed = table.labels == NO_PREDICTION
+    assert 0 < missed.sum() == figures.n_without_face < len(table)
+    assert np.isnan(table.probs[missed]).all() and not table.correct[missed].any()
+    assert figures.end_to_end_accuracy == pytest.approx(table.correct.mean())
+    assert figures.accuracy_when_found == pytest.approx(table.correct[~missed].mean())
+    alone = evaluate_checkpoint(EvaluationRequest(tiny_checkpoint, "ferplus", ferplus_tree, "val"))
+    assert figures.accuracy_as_given == alone.metrics.accuracy and alone.end_to_end is None
+
+
+def test_intervals_hold_their_figures(data, tiny_checkpoint):
+    evaluation = evaluate_checkpoint(EvaluationRequest(tiny_checkpoint, "ferplus", data, "val"))
+    assert evaluation.metrics.accuracy in evaluation.intervals["accuracy"]
+    assert set(evaluation.intervals) == {"accuracy", "balanced_accuracy", "macro_f1", "expected_calibration_error"}
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def test_no_image_has_no_accuracy():
 
 def test_predictions_are_compared_with_the_votes():
     targets = np.array([[0.9, 0.1, 0], [0.6, 0.3, 0.1], [0.4, 0.6, 0], [0.4, 0.3, 0.3]], np.float32)
-    figures = asdict(voter_agreement(5 * np.eye(3)[[0, 1, 1, 0]], targets))
+    figures = asdict(voter_agreement(5 * np.eye(3)[[0, 1, 1, 0]], targets, targets))
     assert figures["share_of_votes"] == pytest.approx((0.9 + 0.3 + 0.6 + 0.4) / 4)
     assert figures["best_share_of_votes"] == pytest.approx((0.9 + 0.6 + 0.6 + 0.4) / 4)
     assert figures["by_agreement"] == [
@@ -50,8 +50,16 @@ def test_predictions_are_compared_with_the_votes():
     ]
 
 
-def test_one_hot_targets_tell_nothing_of_voters():
-    assert voter_agreement(np.eye(3), np.eye(3)) is None
+def test_predictions_beside_a_single_voter():
+    """Two images; the votes say more than the majority."""
+    votes = np.array([[0.75, 0.25, 0], [0.5, 0, 0.5]])
+    figures = voter_agreement(np.log([[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]]), np.eye(3)[[0, 0]], votes)
+    assert (figures.accuracy, figures.voter_accuracy) == (0.5, pytest.approx(0.625))
+    cross_entropy = -(0.75 * np.log(0.6) + 0.25 * np.log(0.3) + 0.5 * np.log(0.2) + 0.5 * np.log(0.6)) / 2
+    entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25) + np.log(0.5)) / 2
+    assert figures.cross_entropy == pytest.approx(cross_entropy)
+    assert figures.entropy_of_votes == pytest.approx(entropy)
+    assert figures.kl_divergence == pytest.approx(cross_entropy - entropy)
 
 
 def test_attention_is_summed_up_over_images():

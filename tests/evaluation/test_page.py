@@ -1,0 +1,95 @@
+"""The page of an evaluation: what it says, and that it needs nothing else. A browser opens it in tests/app."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from conftest import make_ferplus
+
+from fer.evaluation.comparison import compare
+from fer.evaluation.evaluate import EvaluationRequest, evaluate_subject, load_subject
+from fer.evaluation.groups import measure_groups
+from fer.evaluation.page import choose_pictures, write_page
+from fer.evaluation.robustness import measure_robustness
+
+
+class Tags(HTMLParser):
+    """All tags with their attributes; raises where one is not closed."""
+
+    VOID = {"meta", "img", "br", "line", "circle", "polyline"}
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.open = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def page(tiny_checkpoint, tmp_path_factory) -> tuple[str, object, object]:
+    folder = tmp_path_factory.mktemp("page")
+    data = make_ferplus(folder / "data", {"FER2013Train": 8, "FER2013Valid": 48})
+    subject = load_subject(EvaluationRequest(tiny_checkpoint, "ferplus", data, "val", device="cpu"))
+    evaluation, split = evaluate_subject(subject)
+    table = split.table()
+    other = table.subset(np.arange(len(table)))
+    other.labels[:20] = (other.labels[:20] + 1) % 8
+    grouping = measure_groups(table, "<age>", ["young & old"] * 40 + ["rest"] * 8)
+    rows = [row for row, _ in zip(measure_robustness(subject, split), range(3))]
+    write_page(
+        folder / "report.html",
+        evaluation,
+        table,
+        subject.samples.read,
+        comparison=(compare(table, other, "peer.csv"), other),
+        groupings=[grouping],
+        robustness=rows,
+        environment={"numpy": "1.2.3"},
+    )
+    return (folder / "report.html").read_text(encoding="utf-8"), evaluation, table
+
+
+def test_it_is_whole_and_loads_nothing(page):
+    parser = Tags()
+    parser.feed(page[0])
+    assert parser.open == []
+    links = [attrs[name] for _, attrs in parser.tags for name in ("src", "href") if name in attrs]
+    assert links and all(link.startswith("data:image/jpeg;base64,") for link in links)
+    assert "url(" not in page[0] and "@import" not in page[0] and "<script" not in page[0]
+    assert all(attrs.get("alt") for tag, attrs in parser.tags if tag == "img")
+    assert all(attrs.get("aria-label") for tag, attrs in parser.tags if tag == "svg")
+
+
+def test_it_says_what_was_measured(page):
+    html, evaluation, table = page
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
+    m = evaluation.metrics
+    assert f"Accuracy {m.accuracy:.2%} {evaluation.intervals['accuracy'].low:.1%} to" in text
+    assert f"Calibration error {m.expected_calibration_error:.2%}" in text
+    assert "By &lt;age&gt;" in text and "young &amp; old" in text  # names are not read as HTML
+    assert "Compared with peer.csv" in text and "20 labels differ" in text
+    assert "Beside human votes" in text and f"the network in {m.accuracy:.1%}" in text
+    assert "Robustness" in text and "blur 0.02" in text and "numpy 1.2.3" in text
+    for count in np.ravel(m.confusion_matrix):
+        assert f">{count}<" in html
+    chosen = choose_pictures(table)
+    assert html.count("<img ") == len(chosen["mistakes"]) + len(chosen["hits"]) + 20
+
+
+def test_the_pictures_are_the_most_confident_mistakes_and_the_least_certain_hits(page):
+    _, _, table = page
+    confidence, chosen = table.probs.max(1), choose_pictures(table)
+    wrong, right = chosen["mistakes"], chosen["hits"]
+    assert not table.correct[wrong].any() and confidence[wrong[0]] == confidence[~table.correct].max()
+    assert table.correct[right].all() and confidence[right[0]] == confidence[table.correct].min()
+    assert (np.diff(confidence[wrong]) <= 0).all() and (np.diff(confidence[right]) >= 0).all()
