@@ -5,10 +5,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from conftest import TEMPLATE
 
 from fer.data import Samples
 from fer.evaluation.corruptions import CORRUPTIONS, corrupt_samples
-from tests.conftest import TEMPLATE
 
 NAMED = {corruption.name: corruption for corruption in CORRUPTIONS}
 RNG = np.random.default_rng(0)
