@@ -1,4 +1,4 @@
-"""Measure a checkpoint on a labelled split."""
+"""Evaluation of a checkpoint on a labelled split."""
 
 from __future__ import annotations
 
@@ -31,17 +31,18 @@ from .metrics import (
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What to measure, and how.
+    """The network to evaluate, the images, and the options.
 
     Args:
         weights: the name of shipped weights, a checkpoint, or an ONNX file of `fer export`.
-        dataset, data, split, rule: which images, see `load_samples`.
-        duplicates_of: a folder with the train split. Images that also occur in it (as the rule of the checkpoint's training
-            keeps it), and images of test that occur in validation, are left out of `accuracy_without_duplicates`. None
-            looks in `data`.
+        dataset, data, split, rule: the images, see `load_samples`.
+        duplicates_of: folder of the dataset that has the train split; None: `data`. Images that also occur in training,
+            and test images that occur in validation, are left out of `accuracy_without_duplicates`. Training and
+            validation images are selected by the rules of the checkpoint's training.
         flip: average the logits with those of the mirrored image.
-        detector: none takes the images as the dataset gives them. yunet (with `detector_weights`) treats crops as inference
-            treats photos: it finds the largest face, and cuts it out. Photos are cut by their annotation in any case.
+        detector: "none" takes the crops of the dataset as they are. "yunet" (with `detector_weights`) detects the
+            largest face in each crop and crops it anew, as inference does with photos. Datasets of photos are always
+            cropped by their annotation.
         device, runtime, precision: see `load_network`.
         batch_size: images in one pass of the network.
     """
@@ -63,22 +64,22 @@ class EvaluationRequest:
 
 @dataclass
 class SplitPredictions:
-    """What a network predicts for one split: logits before the temperature, over the classes of the dataset."""
+    """The predictions of a network for one split, and the settings that they were made with."""
 
     request: EvaluationRequest
     weights: str  # name of the file
     runtime: str
     precision: str
-    detector: str  # its name, or "annotation" where faces are cut by their annotation
+    detector: str  # name of the detector, or "annotation" if faces are cropped by their annotation
     description: Description
     samples: Samples
-    predictions: Predictions
-    leaked: np.ndarray | None  # images that training has seen [N], see `find_seen`
+    predictions: Predictions  # logits over the classes of the dataset, not yet divided by the temperature
+    leaked: np.ndarray | None  # bool [N]: images that occur in training, see `find_seen`
 
 
 @dataclass
 class Evaluation:
-    """The figures of a network on one split, with all that is needed to measure them again."""
+    """The metrics of a network on one split, with the settings that are needed to reproduce them."""
 
     dataset: str
     split: str
@@ -93,33 +94,38 @@ class Evaluation:
     temperature: float
     metrics: Metrics
     selective: SelectiveAccuracy
-    agreement: VoterAgreement | None  # where the targets are votes
+    agreement: VoterAgreement | None  # None for one-hot targets
     reliability: list[ReliabilityBin]
     attention: AttentionSummary
-    accuracy_without_duplicates: float | None  # None where no train split was found, or no image is left
+    accuracy_without_duplicates: float | None  # None if there is no train split, or if all images are duplicates
     n_without_duplicates: int | None
 
     def to_dict(self) -> dict:
-        """All figures in one level, as in metrics.json."""
+        """All metrics and settings in one flat dict, as in metrics.json."""
         figures = asdict(self)
         parts = [figures.pop(name) for name in ("metrics", "selective", "agreement", "attention")]
         return figures | {name: value for part in parts if part for name, value in part.items()}
 
 
 def evaluate_checkpoint(request: EvaluationRequest) -> Evaluation:
-    """The figures of a network on one split of a dataset.
+    """Evaluate a network on one split of a dataset.
 
-    The classes of the dataset are matched with those of the checkpoint by name. Where the dataset has fewer, the network
-    chooses among those.
+    The classes of the dataset are matched with those of the checkpoint by name. If the dataset has fewer classes, only
+    these are compared.
 
     Raises:
-        ValueError: see `load_samples`, `load_network`, `create_detector`; or the checkpoint lacks a class of the dataset.
+        ValueError: see `load_samples`, `load_network`, `create_detector`; or the checkpoint lacks a class of the
+            dataset.
     """
     return measure(predict_split(request))
 
 
 def predict_split(request: EvaluationRequest) -> SplitPredictions:
-    """Run a network over one split of a dataset. Raises what `evaluate_checkpoint` raises."""
+    """Run a network on one split of a dataset.
+
+    Raises:
+        ValueError: see `evaluate_checkpoint`.
+    """
     network, description = load_network(request.weights, request.device, request.runtime, request.precision)
     path = find_weights(request.weights, (".safetensors",) if network.name == "torch" else (".onnx",))
     samples = load_samples(request.dataset, request.data, request.split, request.rule)
@@ -129,8 +135,8 @@ def predict_split(request: EvaluationRequest) -> SplitPredictions:
     if samples.boxes is not None:
         detector = "annotation"
     elif detector != "none":
-        finder = create_detector(detector, request.detector_weights)
-        faces, detector = find_faces(samples, finder), finder.name
+        face_detector = create_detector(detector, request.detector_weights)
+        faces, detector = find_faces(samples, face_detector), face_detector.name
     predictions = _predict_faces(network, description, faces, request)
     columns = [description.classes.index(name) for name in samples.classes]
     return SplitPredictions(
@@ -157,7 +163,7 @@ def _check_classes(path: Path, dataset: str, samples: Samples, description: Desc
 def _predict_faces(
     network: Network, description: Description, faces: Samples, request: EvaluationRequest
 ) -> Predictions:
-    """The mean logits over the crops of each face, and the attention of the first crop, as inference takes them."""
+    """The mean logits over the crops of each face, and the attention of its first crop, as in inference."""
     template = np.reshape(description.template, (-1, 2))
     crops = [faces]
     if description.second_crop and faces.landmarks is not None:
@@ -169,7 +175,7 @@ def _predict_faces(
 
 
 def measure(split: SplitPredictions) -> Evaluation:
-    """The figures of predictions, with the temperature and the threshold of the checkpoint's description."""
+    """Compute the metrics of predictions, with the temperature and the threshold in the checkpoint's description."""
     logits, targets, attention = split.predictions
     logits = logits / split.description.temperature
     return Evaluation(
@@ -194,7 +200,10 @@ def measure(split: SplitPredictions) -> Evaluation:
 
 
 def find_faces(samples: Samples, detector: Detector) -> Samples:
-    """The same images as photos, with the box and landmarks of the largest face; the whole image where there is no face."""
+    """Detect the largest face of each image; returns the samples with its box and landmarks, as if they were photos.
+
+    An image without a face gets a box around the whole image, and no landmarks (NaN).
+    """
     boxes, landmarks = np.empty((len(samples), 4)), np.full((len(samples), 5, 2), np.nan)
     for i in progress(range(len(samples)), desc=detector.name, unit="image", leave=False):
         image = samples.read(i)
@@ -206,13 +215,19 @@ def find_faces(samples: Samples, detector: Detector) -> Samples:
 
 
 def find_seen(samples: Samples, request: EvaluationRequest, rules: dict) -> np.ndarray | None:
-    """Which of `samples` [N] training has seen.
+    """Find the images that were used in training: bool [N].
 
-    These are copies of training images and, for the test split, of validation images, which chose the epoch. None where no
-    train split is found, or where this is the train split.
+    These are copies of training images and, in the test split, also copies of validation images, because validation
+    chose the epoch.
 
     Args:
         rules: `train_rule` and `val_rule` of the checkpoint's training.
+
+    Returns:
+        None for the train split itself, or if there is no train split.
+
+    Raises:
+        ValueError: the folder `request.duplicates_of` has no train split.
     """
     if request.split == "train":
         return None
@@ -223,8 +238,8 @@ def find_seen(samples: Samples, request: EvaluationRequest, rules: dict) -> np.n
         if request.duplicates_of:
             raise
         return None
-    seen = duplicates_of(samples, train)
+    leaked = duplicates_of(samples, train)
     if request.split == "test":
         with suppress(SplitNotFound):
-            seen |= duplicates_of(samples, load_samples(request.dataset, folder, "val", rules.get("val_rule", "")))
-    return seen
+            leaked |= duplicates_of(samples, load_samples(request.dataset, folder, "val", rules.get("val_rule", "")))
+    return leaked

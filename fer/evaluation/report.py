@@ -1,4 +1,4 @@
-"""Evaluation as files: metrics.json and pictures."""
+"""Report of an evaluation: metrics.json, plots, and a summary as text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .metrics import VoterAgreement
 
 
 def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: Path, title: str) -> None:
-    """Draw counts [C,C] (rows true, columns predicted) with the share of each row."""
+    """Draw a confusion matrix [C,C] (counts; rows true, columns predicted), with the shares in each row."""
     from matplotlib.figure import Figure
 
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
@@ -32,7 +32,7 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: Path, title
 
 
 def plot_reliability(table: list[ReliabilityBin], path: Path, title: str) -> None:
-    """Draw accuracy over confidence, from the bins of `reliability`, with how many images each holds."""
+    """Draw a reliability diagram from the bins of `reliability`: accuracy over confidence, and a histogram."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 5.5), layout="constrained")
@@ -61,7 +61,7 @@ def plot_attention(maps: np.ndarray, path: Path, title: str) -> None:
 
 
 def format_summary(evaluation: Evaluation) -> str:
-    """An evaluation as text: the headline, then a line per class."""
+    """Format an evaluation as text: the main metrics, then a line per class."""
     e, m, sure = evaluation, evaluation.metrics, evaluation.selective
     lines = [
         f"{e.dataset} {e.split}, rule {e.rule}, n = {m.n}",
@@ -88,20 +88,20 @@ def _percent(share: float | None) -> str:
 
 def _format_agreement(agreement: VoterAgreement) -> list[str]:
     return [
-        f"  share of the votes for the predicted class {agreement.share_of_votes:.2%}; no prediction could have more than "
-        f"{agreement.best_share_of_votes:.2%}",
+        f"  share of the votes for the predicted class {agreement.share_of_votes:.2%}; "
+        f"no prediction could have more than {agreement.best_share_of_votes:.2%}",
         f"  {'leading share':<18}{'n':>6}{'accuracy':>10}",
         *(f"  {b.above:>6.0%} to {b.up_to:>4.0%}    {b.n:>6}{b.accuracy:>10.2%}" for b in agreement.by_agreement),
     ]
 
 
 def write_report(out: Path, evaluation: Evaluation) -> None:
-    """Write an evaluation into the folder `out`: metrics.json and pictures."""
+    """Write metrics.json, attention.png, reliability.png and confusion.png into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "metrics.json").write_text(json.dumps(evaluation.to_dict(), indent=2) + "\n")
     e, m = evaluation, evaluation.metrics
     title = f"{e.dataset} {e.split} ({e.rule}, n = {m.n}): {m.accuracy:.2%}"
-    overlap = f"where the heads look, mean of {m.n} images; overlap {e.attention.attention_overlap:.2f}"
-    plot_attention(np.array(e.attention.attention), out / "attention.png", overlap)
+    attention_title = f"attention of the heads, mean of {m.n} images; overlap {e.attention.attention_overlap:.2f}"
+    plot_attention(np.array(e.attention.attention), out / "attention.png", attention_title)
     plot_reliability(e.reliability, out / "reliability.png", title)
     plot_confusion(np.array(m.confusion_matrix), e.classes, out / "confusion.png", title)
