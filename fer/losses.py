@@ -1,4 +1,4 @@
-"""The losses of DAN (Wen et al. 2021, arXiv:2109.07270) and our overlap loss, in float32, as a dict of named terms."""
+"""The losses of DAN (Wen et al. 2021, arXiv:2109.07270), distillation and our overlap loss."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ from .models.dan import DANOutput
 
 
 def soft_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Cross-entropy of logits [N,C] with probability vectors [N,C], averaged over the batch; `weights` [C] of the classes."""
+    """Cross-entropy of logits [N,C] with probability vectors [N,C], averaged over the batch.
+
+    Args:
+        weights: class weights [C]; None weighs all classes by 1.
+    """
     target = target if weights is None else target * weights
     return -(target * torch.log_softmax(logits, dim=1)).sum(1).mean()
 
 
 def affinity_loss(features: Tensor, target: Tensor, centres: Tensor) -> Tensor:
-    """Pull each feature to the centre of its class, relative to how far the centres lie apart (equations 1-2).
+    """Affinity loss (equations 1 and 2): pulls the features of a face to the centre of its class.
+
+    The squared distance to the centre is divided by the variance of the centres, which is summed over the dimensions.
 
     Args:
-        features: [N,D,h,w], averaged over the positions.
-        target: [N,C] probability vectors; they weigh the squared distances to the centres.
-        centres: [C,D], learnt.
+        features: [N,D,h,w]; averaged here over the positions.
+        target: probability vectors [N,C]; they weigh the squared distances to the centres.
+        centres: learnt class centres [C,D].
     """
     pooled = features.mean((2, 3))  # [N,D]
     distances = (pooled[:, None] - centres[None]).square().sum(2)  # [N,C]
@@ -32,7 +38,10 @@ def affinity_loss(features: Tensor, target: Tensor, centres: Tensor) -> Tensor:
 
 
 def partition_loss(heads: Tensor) -> Tensor:
-    """log(1 + K / variance over the heads) of heads [N,K,D] (equation 8): falls as the heads spread. Zero for K = 1."""
+    """Partition loss (equation 8) of heads [N,K,D]: log(1 + K / variance over the heads).
+
+    It falls as the heads spread. For K = 1 it is zero.
+    """
     k = heads.shape[1]
     if k == 1:
         return heads.new_zeros(())
@@ -41,16 +50,18 @@ def partition_loss(heads: Tensor) -> Tensor:
 
 
 class DANLoss(nn.Module):
-    """The weighted terms of the DAN loss; holds the learnt class centres of the affinity loss.
+    """The weighted terms of the DAN loss, in float32. It holds the learnt class centres of the affinity loss.
+
+    A term of weight 0 is not computed.
 
     Args:
         num_classes: C.
-        dim: channels D of the features.
-        affinity, partition: weights of the terms; 1 in the paper. A term of weight 0 is left out.
+        dim: number of channels D of the features.
+        affinity, partition: weights of these terms; 1 in the paper.
         overlap: weight of the mean `attention_overlap`; 0 in the paper.
-        distill: share of the cross-entropy that goes to the teachers, where there are any.
-        temperature: at which student and teachers are compared.
-        class_weights: [C], of the cross-entropy.
+        distill: weight of the distillation term; the cross-entropy has the weight 1 - distill. 0 without teachers.
+        temperature: temperature of distillation.
+        class_weights: class weights [C] of the cross-entropy.
     """
 
     def __init__(
@@ -73,15 +84,19 @@ class DANLoss(nn.Module):
         self.centres = nn.Parameter(torch.randn(num_classes, dim)) if affinity else None
 
     def forward(self, output: DANOutput, target: Tensor, taught: Tensor | None = None) -> dict[str, Tensor]:
-        """DANOutput, target [N,C] and the teachers' probabilities [N,C] -> {term: weighted scalar}, to be summed.
+        """Compute the weighted loss terms, {name: scalar}; their sum is the loss.
 
-        Distillation as by Hinton et al. 2015 (arXiv:1503.02531): `taught` is at `temperature`, and so is the student.
+        Distillation follows Hinton et al. 2015 (arXiv:1503.02531).
+
+        Args:
+            target: probability vectors [N,C].
+            taught: the teachers' probabilities [N,C] at `temperature`; needed if `distill` is not 0.
         """
         t = self.temperature
         terms: dict[str, Callable[[], Tensor]] = {
             "cross_entropy": lambda: soft_cross_entropy(output.logits.float(), target, self.class_weights),
-            "distillation": lambda: t * t * soft_cross_entropy(output.logits.float() / t, _present(taught)),
-            "affinity": lambda: affinity_loss(output.features.float(), target, _present(self.centres).float()),
+            "distillation": lambda: t * t * soft_cross_entropy(output.logits.float() / t, _not_none(taught)),
+            "affinity": lambda: affinity_loss(output.features.float(), target, _not_none(self.centres).float()),
             "partition": lambda: partition_loss(output.heads.float()),
             "overlap": lambda: attention_overlap(output.attention.float()).mean(),
         }
@@ -89,6 +104,6 @@ class DANLoss(nn.Module):
             return {name: self.weights[name] * term() for name, term in terms.items() if self.weights[name]}
 
 
-def _present(tensor: Tensor | None) -> Tensor:
-    assert tensor is not None  # of a term with a weight
+def _not_none(tensor: Tensor | None) -> Tensor:
+    assert tensor is not None  # only terms with a weight are computed
     return tensor

@@ -1,4 +1,4 @@
-"""Calibration: temperature scaling, and the threshold below which a prediction is called unsure."""
+"""Calibration: temperature scaling, calibration error, and the threshold below which predictions are unsure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SELECTIVE_ACCURACY = 0.9
-EVEN_CHANCE = 0.5  # a calibrated confidence below it: more likely wrong than right
+SELECTIVE_ACCURACY = 0.9  # of the predictions that are not unsure
+EVEN_CHANCE = 0.5  # with a lower calibrated confidence, a prediction is more likely wrong than right
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -17,35 +17,36 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def _confidence(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The largest probability, and whether it is that of the largest target; both [N]."""
+    """The confidence (largest probability) of each prediction, and whether the prediction is correct; both [N]."""
     probs = softmax(logits)
     return probs.max(1), probs.argmax(1) == targets.argmax(1)
 
 
 def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
-    """The temperature (0.05 to 20) that minimises the cross-entropy of logits / temperature with targets [N,C].
+    """Fit the temperature (Guo et al. 2017, arXiv:1706.04599) of logits [N,C] to targets [N,C].
 
-    Guo et al. 2017, arXiv:1706.04599. The cross-entropy is convex in 1 / temperature: its slope is bisected.
+    The temperature, 0.05 to 20, minimises the cross-entropy of logits / temperature with the targets. The cross-entropy
+    is convex in 1 / temperature, so the zero of its derivative is found by bisection.
     """
     low, high = 0.05, 20.0
     for _ in range(50):
         middle = (low * high) ** 0.5
-        slope = ((softmax(logits / middle) - targets) * logits).sum(1).mean()  # by 1 / temperature
+        slope = ((softmax(logits / middle) - targets) * logits).sum(1).mean()  # derivative by 1 / temperature
         low, high = (middle, high) if slope > 0 else (low, middle)
     return float(middle)
 
 
 @dataclass
 class ReliabilityBin:
-    """The images whose confidence falls into one bin."""
+    """The predictions whose confidence falls into one bin."""
 
-    n: int
-    confidence: float  # mean
+    n: int  # number of predictions
+    confidence: float  # their mean confidence
     accuracy: float
 
 
 def reliability(logits: np.ndarray, targets: np.ndarray, bins: int = 15) -> list[ReliabilityBin]:
-    """The bins of equal width in confidence that hold images."""
+    """The reliability diagram of logits [N,C] and targets [N,C]: bins of equal width, without the empty ones."""
     confidence, correct = _confidence(logits, targets)
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     return [
@@ -56,34 +57,43 @@ def reliability(logits: np.ndarray, targets: np.ndarray, bins: int = 15) -> list
 
 
 def expected_calibration_error(logits: np.ndarray, targets: np.ndarray, bins: int = 15) -> float:
-    """Mean distance of confidence and accuracy over the bins of `reliability`, weighted by their images."""
+    """Expected calibration error of logits [N,C] and targets [N,C] (Guo et al. 2017).
+
+    The mean difference between confidence and accuracy over the bins of `reliability`, weighted by their sizes.
+    """
     table = reliability(logits, targets, bins)
     return sum(b.n * abs(b.confidence - b.accuracy) for b in table) / max(1, len(logits))
 
 
 def unsure_threshold(logits: np.ndarray, targets: np.ndarray, accuracy: float = SELECTIVE_ACCURACY) -> float:
-    """The lowest threshold, at least EVEN_CHANCE, for which predictions of at least that confidence reach `accuracy`.
+    """The confidence below which predictions are unsure.
 
-    1 if there is no such threshold.
+    This is the lowest threshold for which the predictions of at least that confidence reach `accuracy`, but at least
+    EVEN_CHANCE. It is 1 if no threshold reaches `accuracy`.
+
+    Args:
+        logits: [N,C], already divided by the temperature.
+        targets: [N,C].
+        accuracy: the accuracy to reach, 0 to 1.
     """
     confidence, correct = _confidence(logits, targets)
     order = np.argsort(-confidence, kind="stable")
-    share = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(share >= accuracy)
+    accuracies = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)  # of the 1, 2, ... most confident predictions
+    good = np.flatnonzero(accuracies >= accuracy)
     return max(EVEN_CHANCE, float(confidence[order][good[-1]])) if len(good) else 1.0
 
 
 @dataclass
 class SelectiveAccuracy:
-    """What becomes of the accuracy if predictions of low confidence are called unsure and left out."""
+    """The accuracy without the unsure predictions, those of low confidence (selective prediction)."""
 
-    unsure_below: float  # the threshold of the confidence
-    unsure: float  # share of the images below it
-    accuracy_when_sure: float | None  # of the others; None where there is none
+    unsure_below: float  # threshold of the confidence
+    unsure: float  # share of the predictions below the threshold
+    accuracy_when_sure: float | None  # accuracy of the other predictions; None if there is none
 
 
 def selective(logits: np.ndarray, targets: np.ndarray, threshold: float) -> SelectiveAccuracy:
-    """The accuracy of the predictions whose confidence is at least `threshold`."""
+    """The accuracy of the predictions whose confidence is at least `threshold`, from logits [N,C] and targets [N,C]."""
     confidence, correct = _confidence(logits, targets)
     sure = confidence >= threshold
     return SelectiveAccuracy(threshold, float(1 - sure.mean()), float(correct[sure].mean()) if sure.any() else None)
@@ -119,9 +129,9 @@ def selective_curve(logits: np.ndarray, targets: np.ndarray, points: int = 200) 
 
 
 def cross_fitted_error(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Calibration error after temperature scaling, cross-fitted.
+    """Expected calibration error after temperature scaling, by two-fold cross-fitting.
 
-    The temperature is fitted on one half of the images and the error measured on the other, both ways.
+    The temperature is fitted on one half of the images and applied to the other, and the reverse.
     """
     halves = np.arange(len(logits)) % 2 == 0
     scaled = np.empty_like(logits)

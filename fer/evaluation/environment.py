@@ -1,4 +1,4 @@
-"""Where a command ran: what one needs to run it again."""
+"""The environment of a run, which is needed to reproduce it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PACKAGES = ("dan-fer", "torch", "torchvision", "timm", "albumentations", "openc
 
 
 def describe_environment(device: str) -> dict:
-    """Versions, hardware, command and git commit of this process."""
+    """The command, versions, git commit and hardware of this process, as in environment.json."""
     return {
         "command": sys.argv,
         "git": git_state(Path(__file__).parent),
@@ -35,9 +35,9 @@ def describe_packages() -> dict[str, str | None]:
 
 
 def git_state(folder: Path) -> dict | None:
-    """The commit of the code in `folder`, and whether files differ from it; None outside a git checkout."""
+    """The commit of the code in `folder`, and whether tracked files differ from it; None outside a git checkout."""
     try:
-        _git(folder, "ls-files", "--error-unmatch", ".")  # else the checkout around us is of another project
+        _git(folder, "ls-files", "--error-unmatch", ".")  # fails in a checkout of another project around the package
         commit = _git(folder, "rev-parse", "HEAD")
         return {"commit": commit, "modified": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
     except (OSError, subprocess.CalledProcessError):
@@ -45,8 +45,8 @@ def git_state(folder: Path) -> dict | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    run = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
-    return run.stdout.strip()
+    process = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    return process.stdout.strip()
 
 
 def _version(package: str) -> str | None:

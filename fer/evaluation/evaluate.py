@@ -1,4 +1,4 @@
-"""Measure a checkpoint on a labelled split."""
+"""Evaluation of a checkpoint on a labelled split."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ from .predictions import NO_PREDICTION, PredictionTable
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What to measure, and how.
+    """The network to evaluate, the images, and the options.
 
     Args:
         weights: the name of shipped weights, a checkpoint, or an ONNX file of `fer export`.
-        dataset, data, split, rule: which images, see `load_samples`.
-        duplicates_of: a folder with the train split. Images that also occur in it (under the rule of the checkpoint's
-            training), and test images that occur in validation, are left out of `accuracy_without_duplicates`. None
-            looks in `data`.
+        dataset, data, split, rule: the images, see `load_samples`.
+        duplicates_of: folder of the dataset that has the train split; None: `data`. Images that also occur in training,
+            and test images that occur in validation, are left out of `accuracy_without_duplicates`. Training and
+            validation images are selected by the rules of the checkpoint's training.
         flip: average the logits with those of the mirrored image.
-        detector: none uses the images as the dataset gives them. yunet (with `detector_weights`) treats them as
-            photos: it finds the largest face and cuts it out, as inference does. Photos whose faces the dataset
-            annotates are always cut by their annotation.
+        detector: "none" takes the images of the dataset as they are. "yunet" (with `detector_weights`) detects the
+            largest face in each image and crops it, as inference does with photos. Photos whose faces the dataset
+            annotates are always cropped by their annotation.
         end_to_end: an image without a detected face counts as wrong; implies yunet. Otherwise it is used whole.
         device, runtime, precision: see `load_network`.
         batch_size: images in one pass of the network.
@@ -93,18 +93,18 @@ class Subject:
 
 @dataclass
 class SplitPredictions:
-    """The predictions of a network for one split: logits before the temperature, over the classes of the dataset."""
+    """The predictions of a network for one split, and the settings that they were made with."""
 
     request: EvaluationRequest
     weights: str  # name of the file
     runtime: str
     precision: str
-    detector: str  # its name, or "annotation" if faces are cut by their annotation
+    detector: str  # name of the detector, or "annotation" if faces are cropped by their annotation
     description: Description
     samples: Samples
-    predictions: Predictions
-    leaked: np.ndarray | None  # images that training has seen [N], see `find_seen`
-    found: np.ndarray | None = None  # images in which the detector finds a face [N]
+    predictions: Predictions  # logits over the classes of the dataset, not yet divided by the temperature
+    leaked: np.ndarray | None  # bool [N]: images that occur in training, see `find_seen`
+    found: np.ndarray | None = None  # bool [N]: images in which the detector finds a face
     votes: np.ndarray | None = None  # share of the votes for each class [N,C]
 
     @property
@@ -144,7 +144,7 @@ class EndToEnd:
 
 @dataclass
 class Evaluation:
-    """The figures of a network on one split, with all that is needed to measure them again."""
+    """The metrics of a network on one split, with the settings that are needed to reproduce them."""
 
     dataset: str
     split: str
@@ -164,22 +164,22 @@ class Evaluation:
     reliability: list[ReliabilityBin]
     risk_coverage: SelectiveCurve
     attention: AttentionSummary
-    accuracy_without_duplicates: float | None  # None if no train split was found, or no image is left
+    accuracy_without_duplicates: float | None  # None if there is no train split, or if all images are duplicates
     n_without_duplicates: int | None
     intervals: dict[str, Interval]  # 95 %, of the figures of these names
 
     def to_dict(self) -> dict:
-        """All figures in one level, as in metrics.json."""
+        """All metrics and settings in one flat dict, as in metrics.json."""
         figures = asdict(self)
         parts = [figures.pop(name) for name in ("metrics", "selective", "agreement", "end_to_end", "attention")]
         return figures | {name: value for part in reversed(parts) if part for name, value in part.items()}
 
 
 def evaluate_checkpoint(request: EvaluationRequest) -> Evaluation:
-    """The figures of a network on one split of a dataset.
+    """Evaluate a network on one split of a dataset.
 
-    The classes of the dataset are matched with those of the checkpoint by name. If the dataset has fewer, the network
-    chooses among those.
+    The classes of the dataset are matched with those of the checkpoint by name. If the dataset has fewer classes, only
+    these are compared.
 
     Raises:
         ValueError: see `load_samples`, `load_network`, `create_detector`; or the checkpoint lacks a class of the
@@ -256,7 +256,7 @@ def _check_classes(path: Path, dataset: str, samples: Samples, description: Desc
 def _predict_faces(
     network: Network, description: Description, faces: Samples, request: EvaluationRequest
 ) -> Predictions:
-    """The mean logits over the crops of each face, and the attention of the first crop, as inference takes them."""
+    """The mean logits over the crops of each face, and the attention of its first crop, as in inference."""
     template = np.reshape(description.template, (-1, 2))
     crops = [faces]
     if description.second_crop and faces.landmarks is not None:
@@ -268,7 +268,7 @@ def _predict_faces(
 
 
 def measure(split: SplitPredictions) -> Evaluation:
-    """The figures of predictions, with the temperature and the threshold of the checkpoint's description."""
+    """Compute the metrics of predictions, with the temperature and the threshold in the checkpoint's description."""
     logits, targets, classes = split.logits, split.predictions.targets, split.samples.classes
     return Evaluation(
         split.request.dataset,
@@ -351,13 +351,19 @@ def find_votes(samples: Samples, request: EvaluationRequest) -> np.ndarray | Non
 
 
 def find_seen(samples: Samples, request: EvaluationRequest, rules: dict) -> np.ndarray | None:
-    """Which of `samples` [N] training has seen.
+    """Find the images that were used in training: bool [N].
 
-    These are copies of training images and, for the test split, of validation images, which chose the epoch. None if
-    no train split is found, or if this is the train split.
+    These are copies of training images and, in the test split, also copies of validation images, because validation
+    chose the epoch.
 
     Args:
         rules: `train_rule` and `val_rule` of the checkpoint's training.
+
+    Returns:
+        None for the train split itself, or if there is no train split.
+
+    Raises:
+        ValueError: the folder `request.duplicates_of` has no train split.
     """
     if request.split == "train":
         return None
@@ -368,8 +374,8 @@ def find_seen(samples: Samples, request: EvaluationRequest, rules: dict) -> np.n
         if request.duplicates_of:
             raise
         return None
-    seen = duplicates_of(samples, train)
+    leaked = duplicates_of(samples, train)
     if request.split == "test":
         with suppress(SplitNotFound):
-            seen |= duplicates_of(samples, load_samples(request.dataset, folder, "val", rules.get("val_rule", "")))
-    return seen
+            leaked |= duplicates_of(samples, load_samples(request.dataset, folder, "val", rules.get("val_rule", "")))
+    return leaked

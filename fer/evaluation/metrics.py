@@ -1,4 +1,4 @@
-"""Figures of merit of a classifier, from its probabilities."""
+"""Metrics of a classifier: accuracy, recall, precision, F1, agreement with voters, attention."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .calibration import expected_calibration_error
 
 
 class Predictions(NamedTuple):
-    """The outputs of a network for a split."""
+    """The outputs of a network for N images, and their targets."""
 
     logits: np.ndarray  # [N,C]
     targets: np.ndarray  # [N,C]
@@ -25,10 +25,14 @@ class Predictions(NamedTuple):
 
 
 def predict(network: Network, loader: DataLoader, *, flip: bool = False) -> Predictions:
-    """The network's logits over `loader`, with the targets, all float32; several processes share the work.
+    """Run a network on all batches of a loader. Under torchrun, the processes share the work.
 
     Args:
+        loader: gives prepared crops, uint8 [N,S,S,1 or 3], and targets [N,C].
         flip: average the logits with those of the mirrored image.
+
+    Returns:
+        float32 arrays for the whole split, in each process.
     """
     parts = []
     for images, target in progress(loader, desc="evaluate", unit="batch", leave=False, disable=rank() > 0):
@@ -42,14 +46,14 @@ def predict(network: Network, loader: DataLoader, *, flip: bool = False) -> Pred
 
 @dataclass
 class AttentionSummary:
-    """Where the heads look, over many images."""
+    """The attention of the heads, averaged over many images."""
 
-    attention_overlap: float  # mean over the images: 0 if no two heads share a position, 1 if all are alike
-    attention: list[list[list[float]]]  # the mean map of each head [K,h,w], scaled to a mean of 1
+    attention_overlap: float  # mean of `fer.models.attention.attention_overlap`
+    attention: list[list[list[float]]]  # mean map of each head [K,h,w], scaled to a mean of 1
 
 
 def summarize_attention(attention: np.ndarray) -> AttentionSummary:
-    """The summary of attention maps [N,K,h,w]."""
+    """Summarize attention maps [N,K,h,w]."""
     maps = attention.mean(0)
     return AttentionSummary(
         float(attention_overlap(torch.from_numpy(attention)).mean()),
@@ -58,14 +62,18 @@ def summarize_attention(attention: np.ndarray) -> AttentionSummary:
 
 
 def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Share of rows whose largest logit is the largest target; both [N,C]. NaN for N = 0."""
+    """Accuracy of logits [N,C] for targets [N,C]: share of the images whose predicted class has the largest target.
+
+    NaN for N = 0.
+    """
     return float((logits.argmax(1) == targets.argmax(1)).mean()) if len(logits) else float("nan")
 
 
 def without_duplicates(logits: np.ndarray, targets: np.ndarray, leaked: np.ndarray | None) -> dict:
-    """Accuracy and number of the rows that are not `leaked` [N].
+    """Accuracy and number of the images that are not `leaked`, as fields of `Evaluation`.
 
-    Both are None if `leaked` is; the accuracy is None if no row is left.
+    Args:
+        leaked: bool [N]; None if unknown, then both are None. The accuracy is also None if all images are leaked.
     """
     if leaked is None:
         return {"accuracy_without_duplicates": None, "n_without_duplicates": None}
@@ -78,7 +86,7 @@ def without_duplicates(logits: np.ndarray, targets: np.ndarray, leaked: np.ndarr
 
 @dataclass
 class AgreementBin:
-    """The images whose leading class has a share of the votes in (above, up_to]."""
+    """The images whose most frequent vote has a share of the votes in (above, up_to]."""
 
     above: float
     up_to: float
@@ -132,7 +140,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def confusion_matrix(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Counts [C,C]: rows are true classes, columns predicted ones."""
+    """Confusion matrix [C,C] of logits [N,C] and targets [N,C]: counts, with true classes as rows."""
     matrix = np.zeros((targets.shape[1],) * 2, int)
     np.add.at(matrix, (targets.argmax(1), logits.argmax(1)), 1)
     return matrix
@@ -145,9 +153,9 @@ def f1_scores(matrix: np.ndarray) -> np.ndarray:
 
 @dataclass
 class ClassMetrics:
-    """One class: recall and F1 are None where it has no image, precision is None where it is never predicted."""
+    """Metrics of one class. Recall and F1 are None if it has no image, precision is None if it is never predicted."""
 
-    n: int
+    n: int  # number of images
     recall: float | None
     precision: float | None
     f1: float | None
@@ -155,20 +163,20 @@ class ClassMetrics:
 
 @dataclass
 class Metrics:
-    """The figures of a classifier on a split."""
+    """Metrics of predictions on a split."""
 
     accuracy: float
-    balanced_accuracy: float  # mean recall of the classes that have an image
-    macro_f1: float  # likewise, mean F1
+    balanced_accuracy: float  # mean recall of the classes that have images
+    macro_f1: float  # mean F1 of the classes that have images
     negative_log_likelihood: float
     expected_calibration_error: float
-    n: int
+    n: int  # number of images
     per_class: dict[str, ClassMetrics]
     confusion_matrix: list[list[int]]  # rows are true classes, columns predicted ones
 
 
 def summarize(logits: np.ndarray, targets: np.ndarray, classes: tuple[str, ...]) -> Metrics:
-    """The metrics of logits [N,C], already divided by the temperature, and targets [N,C]."""
+    """Compute the metrics of logits [N,C], already divided by the temperature, and targets [N,C]."""
     matrix = confusion_matrix(logits, targets)
     true, predicted, hits = matrix.sum(1), matrix.sum(0), matrix.diagonal()
     present = true > 0

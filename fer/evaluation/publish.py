@@ -1,4 +1,4 @@
-"""From the checkpoint of a run to a file that is shipped."""
+"""Publishing: from the checkpoint of a run to a calibrated file for release."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from .evaluate import Evaluation, EvaluationRequest, SplitPredictions, measure, 
 def publish_checkpoint(
     request: EvaluationRequest, out: str | Path, licence: str, second_crop: bool = False
 ) -> Evaluation:
-    """Calibrate a checkpoint on validation, and store it in half precision with its figures and its licence.
+    """Calibrate a checkpoint on validation, and store it in half precision with its metrics and its licence.
 
-    The temperature and the threshold of unsure (see `unsure_threshold`) are fitted on the validation images that are not in
-    training.
+    The temperature and the threshold of unsure predictions (see `unsure_threshold`) are fitted on the validation images
+    that are not in training.
 
     Args:
-        request: the checkpoint, its dataset and its folder. An empty dataset takes the one that the checkpoint was trained
-            on, which may be a copy (`parquet`). Split, rule and detector are set here.
+        request: the checkpoint, and the name and folder of its dataset. An empty name stands for the dataset that the
+            checkpoint was trained on, which may be a packed copy (`parquet`). Its split, rule and detector are ignored.
         out: the `.safetensors` file to write.
         licence: the terms under which the weights may be used.
-        second_crop: inference takes the mean with a second crop, the square around the box. In a dataset of crops YuNet
-            then finds the faces, as in inference.
+        second_crop: let inference average the logits with those of a second crop, the square around the box. In a
+            dataset of crops, YuNet then detects the faces, as in inference.
 
     Returns:
-        the figures of the stored weights on the validation split. The metadata of the file holds them, with the epoch and
-        the calibration errors before and after (cross-fitted); see `read_description`.
+        the evaluation of the stored weights on the validation split. It is also stored in the description of the file
+        (`metrics`), with the epoch and the result of `calibrate`.
 
     Raises:
-        ValueError: see `load_checkpoint`, `load_samples`, `create_detector`; or a weight is too large for float16.
+        ValueError: see `load_checkpoint`, `load_samples`, `create_detector`; `out` is a folder or does not end with
+            .safetensors; or a weight is too large for float16.
     """
     _check_out(out)
     model, description = load_checkpoint(request.weights)
@@ -64,7 +65,7 @@ def publish_checkpoint(
 
 
 def _check_out(out: str | Path) -> None:
-    """Before the work, which would be lost."""
+    """Check before the work, which would be lost."""
     if Path(out).suffix != ".safetensors":
         raise ValueError(f"--out {out}: expected a name that ends with .safetensors")
     if Path(out).is_dir():
@@ -73,14 +74,16 @@ def _check_out(out: str | Path) -> None:
 
 
 def calibrate(split: SplitPredictions) -> dict:
-    """Fit temperature and threshold of the description on the images that training has not seen.
+    """Fit the temperature and the threshold in `split.description` on the images that are not in training.
+
+    All images are used if none is left, or if the training images are unknown.
 
     Returns:
-        their number `n`, and the expected calibration error before and after. The error after is cross-fitted: fitted on
-        one half and measured on the other, both ways.
+        `n`, the number of images; `error_before`, the expected calibration error without temperature; and
+        `error_cross_fitted`, the error with it, see `cross_fitted_error`.
     """
-    all_seen = split.leaked is None or split.leaked.all()
-    clean = np.ones(len(split.samples), bool) if split.leaked is None or all_seen else ~split.leaked
+    all_leaked = split.leaked is None or split.leaked.all()
+    clean = np.ones(len(split.samples), bool) if split.leaked is None or all_leaked else ~split.leaked
     logits, targets = split.predictions.logits[clean], split.predictions.targets[clean]
     split.description.temperature = fit_temperature(logits, targets)
     split.description.unsure_below = unsure_threshold(logits / split.description.temperature, targets)
@@ -92,7 +95,10 @@ def calibrate(split: SplitPredictions) -> dict:
 
 
 def without_places(recipe: dict) -> dict:
-    """A training configuration without the folders of the machine that it ran on; other checkpoints keep folder and name."""
+    """Remove the paths of the training machine from a training configuration.
+
+    Of the paths of other checkpoints, the last folder and the file name are kept.
+    """
     recipe = {name: value for name, value in recipe.items() if name not in ("data", "out")}
     for name in ("init_weights", "backbone_weights", "teachers", "mean_of"):
         if isinstance(recipe.get(name), list):

@@ -1,4 +1,4 @@
-"""Evaluation as files: metrics.json and pictures."""
+"""Report of an evaluation: metrics.json, plots, and a summary as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .metrics import VoterAgreement
 
 
 def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: Path, title: str) -> None:
-    """Draw counts [C,C] (rows true, columns predicted) with the share of each row."""
+    """Draw a confusion matrix [C,C] (counts; rows true, columns predicted), with the shares in each row."""
     from matplotlib.figure import Figure
 
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
@@ -35,7 +35,7 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: Path, title
 
 
 def plot_reliability(table: list[ReliabilityBin], path: Path, title: str) -> None:
-    """Draw accuracy over confidence, from the bins of `reliability`, with how many images each holds."""
+    """Draw a reliability diagram from the bins of `reliability`: accuracy over confidence, and a histogram."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 5.5), layout="constrained")
@@ -64,7 +64,7 @@ def plot_attention(maps: np.ndarray, path: Path, title: str) -> None:
 
 
 def format_summary(evaluation: Evaluation) -> str:
-    """An evaluation as text: the headline, then a line per class."""
+    """Format an evaluation as text: the main metrics, then a line per class."""
     e, m, sure = evaluation, evaluation.metrics, evaluation.selective
     lines = [
         f"{e.dataset} {e.split}, rule {e.rule}, n = {m.n}",
@@ -127,7 +127,7 @@ def write_report(
     (out / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n")
     e, m = evaluation, evaluation.metrics
     title = f"{e.dataset} {e.split} ({e.rule}, n = {m.n}): {m.accuracy:.2%}"
-    overlap = f"where the heads look, mean of {m.n} images; overlap {e.attention.attention_overlap:.2f}"
-    plot_attention(np.array(e.attention.attention), out / "attention.png", overlap)
+    attention_title = f"attention of the heads, mean of {m.n} images; overlap {e.attention.attention_overlap:.2f}"
+    plot_attention(np.array(e.attention.attention), out / "attention.png", attention_title)
     plot_reliability(e.reliability, out / "reliability.png", title)
     plot_confusion(np.array(m.confusion_matrix), e.classes, out / "confusion.png", title)

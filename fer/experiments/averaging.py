@@ -1,4 +1,4 @@
-"""The mean of checkpoints: one network from runs that went on from the same weights."""
+"""Weight averaging: one network from several runs that started from the same weights."""
 
 from __future__ import annotations
 
@@ -16,32 +16,38 @@ from ..device import choose_device
 from ..models.checkpoint import load_checkpoint, save_checkpoint
 from ..models.inputs import normalize
 
-_MUST_AGREE = ("backbone", "attention", "fusion", "num_heads", "classes", "preprocessing")
+_MUST_BE_EQUAL = ("backbone", "attention", "fusion", "num_heads", "classes", "preprocessing")  # of the descriptions
 
 
 def average_checkpoints(
     names: list[str], out: str | Path, data: str | Path, *, batches: int = 100, device: str = "auto"
 ) -> None:
-    """Store the mean of the weights of several checkpoints (a model soup: Wortsman et al. 2022, arXiv:2203.05482).
+    """Average the weights of several checkpoints (a model soup: Wortsman et al. 2022, arXiv:2203.05482).
 
-    The batch statistics of the mean are measured on training images, augmented as the recipe of the first checkpoint says.
-    The checkpoint has no figures: measure it.
+    The batch statistics of the mean are computed on training images with the augmentation of the first checkpoint's
+    recipe. The stored checkpoint has no metrics; evaluate it.
 
     Args:
-        names: shipped weights or files, of one architecture; the mean is of use where their runs share the first epochs.
+        names: paths of checkpoints, or names of shipped weights, with the same architecture, classes and preprocessing.
+            The mean is useful if their runs share the first epochs.
         out: the `.safetensors` file to write.
-        data: the folder of the dataset that the first was trained on.
-        batches: of 64 images, on which the statistics are measured.
+        data: folder of the dataset that the first checkpoint was trained on.
+        batches: maximum number of batches, of 64 images each, for the batch statistics.
+        device: auto, cpu, cuda or mps.
 
     Raises:
-        ValueError: see `load_checkpoint`, `load_samples`; or a checkpoint is of another architecture than the first.
+        ValueError: see `load_checkpoint`, `load_samples`; or a checkpoint differs from the first in its architecture,
+            classes or preprocessing.
     """
     device = choose_device(device)
     loaded = [load_checkpoint(name) for name in names]
     model, description = loaded[0]
     for name, (_, other) in zip(names, loaded):
-        if any(getattr(other, field) != getattr(description, field) for field in _MUST_AGREE):
-            raise ValueError(f"{name} is a network or knows classes other than {names[0]}; only equal ones have a mean")
+        if different := [field for field in _MUST_BE_EQUAL if getattr(other, field) != getattr(description, field)]:
+            raise ValueError(
+                f"{name} differs from {names[0]} in {', '.join(different)}; only checkpoints that agree in "
+                f"{', '.join(_MUST_BE_EQUAL)} can be averaged"
+            )
     states = [other.state_dict() for other, _ in loaded]
     mean = {key: torch.stack([s[key].double() for s in states]).mean(0).to(v.dtype) for key, v in states[0].items()}
     model.load_state_dict(mean)

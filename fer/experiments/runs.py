@@ -1,4 +1,4 @@
-"""Runs side by side: a table with means and deviations, and curves."""
+"""Comparison of runs: a table of means and standard deviations over seeds, and training curves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 
 from ..training.config import FREE, TrainConfig
 
-COLUMNS = {  # heading: (figure of an epoch, factor, digits)
+COLUMNS = {  # heading: (key in history.jsonl, factor, decimals)
     "accuracy": ("val_accuracy", 100, 2),
     "without duplicates": ("val_accuracy_without_duplicates", 100, 2),
     "balanced": ("val_balanced_accuracy", 100, 2),
@@ -24,20 +24,24 @@ COLUMNS = {  # heading: (figure of an epoch, factor, digits)
 
 @dataclass
 class Run:
-    """The folder of a run, its configuration and its figures per epoch."""
+    """A training run, as it was read from its folder."""
 
     folder: Path
     config: dict
-    history: list[dict]
+    history: list[dict]  # figures of each epoch
 
     @property
     def best(self) -> dict:
-        """The epoch that validation chose."""
+        """The figures of the best epoch, which has the highest validation score."""
         return max(self.history, key=lambda figures: figures["val_score"])
 
 
 def read_run(folder: Path) -> Run:
-    """Raises ValueError where `folder` does not hold a run with a finished epoch."""
+    """Read a run from its folder.
+
+    Raises:
+        ValueError: config.yaml or history.jsonl, which the first epoch writes, is missing.
+    """
     try:
         lines = (folder / "history.jsonl").read_text().splitlines()
         return Run(folder, yaml.safe_load((folder / "config.yaml").read_text()), [json.loads(line) for line in lines])
@@ -46,10 +50,10 @@ def read_run(folder: Path) -> Run:
 
 
 def find_runs(paths: list[str]) -> list[Run]:
-    """The runs in `paths` and in the folders below them.
+    """Read the runs in `paths` and in the folders below them.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no run.
     """
     folders = sorted({file.parent for path in paths for file in Path(path).rglob("history.jsonl")})
     if not folders:
@@ -58,11 +62,15 @@ def find_runs(paths: list[str]) -> list[Run]:
 
 
 def group_runs(runs: list[Run]) -> dict[str, list[Run]]:
-    """Runs that differ in their seed alone, under the name that their folders share; where two groups share it, under all."""
+    """Group the runs whose configurations differ only in the seed, {name: runs}.
+
+    The name of a group is what the names of its folders have in common. If two groups have the same name, each gets the
+    list of its folders as its name.
+    """
     groups: dict[str, list[Run]] = {}
     defaults = asdict(TrainConfig())
     for run in runs:
-        config = defaults | run.config  # a run may be older than a field
+        config = defaults | run.config  # the configuration of an old run may lack new fields
         key = json.dumps({k: v for k, v in config.items() if k not in FREE | {"seed"}}, sort_keys=True)
         groups.setdefault(key, []).append(run)
     names = [_name(group) for group in groups.values()]
@@ -81,28 +89,28 @@ def _name(group: list[Run]) -> str:
 
 
 def tabulate(groups: dict[str, list[Run]]) -> str:
-    """A Markdown table: a row per group, mean and standard deviation (n - 1) of the chosen epochs."""
+    """Format a Markdown table: a row per group, with mean and standard deviation (n - 1) over the best epochs."""
     rows = [["run", "seeds", "epochs", *COLUMNS]]
     for name, group in groups.items():
-        done = sorted({f"{len(run.history)}/{run.config['epochs']}" for run in group})
-        rows.append([name, str(len(group)), ", ".join(done), *(_cell(group, *column) for column in COLUMNS.values())])
+        epochs = sorted({f"{len(run.history)}/{run.config['epochs']}" for run in group})
+        rows.append([name, str(len(group)), ", ".join(epochs), *(_cell(group, *column) for column in COLUMNS.values())])
     rows.insert(1, ["---"] * len(rows[0]))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _cell(group: list[Run], figure: str, factor: float, digits: int) -> str:
-    values = [factor * run.best[figure] for run in group if run.best.get(figure) is not None]
+def _cell(group: list[Run], key: str, factor: float, decimals: int) -> str:
+    values = [factor * run.best[key] for run in group if run.best.get(key) is not None]
     if not values:
         return ""
-    deviation = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.{digits}f}{deviation}"
+    deviation = f" ± {np.std(values, ddof=1):.{decimals}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{decimals}f}{deviation}"
 
 
 def plot_curves(groups: dict[str, list[Run]], path: Path) -> None:
-    """Draw validation score and cross-entropy over epochs: a colour per group, a line per run."""
+    """Draw validation score and training cross-entropy over the epochs: a colour per group, a line per run."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(14, max(5, 1 + 0.2 * len(groups))), layout="constrained")  # the legend grows
+    figure = Figure(figsize=(14, max(5, 1 + 0.2 * len(groups))), layout="constrained")  # the legend must fit
     left, right = figure.subplots(1, 2)
     for i, (name, group) in enumerate(groups.items()):
         for j, run in enumerate(group):

@@ -1,4 +1,4 @@
-"""A study: one recipe with changes, each trained with several seeds, that can be cut into pieces of time."""
+"""Studies: variants of one recipe, each trained with several seeds, if necessary in several calls."""
 
 from __future__ import annotations
 
@@ -14,29 +14,38 @@ log = logging.getLogger("fer")
 
 
 def load_study(name: str) -> dict:
-    """A study by its name in `recipes/studies/` or by a path: `recipe`, `seeds`, and `rows`: {name: {field: value}}.
+    """Read a study, given by its name in `recipes/studies/` or by the path of a YAML file.
+
+    Returns:
+        the fields `recipe`, `seeds`, and `rows`: {name: {field of TrainConfig: value}}.
 
     Raises:
-        ValueError: no such study, or something other than these in it.
+        ValueError: no such study, or other fields or values in it.
     """
     path, study = read_named_yaml(name, RECIPES / "studies", "study", "studies")
     if set(study) != {"recipe", "seeds", "rows"}:
-        raise ValueError(f"{path}: expected the fields recipe, seeds and rows")
-    for name, kind, what in (
-        ("seeds", list, "a list of numbers"),
-        ("rows", dict, "names, each with the fields it sets"),
+        names = ", ".join(map(str, study)) or "none"
+        raise ValueError(f"{path}: expected the fields recipe, seeds and rows; got {names}")
+    for key, kind, expected in (
+        ("seeds", list, "a list of at least one number"),
+        ("rows", dict, "at least one name with the fields that it sets"),
     ):
-        if not isinstance(study[name], kind) or not study[name]:
-            raise ValueError(f"{path}: {name} is {what}, at least one; got {study[name]!r}")
+        if not isinstance(study[key], kind) or not study[key]:
+            raise ValueError(f"{path}: {key}: expected {expected}, got {study[key]!r}")
     return study
 
 
 def plan_study(name: str, out: str | Path, flags: dict, only: list[str] | None = None) -> dict[Path, TrainConfig]:
-    """The runs of a study by their folders `out/row/seedN`, the first seed of all rows first.
+    """Plan the runs of a study: {folder of the run: configuration}, with the first seed of all rows first.
 
     Args:
-        flags: fields that are the same in all runs and win over recipe and rows.
-        only: rows to take; None takes all.
+        name: see `load_study`.
+        out: folder of the study; the folder of a run is `out/ROW/seedN`.
+        flags: fields of TrainConfig for all runs; they override the recipe and the rows.
+        only: names of the rows to train; None: all.
+
+    Raises:
+        ValueError: see `load_study`, `load_recipe` and `TrainConfig`; or an unknown row in `only`.
     """
     study = load_study(name)
     if unknown := sorted(set(only or []) - set(study["rows"])):
@@ -54,10 +63,15 @@ def plan_study(name: str, out: str | Path, flags: dict, only: list[str] | None =
 
 
 def run_study(runs: dict[Path, TrainConfig], minutes: float = 0.0) -> bool:
-    """Train what is left of the runs; returns whether all are done.
+    """Train the unfinished runs of a study; returns whether all are finished.
 
     Args:
-        minutes: stop after the epoch that ends later than this, one at least; 0 is no limit. Calling again goes on.
+        runs: see `plan_study`.
+        minutes: time limit: stop at the end of the epoch that exceeds it, but train at least one; 0: no limit. The next
+            call continues.
+
+    Raises:
+        ValueError: see `fit`, which also raises other errors.
     """
     deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
     trained = False

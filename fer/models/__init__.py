@@ -20,14 +20,14 @@ def create_model(
     fusion: str = "paper",
     backbone_weights: str | None = None,
 ) -> DAN:
-    """A DAN with random weights, ready to be trained.
+    """Create a DAN for training: with random weights, or with `backbone_weights` in its backbone.
 
     Args:
-        backbone, backbone_weights: name and initial weights, see `create_backbone`.
+        backbone, backbone_weights: name and initial weights of the backbone, see `create_backbone`.
         num_classes, num_heads, attention, fusion: see `DAN`.
 
     Raises:
-        ValueError: an unknown name, or weights that cannot be read or do not fit.
+        ValueError: unknown name, or weights that cannot be read or do not fit the backbone.
 
     Examples:
         >>> import torch, fer

@@ -1,4 +1,4 @@
-"""The multi-head cross attention of DAN (MAN in the paper): every head looks at the face on its own."""
+"""Attention heads: those of DAN (the multi-head cross attention network, MAN, of the paper) and learnt queries."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 class CrossAttentionHeads(nn.Module):
     """K attention heads as one grouped computation (Wen et al. 2021, arXiv:2109.07270, section 3.2).
 
-    Head k weighs the positions of the features x (spatial attention), averages them and weighs the channels:
+    Each head weighs the positions of the features x (spatial attention), averages over them, and weighs the channels
+    (channel attention):
     y = BN(conv1x1 x); a = sum over channels of ReLU(BN(conv3x3 y) + BN(conv1x3 y) + BN(conv3x1 y));
     z = mean over positions of x * a; head = z * sigmoid(W2 ReLU(BN(W1 z))).
 
     Args:
-        dim: channels D of the features.
-        num_heads: K.
+        dim: number of channels D of the features.
+        num_heads: number of heads K.
     """
 
     def __init__(self, dim: int, num_heads: int):
@@ -41,19 +42,19 @@ class CrossAttentionHeads(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """As the authors do: He (fan out) for spatial convolutions, N(0, 0.001) for the channel weights."""
+        """Initialise as the authors do: He (fan-out) for 2-D convolutions, N(0, 0.001) for channel attention."""
         for m in self.modules():
             if isinstance(m, (nn.Conv1d, nn.Conv2d)) and m.bias is not None:
                 nn.init.zeros_(m.bias)
             if isinstance(m, nn.Conv2d):
                 fan_out = m.out_channels // m.groups * m.kernel_size[0] * m.kernel_size[1]
-                fan_out = fan_out if m.groups > 1 else fan_out // self.num_heads  # each head counts alone
+                fan_out = fan_out if m.groups > 1 else fan_out // self.num_heads  # the fan-out of one head
                 nn.init.normal_(m.weight, std=(2 / fan_out) ** 0.5)
             elif isinstance(m, nn.Conv1d):
                 nn.init.normal_(m.weight, std=0.001)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """features [N,D,h,w] -> heads [N,K,D], attention [N,K,h,w]."""
+        """Features [N,D,h,w] -> heads [N,K,D] and attention maps [N,K,h,w] (float32)."""
         n, d, h, w = features.shape
         y = self.reduce(features)
         y = torch.relu(sum(branch(y) for branch in self.branches))  # [N,K*D,h,w]
@@ -63,35 +64,38 @@ class CrossAttentionHeads(nn.Module):
         return z * gate, attention
 
     def fold(self) -> None:
-        """For inference: batch normalisation into its convolution, the three branches into one 3x3 convolution; exact."""
+        """Fold each batch normalisation into its convolution, and the three branches into one 3x3 convolution.
+
+        For inference. The outputs in eval mode stay the same.
+        """
         self.reduce = _fuse(self.reduce)
-        parts = [_fuse(branch) for branch in self.branches]
-        one = parts[0]  # 3x3; the others are padded to it
+        convolutions = [_fuse(branch) for branch in self.branches]
+        merged = convolutions[0]  # 3x3; the kernels of the others are padded to this size
         kernels = []
-        for part in parts:
-            h, w = ((3 - n) // 2 for n in part.kernel_size)
-            kernels.append(pad(part.weight, (w, w, h, h)))
-        one.weight = nn.Parameter(torch.stack(kernels).sum(0))
-        one.bias = nn.Parameter(torch.stack([p.bias for p in parts if p.bias is not None]).sum(0))
-        self.branches = nn.ModuleList([one])
+        for convolution in convolutions:
+            h, w = ((3 - n) // 2 for n in convolution.kernel_size)
+            kernels.append(pad(convolution.weight, (w, w, h, h)))
+        merged.weight = nn.Parameter(torch.stack(kernels).sum(0))
+        merged.bias = nn.Parameter(torch.stack([c.bias for c in convolutions if c.bias is not None]).sum(0))
+        self.branches = nn.ModuleList([merged])
 
 
 def _fuse(layers: nn.Module) -> nn.Conv2d:
-    """A convolution followed by batch normalisation -> one convolution."""
+    """Fuse a convolution and the batch normalisation after it into one convolution."""
     convolution, norm = layers.children()
     assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
     return fuse_conv_bn_eval(convolution, norm)
 
 
 class QueryHeads(nn.Module):
-    """K learnt queries attend to the positions of the features: cross-attention in the sense of Vaswani et al. 2017.
+    """K learnt queries that attend to the positions of the features: cross-attention as in Vaswani et al. 2017.
 
-    The same outputs as `CrossAttentionHeads`. The softmax is written out because its weights are an output too.
+    The outputs are those of `CrossAttentionHeads`. The softmax is written out because its weights are an output.
 
     Args:
-        dim: channels D of the features.
-        num_heads: K, the queries.
-        parts: groups of D / parts channels in which each query attends by itself ("heads" in Vaswani et al.).
+        dim: number of channels D of the features.
+        num_heads: number of queries K.
+        parts: number of channel groups; each query has a separate attention in each ("heads" in Vaswani et al.).
 
     Raises:
         ValueError: `dim` is not a multiple of `parts`.
@@ -101,8 +105,8 @@ class QueryHeads(nn.Module):
         super().__init__()
         if dim % parts:
             raise ValueError(
-                f"attention qkv needs a multiple of {parts} channels, and this backbone has {dim}; choose attention paper, or "
-                "another backbone"
+                f"attention qkv needs a multiple of {parts} channels, and this backbone has {dim}; "
+                "choose attention paper or another backbone"
             )
         self.num_heads, self.parts = num_heads, parts
         self.norm = nn.LayerNorm(dim)
@@ -110,7 +114,7 @@ class QueryHeads(nn.Module):
         self.keys, self.values, self.out = nn.Linear(dim, dim), nn.Linear(dim, dim), nn.Linear(dim, dim)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """features [N,D,h,w] -> heads [N,K,D], attention [N,K,h,w], which sums to 1 over the positions."""
+        """Features [N,D,h,w] -> heads [N,K,D] and attention maps [N,K,h,w] (float32), each of which sums to 1."""
         n, d, h, w = features.shape
         tokens = self.norm(features.flatten(2).transpose(1, 2))  # [N,h*w,D]
         keys = self.keys(tokens).view(n, h * w, self.parts, -1)  # [N,h*w,P,D/P]
@@ -126,10 +130,11 @@ ATTENTIONS = {"paper": CrossAttentionHeads, "qkv": QueryHeads}
 
 
 def attention_overlap(attention: Tensor) -> Tensor:
-    """How much the heads look at the same places: mean cosine of all pairs of maps [N,K,h,w] -> [N]. Zero for K = 1.
+    """Overlap of the attention maps [N,K,h,w]: the mean cosine similarity over all pairs of heads, [N].
 
-    0 when no two heads share a position, 1 when all maps are alike. The partition loss wants the same of the pooled
-    heads, but their scale alone can satisfy it; a cosine has no scale. As a loss, its mean over the batch.
+    It is 0 where no two heads share a position, 1 where all maps are equal up to their scale, and 0 for K = 1. Its mean
+    over the batch is the overlap loss. The partition loss, too, separates the heads, but larger heads alone lower it;
+    the cosine does not depend on the scale.
     """
     n, k = attention.shape[:2]
     if k == 1:

@@ -17,15 +17,15 @@ from .weights import read_safetensors, read_torch_weights
 
 
 class TimmBackbone(Backbone):
-    """The last feature map of any `timm` network, e.g. `resnet18`.
+    """A `timm` network, e.g. `resnet18`, that gives its last feature map.
 
     Args:
-        name: a name that `timm.list_models()` knows. Names of the Hugging Face Hub and of folders, which timm knows too, are
-            refused: they come from a checkpoint, and timm would fetch what they name.
-        pretrained: start from timm's weights for that name (downloaded once).
+        name: a name from `timm.list_models()`. Names of the Hugging Face Hub and of folders are refused, although timm
+            accepts them: the name may come from a checkpoint, and timm would download or open what it names.
+        pretrained: start from timm's weights for that name; timm downloads them once.
 
     Raises:
-        ValueError: unknown name, or a network that gives no feature map.
+        ValueError: unknown name, or a network without feature maps.
     """
 
     def __init__(self, name: str, pretrained: bool = False):
@@ -39,13 +39,13 @@ class TimmBackbone(Backbone):
             )
         try:
             self.net = timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=(-1,))
-        except Exception as error:  # timm's networks differ in how they fail
+        except Exception as error:  # the type differs between timm's networks
             raise ValueError(
                 f"unsuitable backbone {name!r} ({shorten(str(error), 300) or type(error).__name__}); choose another one"
             ) from None
         net: Any = self.net
         self.num_features = net.feature_info.channels()[-1]
-        self.channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"  # Swin and its relatives
+        self.channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"  # e.g. Swin
 
     def features(self, x: Tensor) -> Tensor:
         """[N,3,H,W] -> [N,num_features,h,w]."""
@@ -60,20 +60,27 @@ _MOBILEFACENETS: dict[str, Callable[[], Backbone]] = {
 
 
 def create_backbone(name: str, weights: str | Path | None = None) -> Backbone:
-    """A backbone by name: `mobilefacenet` (512 channels), `mobilefacenet-128` or any name of `timm`.
+    """Create a backbone by its name: `mobilefacenet` (512 channels), `mobilefacenet-128` (128) or a name of `timm`.
+
+    The initial weights are one of:
+
+    - a safetensors file with the weights of the backbone, or of a DAN on it (a checkpoint);
+    - for mobilefacenet, the published safetensors file with MXNet's names;
+    - a torch file (.pth, .pt, .tar) with torchvision's names, as the dict itself or under `state_dict`;
+    - "timm": the weights that timm publishes.
+
+    `mobilefacenet-128` ignores the weights of the last convolution of mobilefacenet, and those of a classifier `fc` in
+    a torch file are ignored.
 
     Args:
-        weights: a safetensors file of initial weights: of the backbone, of a DAN on it (a checkpoint), or for
-            mobilefacenet the published file with MXNet's names (mobilefacenet-128 leaves out the last convolution of
-            either); or a torch file (.pth, .pt, .tar) with torchvision's names, as `state_dict` or alone, whose `fc` is
-            left out; "timm" takes the weights that timm publishes; None starts from random values.
+        weights: a path or "timm"; None starts from random values.
 
     Raises:
         ValueError: unknown name, or weights that cannot be read, are not finite or do not fit.
     """
     if name in _MOBILEFACENETS:
         if weights == "timm":
-            raise ValueError(f"timm has no weights for {name}; give a safetensors file, or none")
+            raise ValueError(f"timm has no weights for {name}; give a safetensors file, or no weights")
         backbone = _MOBILEFACENETS[name]()
     else:
         backbone = TimmBackbone(name, pretrained=weights == "timm")
@@ -85,13 +92,13 @@ def create_backbone(name: str, weights: str | Path | None = None) -> Backbone:
             if name == "mobilefacenet-128":
                 state = {k: v for k, v in state.items() if not k.startswith("last.")}
             backbone.load_state_dict(state)
-        except (RuntimeError, KeyError) as error:  # KeyError: a name that is not one of MXNet's
+        except (RuntimeError, KeyError) as error:  # KeyError: an unknown name beside those of MXNet
             raise ValueError(f"{weights} does not fit the backbone {name}: {shorten(str(error), 300)}") from None
     return backbone
 
 
 def _read_backbone(name: str, path: str | Path) -> dict[str, Tensor]:
-    """The weights of a file that belong to a backbone, by the backbone's names."""
+    """The weights in a file that belong to the backbone, with the prefix of its parameters."""
     if Path(path).suffix in (".pth", ".pt", ".tar"):
         prefix = "" if name in _MOBILEFACENETS else "net."
         state = read_torch_weights(path, "state_dict", bare=True)

@@ -1,4 +1,4 @@
-"""A checkpoint knows all that inference needs: safetensors, with its description as JSON in the metadata."""
+"""Checkpoints: safetensors files whose metadata holds, as JSON, the description that inference needs."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def save_checkpoint(path: str | os.PathLike, model: DAN, description: Descriptio
     """Write the weights of `model` and their description to `path` (safetensors), atomically.
 
     Args:
-        half: store matrices and kernels in float16; loading gives float32 again. Vectors (biases, batch statistics) are
-            small, may be large numbers, and stay as they are.
+        half: store matrices and kernels in float16; loading gives float32 again. Vectors (biases, batch statistics)
+            stay in float32: they take little space, and their values may be large.
 
     Raises:
         ValueError: a weight is too large for float16.
@@ -31,18 +31,18 @@ def save_checkpoint(path: str | os.PathLike, model: DAN, description: Descriptio
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
         state = {name: t.half() if t.ndim > 1 else t for name, t in state.items()}
-        if wrong := [name for name, t in state.items() if not t.isfinite().all()]:
-            raise ValueError(f"{', '.join(wrong)} does not fit into half precision")
+        if too_large := [name for name, t in state.items() if not t.isfinite().all()]:
+            raise ValueError(f"{', '.join(too_large)} does not fit into half precision (float16)")
     metadata = {"fer": description.to_json()}
     write_atomically(path, lambda temporary: save_file(state, temporary, metadata))
 
 
 def read_description(path: str | os.PathLike) -> Description:
-    """The description of the checkpoint at `path`, without loading its weights.
+    """Read the description of the checkpoint at `path`, without its weights.
 
     Raises:
-        ValueError: no such file, not safetensors, not written by this package, or a description with a defect; names the
-            file, and the field.
+        ValueError: no such file, not safetensors, without a description, or with a damaged one. The message names the
+            file and the field.
     """
     if not Path(path).is_file():
         raise ValueError(f"{path}: no such file")
@@ -62,13 +62,13 @@ def read_description(path: str | os.PathLike) -> Description:
 
 
 def build_network(description: Description) -> DAN:
-    """The described network with random weights."""
+    """Build the network of a description, with random weights."""
     d = description
     return DAN(create_backbone(d.backbone), len(d.classes), d.num_heads, d.attention, d.fusion)
 
 
 def load_checkpoint(weights: str | os.PathLike) -> tuple[DAN, Description]:
-    """A network in eval mode on the CPU, and its description, from a checkpoint. Nothing is downloaded.
+    """Load a checkpoint: the network, in eval mode on the CPU, and its description. Nothing is downloaded.
 
     Args:
         weights: the path of a `.safetensors` file, or the name of shipped weights.
@@ -88,10 +88,11 @@ def load_checkpoint(weights: str | os.PathLike) -> tuple[DAN, Description]:
     state = read_safetensors(path)
     try:
         backbone = create_backbone(d.backbone)
-        with torch.device("meta"):  # without memory: that of the weights themselves is taken, if they fit
+        with torch.device("meta"):  # allocates nothing: the loaded tensors become the parameters
             model = DAN(backbone, len(d.classes), d.num_heads, d.attention, d.fusion)
         own = model.state_dict()
-        state = {n: t.to(own[n].dtype, copy=True) if n in own else t for n, t in state.items()}  # the file may go
+        # Copies, because the tensors are mapped to the file, which may be replaced or deleted.
+        state = {n: t.to(own[n].dtype, copy=True) if n in own else t for n, t in state.items()}
         model.load_state_dict(state, assign=True)
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{path}: the weights do not fit their description: {shorten(str(error), 500)}") from None
@@ -99,34 +100,34 @@ def load_checkpoint(weights: str | os.PathLike) -> tuple[DAN, Description]:
 
 
 def load_matching(model: DAN, path: str | os.PathLike, classes: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Give `model` every weight of the checkpoint at `path` that has the same name and shape.
+    """Load into `model` every weight of the checkpoint at `path` that has the same name and shape.
 
-    What has a row for each class (the classifier and its norm) is given row by row, by the names of the classes.
+    The rows of the classifier and of its norm, one for each class, are matched by the names of the classes.
 
     Args:
-        classes: those of `model`, in the order of its logits.
+        classes: the classes of `model`, in the order of its logits.
 
     Returns:
-        names of the weights of `model` that keep their values, and the classes that were carried over.
+        the names of the weights of `model` that keep their values, and the classes whose rows were loaded.
 
     Raises:
-        ValueError: see `read_description`; or nothing fits.
+        ValueError: see `read_description`; or no weight fits.
     """
-    theirs, own, state = read_description(path).classes, model.state_dict(), read_safetensors(path)
-    carried = [name for name in classes if name in theirs]
-    rows, from_rows = [classes.index(name) for name in carried], [theirs.index(name) for name in carried]
+    source_classes, own, state = read_description(path).classes, model.state_dict(), read_safetensors(path)
+    shared = [name for name in classes if name in source_classes]
+    rows, source_rows = [classes.index(name) for name in shared], [source_classes.index(name) for name in shared]
     for name in [n for n in own if n.startswith(("classifier.", "norm.")) and own[n].ndim and n in state]:
-        given = state.pop(name)
-        if carried and given.shape[1:] == own[name].shape[1:]:
+        source = state.pop(name)
+        if shared and source.shape[1:] == own[name].shape[1:]:
             state[name] = own[name].clone()
-            state[name][rows] = given[from_rows].to(own[name].dtype)
+            state[name][rows] = source[source_rows].to(own[name].dtype)
     state = {name: tensor for name, tensor in state.items() if name in own and tensor.shape == own[name].shape}
-    if not any(tensor.ndim for tensor in state.values()):  # counters of batches fit everywhere
+    if not any(tensor.ndim for tensor in state.values()):  # scalars, the batch counters of norms, fit every network
         raise ValueError(f"{path}: none of its weights fits this network; expected a checkpoint of a similar one")
     model.load_state_dict(state, strict=False)
-    return sorted(own.keys() - state.keys()), carried if "classifier.weight" in state else []
+    return sorted(own.keys() - state.keys()), shared if "classifier.weight" in state else []
 
 
 def load_training_state(path: str | os.PathLike) -> dict:
-    """Read a training state; nothing but tensors and plain values is unpickled."""
+    """Read a training state (`last.pt`). Only tensors and plain values are unpickled; no code is executed."""
     return torch.load(path, map_location="cpu", weights_only=True)

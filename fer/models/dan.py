@@ -13,16 +13,16 @@ from .attention import ATTENTIONS
 
 
 class DANOutput(NamedTuple):
-    """What a DAN computes; the losses and the attention pictures need more than the logits."""
+    """The outputs of a DAN: the logits, and what the losses and the attention pictures need."""
 
     logits: Tensor  # [N,C]
-    features: Tensor  # [N,D,h,w], of the backbone
-    heads: Tensor  # [N,K,D], log-softmax over K where K > 1, whatever the fusion: what the partition loss spreads
-    attention: Tensor  # [N,K,h,w], where each head looks
+    features: Tensor  # feature map of the backbone [N,D,h,w]
+    heads: Tensor  # [N,K,D], with log-softmax over K where K > 1 (for both fusions); for the partition loss
+    attention: Tensor  # attention maps of the heads [N,K,h,w]
 
 
 class Backbone(nn.Module):
-    """What a DAN asks of its first part: `features(x)`, [N,3,H,W] -> [N,D,h,w], and `num_features`, its channels D."""
+    """Base class of backbones: `features` maps images [N,3,H,W] to features [N,D,h,w]; `num_features` is D."""
 
     num_features: int
 
@@ -31,17 +31,18 @@ class Backbone(nn.Module):
 
 
 class DAN(nn.Module):
-    """Backbone (FCN in the paper), cross-attention heads (MAN) and attention fusion (AFN).
+    """Backbone (FCN in the paper), attention heads (MAN) and attention fusion (AFN).
 
     Args:
-        backbone: of D channels, see `create_backbone`.
-        num_classes: C.
-        num_heads: K, 4 in the paper.
-        attention: which kind of heads, a key of ATTENTIONS: paper or qkv.
-        fusion: what is classified: the sum of the heads' log-softmax over K (paper), or of the heads themselves (sum).
+        backbone: a network with D channels, see `create_backbone`.
+        num_classes: number of classes C.
+        num_heads: number of heads K; 4 in the paper.
+        attention: kind of heads, a key of ATTENTIONS: paper or qkv.
+        fusion: input of the classifier: the sum of the heads after log-softmax over K (paper), or of the heads
+            themselves (sum).
 
     Raises:
-        ValueError: no such attention or fusion.
+        ValueError: unknown attention or fusion, or channels that do not suit the attention.
 
     Examples:
         >>> import torch
@@ -74,15 +75,15 @@ class DAN(nn.Module):
         self.norm = nn.BatchNorm1d(num_classes)
 
     def forward(self, x: Tensor) -> DANOutput:
-        """x [N,3,H,W], normalised -> DANOutput."""
+        """Normalised images [N,3,H,W] -> DANOutput."""
         features = self.backbone.features(x)
         raw, attention = self.attention(features)
-        heads = torch.log_softmax(raw.float(), dim=1) if raw.shape[1] > 1 else raw  # they compete for each dimension
+        heads = torch.log_softmax(raw.float(), dim=1) if raw.shape[1] > 1 else raw  # heads compete for each dimension
         fused = (heads if self.fusion == "paper" else raw).sum(1)  # [N,D]
         return DANOutput(self.norm(self.classifier(fused)), features, heads, attention)
 
     def fold(self) -> DAN:
-        """A copy for inference, with the batch normalisations folded into the convolutions; the same outputs, faster."""
+        """A faster copy for inference, with the same outputs: batch normalisation is folded into the convolutions."""
         folded = copy.deepcopy(self).eval().requires_grad_(False)
         for module in list(folded.modules()):
             if module is not folded and hasattr(module, "fold"):

@@ -1,4 +1,4 @@
-"""A checkpoint as one self-describing ONNX file, which needs no torch."""
+"""Export of a checkpoint to a self-describing ONNX file, which runs without torch."""
 
 from __future__ import annotations
 
@@ -16,35 +16,43 @@ from .checkpoint import load_checkpoint
 from .dan import DAN
 from .inputs import normalize
 
-OPSET = 18  # which ONNX Runtime, OpenVINO and ONNX Runtime Web all run
+OPSET = 18  # supported by ONNX Runtime, OpenVINO and ONNX Runtime Web
 
 
 class ExportedDAN(nn.Module):
-    """A folded DAN behind the normalisation of its input."""
+    """The exported graph: normalisation of the input, then a folded DAN."""
 
     def __init__(self, model: DAN, preprocessing: Preprocessing):
         super().__init__()
         self.model, self.preprocessing = model.fold(), preprocessing
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Prepared crops, uint8 [N,S,S,1 or 3] -> logits [N,C], attention [N,K,h,w], embedding [N,D] (mean of the features)."""
+        """Prepared crops, uint8 [N,S,S,1 or 3] -> logits [N,C], attention [N,K,h,w], embedding [N,D].
+
+        The embedding is the mean of the features over the positions.
+        """
         output = self.model(normalize(crops, self.preprocessing))
         return output.logits, output.attention, output.features.mean((2, 3))
 
 
 def export_onnx(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = False) -> Description:
-    """Write the network of `checkpoint` (a path, or the name of shipped weights) and its description to `out`.
+    """Write the network and the description of a checkpoint to an ONNX file.
 
     Args:
-        half: store matrices and kernels in float16, half as large; they are computed with in float32. Where the checkpoint
-            itself is stored so, they are rounded twice, and one label in thousands may change.
+        checkpoint: a path, or the name of shipped weights.
+        out: the `.onnx` file to write.
+        half: store matrices and kernels in float16, which halves the file; the computation stays in float32. If the
+            checkpoint is stored in float16 too, they are rounded twice, and one label in thousands may change.
+
+    Returns:
+        the description of the checkpoint.
 
     Raises:
-        ValueError: see `load_checkpoint`; `out` is no .onnx file; a weight is too large for float16.
+        ValueError: see `load_checkpoint`; the name of `out` does not end with .onnx; a weight is too large for float16.
         ModuleNotFoundError: onnx or onnxscript is not installed (extra `train`).
     """
     import onnx
-    import onnxscript  # noqa: F401  torch asks for it late
+    import onnxscript  # noqa: F401  torch imports it only later, after work that would be lost
 
     if Path(out).suffix != ".onnx":
         raise ValueError(f"--out {out}: expected a name that ends with .onnx")
@@ -60,7 +68,7 @@ def export_onnx(checkpoint: str | os.PathLike, out: str | os.PathLike, half: boo
         dynamic_shapes=({0: torch.export.Dim("batch")},),
         verbose=False,
     )
-    assert program is not None  # with dynamo
+    assert program is not None  # always so with dynamo
     graph = program.model_proto
     if half:
         _store_in_half_precision(graph.graph)
@@ -71,7 +79,7 @@ def export_onnx(checkpoint: str | os.PathLike, out: str | os.PathLike, half: boo
 
 
 def _store_in_half_precision(graph) -> None:
-    """Matrices and kernels as float16, each followed by a cast, which runtimes do once."""
+    """Store matrices and kernels as float16, each with a cast to float32, which runtimes compute once."""
     from onnx import TensorProto, helper, numpy_helper
 
     casts = []

@@ -1,4 +1,4 @@
-"""Prepared crops as the input of a network."""
+"""Prepared crops to the input tensor of a network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from ..preprocessing import Preprocessing
 
 
 def normalize(batch: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """uint8 [N,S,S,1 or 3] -> float32 [N,3,S,S], zero mean and unit scale, channels last in memory."""
+    """Subtract the mean and divide by the deviation: prepared crops, uint8 [N,S,S,1 or 3] -> float32 [N,3,S,S].
+
+    The memory format is channels_last. Gray crops get three equal channels.
+    """
     mean, std = (torch.tensor(v, device=batch.device) for v in (preprocessing.mean, preprocessing.std))
     x = (batch.float() - mean) / std  # [N,S,S,1 or 3]
     x = x.permute(0, 3, 1, 2).expand(-1, 3, -1, -1)  # [N,3,S,S]
@@ -20,7 +23,7 @@ def normalize(batch: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 def to_input(crops: Sequence[np.ndarray], preprocessing: Preprocessing) -> Tensor:
-    """Crops, uint8 [H,W,3] or gray [H,W] each, -> float32 [N,3,S,S]; an empty list gives [0,3,S,S]."""
+    """Prepare and normalise crops, each uint8 [H,W,3] or gray [H,W]: float32 [N,3,S,S]. N may be 0."""
     if not crops:
         return torch.empty(0, 3, preprocessing.input_size, preprocessing.input_size)
     return normalize(torch.from_numpy(np.stack([preprocessing.prepare(crop) for crop in crops])), preprocessing)

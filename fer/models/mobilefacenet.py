@@ -1,4 +1,4 @@
-"""MobileFaceNet (Chen et al. 2018, arXiv:1804.07573): the small backbone of face recognition."""
+"""MobileFaceNet (Chen et al. 2018, arXiv:1804.07573): a small network for face recognition, as a backbone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .dan import Backbone
 
-BN_EPS = 1e-3  # as the published face-identification weights were trained
+BN_EPS = 1e-3  # the value in the training of the published face-recognition weights
 
 
 class ConvBN(nn.Sequential):
@@ -23,14 +23,17 @@ class ConvBN(nn.Sequential):
         super().__init__(*layers, *([] if linear else [nn.PReLU(out)]))
 
     def fold(self) -> None:
-        """Put the batch normalisation into the convolution; exact in eval mode."""
+        """Fold the batch normalisation into the convolution; the outputs in eval mode stay the same."""
         convolution, norm = self[0], self[1]
         assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
         self[0], self[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
 
 
 class Bottleneck(nn.Module):
-    """Expand by 1x1, filter each channel by 3x3, project by a linear 1x1; residual when the shape stays."""
+    """Inverted bottleneck: 1x1 expansion, 3x3 depthwise convolution, linear 1x1 projection.
+
+    Residual where input and output have the same shape.
+    """
 
     def __init__(self, inp: int, hidden: int, out: int, stride: int):
         super().__init__()
@@ -45,15 +48,15 @@ class Bottleneck(nn.Module):
 
 
 def _stage(inp: int, hidden: int, out: int, repeats: int) -> nn.Sequential:
-    """A bottleneck of stride 2 with `hidden` channels, then `repeats` residual ones that expand twice."""
+    """A bottleneck of stride 2 with `hidden` channels, then `repeats` residual ones with expansion factor 2."""
     return nn.Sequential(Bottleneck(inp, hidden, out, 2), *(Bottleneck(out, 2 * out, out, 1) for _ in range(repeats)))
 
 
 class MobileFaceNet(Backbone):
-    """The convolutional part of MobileFaceNet; made for 112x112 RGB, (x - 127.5) / 128.
+    """The convolutional part of MobileFaceNet, for RGB images of 112x112 pixels, normalised as (x - 127.5) / 128.
 
     Args:
-        widen: end with the 1x1 convolution from 128 to 512 channels. Without it, what follows is 16 times cheaper.
+        widen: end with a 1x1 convolution from 128 to 512 channels. Without it, the heads cost a sixteenth.
     """
 
     def __init__(self, widen: bool = True) -> None:
@@ -66,11 +69,11 @@ class MobileFaceNet(Backbone):
         self.last = ConvBN(128, 512, 1) if widen else nn.Identity()
 
     def features(self, x: Tensor) -> Tensor:
-        """[N,3,H,W] -> [N,num_features,H/16,W/16]."""
+        """Images [N,3,H,W] -> features [N,num_features,H/16,W/16]."""
         return self.last(self.stage3(self.stage2(self.stage1(self.stem(x)))))
 
 
-# The published weights name their layers as the original MXNet network does.
+# Patterns of the layer names of the published weights, which are those of the original MXNet network -> our names.
 _LAYERS = {
     r"conv_1_": "stem.0.",
     r"conv_2_dw_": "stem.1.",
@@ -96,14 +99,20 @@ _LEAVES = {
 def _rename(key: str) -> str | None:
     for pattern, layer in _LAYERS.items():
         if match := re.match(pattern, key):
-            rest = key[match.end() :]
+            suffix = key[match.end() :]
             layer = layer.format(*(int(i) + 1 for i in match.groups()))  # block 0 follows the strided bottleneck
-            part = next((p for p in _PARTS if rest.startswith(p)), "")
-            return layer + _PARTS.get(part, "") + _LEAVES[rest[len(part) :]]
+            part = next((p for p in _PARTS if suffix.startswith(p)), "")
+            return layer + _PARTS.get(part, "") + _LEAVES[suffix[len(part) :]]
     return None  # the embedding head (conv_6dw7_7, fc1) is not part of a DAN
 
 
 def convert_mxnet_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the published MXNet-style `state` to the names of `MobileFaceNet`; its embedding head is dropped."""
+    """Rename the published weights, with MXNet's names, to the names of `MobileFaceNet`.
+
+    The embedding head is left out.
+
+    Raises:
+        KeyError: an unknown name within a known layer.
+    """
     renamed = {_rename(key): value for key, value in state.items()}
     return {key: value.float() for key, value in renamed.items() if key is not None}

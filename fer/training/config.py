@@ -1,4 +1,4 @@
-"""The training configuration: typed fields, filled by a recipe file, overridden by flags."""
+"""The training configuration: typed fields, set by a recipe file and overridden by flags."""
 
 from __future__ import annotations
 
@@ -24,82 +24,83 @@ def _option(default, help: str, **metadata):
 
 @dataclass
 class TrainConfig:
-    """Everything that decides a training run. A recipe (YAML) holds some of these fields; flags override it."""
+    """The settings of a training run. A recipe (a YAML file) sets some of these fields; flags override them.
+
+    Raises:
+        ValueError: a value of another type or out of its range. The message names the flag.
+    """
 
     # data
     dataset: str = _option("ferplus", "name of the dataset")
     data: str = _option("", "folder of the dataset")
-    train_rule: str = _option("", "which training images are kept, and their targets; empty: the dataset's default")
-    val_rule: str = _option("", "which validation images are kept; empty: the dataset's default")
-    drop_duplicates: bool = _option(False, "drop training images that occur in validation or repeat a training image")
-    crop_size: int = _option(48, "pixels of the stored crops")
-    input_size: int = _option(112, "pixels of the network's input")
+    train_rule: str = _option("", "which training images to keep, and their targets; empty: the dataset's default")
+    val_rule: str = _option("", "which validation images to keep; empty: the dataset's default")
+    drop_duplicates: bool = _option(False, "drop copies of validation images and repeated images from training")
+    crop_size: int = _option(48, "side of the training crops, in pixels; larger crops are reduced to it")
+    input_size: int = _option(112, "side of the network's input, in pixels")
     gray: bool = _option(True, "train on gray images")
-    mean: list[float] = _option([127.5], "mean of the pixels, one number or one for each of red, green, blue")
-    std: list[float] = _option([128.0], "their deviation")
-    interpolation: str = _option("cubic", "cubic or linear, from crop_size to input_size", choices=("cubic", "linear"))
-    template: list[float] = _option([], "landmarks in a crop, ten fractions x y of its side; empty: measured")
-    augmentation: str = _option("faces", "augmentation by name: faces, strong, paper, paper-affectnet, none")
-    balanced: bool = _option(False, "draw images by the inverse frequency of their classes")
+    mean: list[float] = _option([127.5], "mean of the pixel values: one number, or three for red, green, blue")
+    std: list[float] = _option([128.0], "standard deviation of the pixel values, likewise")
+    interpolation: str = _option("cubic", "resizing from crop_size to input_size", choices=("cubic", "linear"))
+    template: list[float] = _option([], "x y of five landmarks in a crop, as fractions of its side; empty: measured")
+    augmentation: str = _option("faces", "augmentation: faces, strong, paper, paper-affectnet or none")
+    balanced: bool = _option(False, "sample images by the inverse frequency of their classes")
     class_weights: bool = _option(False, "weigh the cross-entropy by the inverse frequency of the classes")
-    mixup: float = _option(0.0, "mixup: images and targets are blended; alpha of the Beta distribution, 0 is off")
-    cutmix: float = _option(0.0, "cutmix: a rectangle comes from another image; with mixup, one of both is drawn")
+    mixup: float = _option(0.0, "mixup: blend images and targets; alpha of the Beta distribution, 0: off")
+    cutmix: float = _option(0.0, "cutmix: paste a rectangle of another image; alpha, 0: off; with mixup, one per batch")
     # network
-    backbone: str = _option("mobilefacenet", "mobilefacenet or a name from timm.list_models()")
+    backbone: str = _option("mobilefacenet", "mobilefacenet, mobilefacenet-128 or a name from timm.list_models()")
     backbone_weights: str = _option(
-        "", "initial weights: a safetensors or torch file, shipped weights, timm; empty: random"
+        "", "initial weights: a safetensors or torch file, a name of shipped weights, or timm; empty: random"
     )
-    init_weights: str = _option("", "checkpoint to go on from: all of its weights that fit, classes by their names")
-    num_heads: int = _option(4, "attention heads")
+    init_weights: str = _option("", "checkpoint to start from: all weights that fit, and classes of the same name")
+    num_heads: int = _option(4, "number of attention heads")
     attention: str = _option("paper", "kind of heads: paper, or qkv (learnt queries)", choices=("paper", "qkv"))
-    fusion: str = _option("paper", "of the heads: paper (log-softmax over them), or sum", choices=("paper", "sum"))
+    fusion: str = _option("paper", "fusion of the heads: paper (after log-softmax) or sum", choices=("paper", "sum"))
     affinity: float = _option(1.0, "weight of the affinity loss")
     partition: float = _option(1.0, "weight of the partition loss")
-    overlap: float = _option(0.0, "weight of the overlap between the heads' attention maps")
-    teachers: list[str] = _option([], "checkpoints whose mean probabilities are learnt too (distillation)")
-    distill: float = _option(0.5, "share of the cross-entropy that goes to the teachers")
-    distill_temperature: float = _option(1.0, "temperature at which teachers and student are compared")
+    overlap: float = _option(0.0, "weight of the overlap loss of the attention maps")
+    teachers: list[str] = _option([], "checkpoints for distillation; their mean probabilities are learnt too")
+    distill: float = _option(0.5, "weight of distillation, 0 to 1; the cross-entropy has the rest; needs teachers")
+    distill_temperature: float = _option(1.0, "temperature of distillation")
     # optimisation
-    epochs: int = _option(40, "epochs")
-    batch_size: int = _option(64, "images in one pass of one process")
-    accumulate: int = _option(1, "passes per step of the optimiser")
-    optimizer: str = _option("adamw", "adamw or sgd", choices=("adamw", "sgd"))
-    sam: float = _option(0.0, "radius rho of sharpness-aware minimisation, twice the work; 0 is off")
-    lr: float = _option(1e-3, "peak learning rate of everything behind the backbone")
-    backbone_lr: float = _option(4e-4, "peak learning rate of the backbone")
+    epochs: int = _option(40, "number of epochs")
+    batch_size: int = _option(64, "images per batch and process")
+    accumulate: int = _option(1, "batches per optimiser step (gradient accumulation)")
+    optimizer: str = _option("adamw", "optimiser", choices=("adamw", "sgd"))
+    sam: float = _option(0.0, "radius rho of sharpness-aware minimisation, which doubles the work; 0: off")
+    lr: float = _option(1e-3, "peak learning rate of all layers after the backbone")
+    backbone_lr: float = _option(4e-4, "peak learning rate of the backbone (of its last stage, see layer_decay)")
     layer_decay: float = _option(1.0, "factor on the learning rate from each stage of the backbone to the one before")
-    schedule: str = _option("cosine", "cosine, or step: times gamma", choices=("cosine", "step"))
-    step_epochs: int = _option(10, "epochs between the falls of schedule step")
-    gamma: float = _option(0.1, "factor of a fall of schedule step")
+    schedule: str = _option("cosine", "learning-rate schedule after the warm-up", choices=("cosine", "step"))
+    step_epochs: int = _option(10, "schedule step: epochs between two decays")
+    gamma: float = _option(0.1, "schedule step: factor of a decay")
     weight_decay: float = _option(0.05, "weight decay of matrices and kernels")
     warmup_epochs: float = _option(0.5, "epochs of linear warm-up")
-    freeze: list[str] = _option([], "modules kept fixed at first and for how many epochs, e.g. backbone.stem:2")
-    ema: float = _option(0.999, "decay of the averaged weights that are validated and saved; 0 is none")
-    clip: float = _option(5.0, "largest norm of the gradient; 0 does not clip")
+    freeze: list[str] = _option([], "modules to freeze for the first epochs, MODULE:EPOCHS, e.g. backbone.stem:2")
+    ema: float = _option(0.999, "decay of the moving average of the weights, which is validated and saved; 0: off")
+    clip: float = _option(5.0, "maximum norm of the gradient; 0: no clipping")
     # machine
-    seed: int = _option(0, "seed of weights, order and augmentation")
+    seed: int = _option(0, "random seed of the weights, the order of the images and the augmentation")
     device: str = _option("auto", "auto, cpu, cuda, cuda:1 (the second GPU) or mps")
     amp: bool = _option(True, "bfloat16 autocast, unless the CPU only emulates it")
-    compile: bool = _option(False, "torch.compile: slow start, faster steps")
-    workers: int = _option(1, "processes that load images; 0 loads in the training process")
+    compile: bool = _option(False, "torch.compile: the first step is slow, all others are faster")
+    workers: int = _option(1, "processes that load images; 0: the training process loads them")
     cache: bool = _option(False, "keep prepared crops in a temporary file, so that each image is decoded once")
-    detector_weights: str = _option(
-        "", "ONNX file of YuNet, which measures the template; empty: the one of the package"
-    )
+    detector_weights: str = _option("", "ONNX file of YuNet, for measuring the template; empty: the one of the package")
     # run
     out: str = _option("", "folder of the run")
-    resume: bool = _option(False, "go on from the last checkpoint in --out")
-    minutes: float = _option(0.0, "stop after the epoch that ends later than this, one at least; 0 is no limit")
+    resume: bool = _option(False, "continue the run in --out after its last epoch")
+    minutes: float = _option(0.0, "time limit in minutes: stop at the end of the epoch that exceeds it; 0: none")
 
     def __post_init__(self) -> None:
         self._check_types()
-        least: dict[str, float] = {"epochs": 1, "batch_size": 2, "num_heads": 1, "crop_size": 16, "input_size": 16}
-        least |= dict.fromkeys(("lr", "backbone_lr", "weight_decay", "affinity", "partition", "overlap", "clip"), 0.0)
-        least |= dict.fromkeys(("accumulate", "step_epochs"), 1) | dict.fromkeys(
-            ("mixup", "cutmix", "sam", "minutes"), 0.0
-        )
-        least |= dict.fromkeys(("seed", "workers", "warmup_epochs"), 0)
-        for name, limit in least.items():
+        minimum: dict[str, float] = {"epochs": 1, "batch_size": 2, "num_heads": 1, "crop_size": 16, "input_size": 16}
+        minimum |= dict.fromkeys(("lr", "backbone_lr", "weight_decay", "affinity", "partition", "overlap"), 0.0)
+        minimum |= dict.fromkeys(("clip", "mixup", "cutmix", "sam", "minutes"), 0.0)
+        minimum |= dict.fromkeys(("accumulate", "step_epochs"), 1)
+        minimum |= dict.fromkeys(("seed", "workers", "warmup_epochs"), 0)
+        for name, limit in minimum.items():
             if getattr(self, name) < limit:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least {limit}, not {getattr(self, name)}")
         for text in self.freeze:
@@ -107,20 +108,22 @@ class TrainConfig:
                 raise ValueError(f"--freeze takes MODULE:EPOCHS, e.g. backbone.stem:2, not {text!r}")
         for name in ("layer_decay", "gamma"):
             if not 0 < getattr(self, name) <= 1:
-                raise ValueError(
-                    f"--{name.replace('_', '-')} is a factor above 0, at most 1, not {getattr(self, name)}"
-                )
-        if not 0 <= self.distill <= 1 or self.distill_temperature <= 0:
-            raise ValueError("--distill is a share in [0, 1] and --distill-temperature above 0")
+                raise ValueError(f"--{name.replace('_', '-')} must be above 0 and at most 1, not {getattr(self, name)}")
+        if not 0 <= self.distill <= 1:
+            raise ValueError(f"--distill must be between 0 and 1, not {self.distill}")
+        if self.distill_temperature <= 0:
+            raise ValueError(f"--distill-temperature must be above 0, not {self.distill_temperature}")
         if {len(self.mean), len(self.std)} - {1, 3} or min(self.std) <= 0:
-            raise ValueError("--mean and --std take one number or three, --std above 0")
+            raise ValueError(
+                f"--mean and --std take one number or three, --std above 0; got --mean {self.mean}, --std {self.std}"
+            )
         if len(self.template) not in (0, 10):
-            raise ValueError(f"--template takes ten fractions (five x, y pairs), not {len(self.template)}")
+            raise ValueError(f"--template takes ten fractions (five pairs x y), not {len(self.template)} numbers")
         if not 0 <= self.ema < 1:
-            raise ValueError(f"--ema is a decay in [0, 1), not {self.ema}")
+            raise ValueError(f"--ema must be at least 0 and below 1, not {self.ema}")
 
     def _check_types(self) -> None:
-        """A recipe is text: what it gives must be of the field's type, and one of its choices."""
+        """Check that each value, which may come from a YAML file, has the field's type and is one of its choices."""
         types = typing.get_type_hints(TrainConfig)
         for f in fields(self):
             value, flag = getattr(self, f.name), f"--{f.name.replace('_', '-')}"
@@ -139,18 +142,21 @@ class TrainConfig:
         return yaml.safe_dump(asdict(self), sort_keys=False)
 
 
-# Fields that change how and where a run is done, and not what is learnt.
+# Fields that may change when a run is resumed: they decide where and how it runs, and not what it learns.
 FREE = frozenset({"resume", "out", "data", "workers", "device", "compile", "minutes", "cache", "detector_weights"})
 
 
 def read_named_yaml(name: str, folder: Path, kind: str, kinds: str) -> tuple[Path, dict]:
-    """A YAML file by its name in `folder` or by a path -> the path, and the fields in it.
+    """Read a YAML file of fields, given by its name in `folder` or by its path.
 
     Args:
-        kind, kinds: what such a file is called in messages.
+        kind, kinds: the words for such a file in messages, singular and plural.
+
+    Returns:
+        the path of the file and its fields.
 
     Raises:
-        ValueError: no such file, or it does not hold fields.
+        ValueError: no such file, not valid YAML, or no fields in it.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
@@ -166,13 +172,14 @@ def read_named_yaml(name: str, folder: Path, kind: str, kinds: str) -> tuple[Pat
 
 
 def load_recipe(name: str, above: tuple[Path, ...] = ()) -> dict:
-    """The fields that a recipe sets, and before them those of its `base`, another recipe or a file beside it.
+    """Read the fields that a recipe sets. They override those of its `base`: another recipe, or a file beside it.
 
     Args:
-        above: the recipes that build on this one.
+        name: a name in recipes/, or the path of a YAML file.
+        above: the recipes that build on this one, from the first; they must not come again.
 
     Raises:
-        ValueError: no such recipe, a field that TrainConfig does not have, or recipes that build on each other in a circle.
+        ValueError: no such recipe, unknown field, or recipes that build on each other in a circle.
     """
     path, values = read_named_yaml(name, RECIPES, "recipe", "recipes")
     known, chain = {f.name for f in fields(TrainConfig)}, (*above, path)
@@ -185,7 +192,7 @@ def load_recipe(name: str, above: tuple[Path, ...] = ()) -> dict:
 
 
 def _find_base(base: object, recipe: Path) -> str:
-    """The `base` of a recipe file: a name in recipes/, or a file beside the recipe."""
+    """What `load_recipe` takes for the `base` of a recipe: the path of a file beside it, or a name in recipes/."""
     if not isinstance(base, str):
         raise ValueError(f"{recipe}: base is the name of a recipe, not {base!r}")
     is_file = base.endswith((".yaml", ".yml"))
@@ -195,7 +202,11 @@ def _find_base(base: object, recipe: Path) -> str:
 
 
 def add_flags(parser: argparse.ArgumentParser, recipe: bool = True) -> None:
-    """A flag for each field of TrainConfig; a flag that is not given leaves no trace."""
+    """Add a flag for each field of TrainConfig. A flag that is not given sets no attribute.
+
+    Args:
+        recipe: add --recipe too.
+    """
     if recipe:
         parser.add_argument("--recipe", help="name in recipes/ or path of a YAML file")
     types = typing.get_type_hints(TrainConfig)
@@ -216,11 +227,11 @@ def add_flags(parser: argparse.ArgumentParser, recipe: bool = True) -> None:
 
 
 def flags_from_arguments(arguments: argparse.Namespace) -> dict:
-    """The fields whose flags were given."""
+    """The fields of TrainConfig whose flags were given, {name: value}."""
     return {f.name: getattr(arguments, f.name) for f in fields(TrainConfig) if hasattr(arguments, f.name)}
 
 
 def config_from_arguments(arguments: argparse.Namespace) -> TrainConfig:
-    """Recipe, then flags."""
+    """Build the configuration from the recipe and the flags, which override it."""
     recipe = load_recipe(arguments.recipe) if arguments.recipe else {}
     return TrainConfig(**(recipe | flags_from_arguments(arguments)))

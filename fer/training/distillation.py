@@ -1,4 +1,4 @@
-"""Teachers: trained networks whose opinion a student learns."""
+"""Knowledge distillation: the teachers are trained networks whose probabilities the student learns."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..preprocessing import Preprocessing
 
 
 class Teachers(nn.Module):
-    """The mean probabilities of one or several checkpoints.
+    """One or more teachers; gives the mean of their probabilities.
 
     Args:
-        names: shipped weights or files.
-        classes: the student's classes.
-        preprocessing: the student's; teachers see the same input.
+        names: paths of checkpoints, or names of shipped weights.
+        classes: classes of the student; those of the teachers must be the same.
+        preprocessing: preprocessing of the student; that of the teachers must be the same.
         temperature: the logits are divided by it.
 
     Raises:
-        ValueError: a teacher with other classes or another input.
+        ValueError: see `load_checkpoint`; or a teacher with other classes or another preprocessing.
     """
 
     def __init__(self, names: list[str], classes: tuple[str, ...], preprocessing: Preprocessing, temperature: float):
@@ -30,13 +30,13 @@ class Teachers(nn.Module):
             model, description = load_checkpoint(name)
             if (description.classes, description.preprocessing) != (classes, preprocessing):
                 raise ValueError(
-                    f"--teachers {name}: it knows {description.classes} from {description.preprocessing}; the student "
-                    f"learns {classes} from {preprocessing}; they must be the same"
+                    f"--teachers {name}: it has the classes {description.classes} and {description.preprocessing}; "
+                    f"the student has {classes} and {preprocessing}; they must be the same"
                 )
             self.models.append(model.fold())
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        """x [N,3,H,W], normalised -> probabilities [N,C], float32."""
+        """Normalised images [N,3,H,W] -> mean probabilities [N,C], float32."""
         logits = torch.stack([model(x).logits.float() for model in self.models])  # [T,N,C]
         return (logits / self.temperature).softmax(2).mean(0)

@@ -1,4 +1,4 @@
-"""A run ends where its numbers are no longer finite."""
+"""Checks that stop a run as soon as a loss, a weight or a logit is no longer finite."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class NonFiniteLoss(FerError):
 
 
 class NonFiniteNetwork(FerError):
-    """What was learnt, or what the network says, is NaN or infinite."""
+    """A weight, a batch statistic or a logit of the network is NaN or infinite."""
 
 
 def check_finite(names: list[str], values: Tensor) -> dict[str, float]:
-    """Loss terms of some steps [steps, terms] -> those of the last step.
+    """Check the loss terms of some steps, [steps, terms]; returns those of the last step, {name: value}.
 
     Raises:
-        NonFiniteLoss: naming the term that was NaN or infinite first.
+        NonFiniteLoss: names the first term that is NaN or infinite.
     """
     for row in values.tolist():
         for name, value in zip(names, row):
@@ -33,18 +33,18 @@ def check_finite(names: list[str], values: Tensor) -> dict[str, float]:
 
 
 def check_network(state: dict[str, Tensor], epoch: int) -> None:
-    """Raises NonFiniteNetwork naming the first weight or statistic in `state` that is not finite."""
+    """Raise NonFiniteNetwork, naming the first weight or statistic in `state` that is not finite."""
     if not state:
         return
-    finite = torch.stack([tensor.isfinite().all() for tensor in state.values()]).tolist()  # waits for the device once
+    finite = torch.stack([tensor.isfinite().all() for tensor in state.values()]).tolist()  # one wait for the device
     for name, is_finite in zip(state, finite):
         if not is_finite:
             raise NonFiniteNetwork(f"{name} is not finite after epoch {epoch}; {_ADVICE}")
 
 
 def check_logits(logits: np.ndarray, epoch: int) -> None:
-    """Raises NonFiniteNetwork where validation logits [N,C] are not finite."""
-    if wrong := int((~np.isfinite(logits).all(1)).sum()):
+    """Raise NonFiniteNetwork if validation logits [N,C] are not finite."""
+    if bad := int((~np.isfinite(logits).all(1)).sum()):
         raise NonFiniteNetwork(
-            f"the logits of {wrong} of {len(logits)} validation images are not finite after epoch {epoch}; {_ADVICE}"
+            f"the logits of {bad} of {len(logits)} validation images are not finite after epoch {epoch}; {_ADVICE}"
         )

@@ -1,4 +1,4 @@
-"""The training loop and the folder it leaves."""
+"""The training loop, and the files that it writes into the folder of the run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from safetensors import SafetensorError
 from ..device import choose_device
 from ..distributed import process_group, rank
 from ..errors import FerError
+from ..evaluation.environment import describe_environment
 from ..io.atomic import write_atomically
 from ..models.checkpoint import load_training_state, save_checkpoint
 from .config import FREE, TrainConfig
-from ..evaluation.environment import describe_environment
 from .model import check_names
 from .splits import Splits, load_splits
 from .template import measure_missing_template
@@ -31,27 +31,29 @@ BEST, LAST = "best.safetensors", "last.pt"
 
 
 class NotSaved(FerError):
-    """An epoch could not be written."""
+    """The files of an epoch could not be written."""
 
 
 def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) -> dict | None:
-    """Train as `config` says, into the folder `config.out`; returns the figures of the best epoch.
+    """Train a network as described by `config`, and write the run into the folder `config.out`.
 
     The folder holds `config.yaml`, `environment.json`, `history.jsonl` (a line per epoch), TensorBoard events,
-    `last.pt` (to resume) and `best.safetensors` (the checkpoint that validation chose: the averaged weights of the
-    epoch with the highest accuracy on validation images that are not in training). Under torchrun, process 0 writes it.
+    `last.pt` (the state to resume from) and `best.safetensors` (the checkpoint of the best epoch). The best epoch is
+    the one whose averaged weights have the highest accuracy on the validation images that are not in training. Under
+    torchrun, process 0 writes the files.
 
     Args:
-        on_epoch: called after each epoch, when it is saved.
+        on_epoch: callback, called with the trainer after each epoch, when its files are written.
 
     Returns:
-        None where the time of `config.minutes` ended before the last epoch; one epoch is trained in any case.
+        the validation figures of the best epoch; None if the limit `config.minutes` ended the run before the last
+        epoch. At least one epoch is trained.
 
     Raises:
-        ValueError: the configuration or the data are wrong; raised before any work.
+        ValueError: the configuration or the data are wrong; raised before the training.
         NonFiniteLoss: a loss term became NaN or infinite.
-        NonFiniteNetwork: a weight, or a logit of validation, did.
-        NotSaved: an epoch could not be written.
+        NonFiniteNetwork: a weight or a validation logit became NaN or infinite.
+        NotSaved: the files of an epoch could not be written.
     """
     if not config.data or not config.out:
         raise ValueError("--data (the folder of the dataset) and --out (the folder of the run) are needed")
@@ -60,7 +62,7 @@ def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) 
         out = Path(config.out)
         last = out / LAST
         if last.exists() and not config.resume:
-            raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
+            raise ValueError(f"{out} already holds a run: add --resume to go on with it, or choose another --out")
         if last.exists():
             config = keep_template(config, out)
             check_same_run(config, out)
@@ -77,20 +79,23 @@ def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) 
 
 
 def keep_template(config: TrainConfig, out: Path) -> TrainConfig:
-    """A template that the run has measured when it started is not measured again."""
+    """The configuration with the template that the run in `out` measured at its start, if it has none of its own."""
     saved = yaml.safe_load((out / "config.yaml").read_text()).get("template", [])
     return config if config.template else replace(config, template=saved)
 
 
 def check_same_run(config: TrainConfig, out: Path) -> None:
-    """A resumed run must be the same run. Raises ValueError naming the fields that differ."""
-    saved, now = asdict(TrainConfig()) | yaml.safe_load((out / "config.yaml").read_text()), asdict(config)
-    if changed := [f"{k} ({saved[k]} -> {now.get(k)})" for k in saved if k not in FREE and saved[k] != now.get(k)]:
+    """Raise ValueError, naming the fields, if the run in `out` was started with other settings.
+
+    The fields in FREE may differ.
+    """
+    saved, new = asdict(TrainConfig()) | yaml.safe_load((out / "config.yaml").read_text()), asdict(config)
+    if changed := [f"{k} ({saved[k]} -> {new.get(k)})" for k in saved if k not in FREE and saved[k] != new.get(k)]:
         raise ValueError(f"--resume: {out} was started with other settings: {', '.join(changed)}")
 
 
 def start_run(config: TrainConfig, splits: Splits, out: Path) -> None:
-    """Write what the run is, and say what it trains on."""
+    """Write config.yaml and environment.json, and log the number of images."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.yaml").write_text(config.to_yaml())
     note_start(
@@ -98,11 +103,11 @@ def start_run(config: TrainConfig, splits: Splits, out: Path) -> None:
     )
     for name, samples in (("train", splits.train), ("val", splits.val)):
         log.info("%s: %d images %s; layout: %s", name, len(samples), samples.counts(), samples.layout)
-    log.info("%d images of val are also in train", splits.leaked.sum())
+    log.info("val: %d images are also in train", splits.leaked.sum())
 
 
 def note_start(path: Path, environment: dict, resumed: bool) -> None:
-    """Write where a run starts; where it goes on is added to the list `resumed` in the same file."""
+    """Write the environment of a run. That of a resumed run is appended to the list `resumed` in the file."""
     if resumed and path.exists():
         first = json.loads(path.read_text())
         environment = first | {"resumed": [*first.get("resumed", []), environment]}
@@ -111,11 +116,19 @@ def note_start(path: Path, environment: dict, resumed: bool) -> None:
 
 
 def run(trainer: Trainer, out: Path, deadline: float, on_epoch: Callable | None) -> dict | None:
-    """The epochs that are left, while there is time, but one at least; after each, validate, log and save."""
+    """Train the remaining epochs until the deadline, but at least one; validate, save and log each.
+
+    Args:
+        deadline: in seconds, of `time.monotonic`.
+        on_epoch: see `fit`.
+
+    Returns:
+        see `fit`.
+    """
     start = trainer.epoch
     while trainer.epoch < trainer.config.epochs:
-        if trainer.epoch > start and time.monotonic() > deadline:  # one at least, or it would never end
-            log.info("time is over after epoch %d; --resume goes on", trainer.epoch)
+        if trainer.epoch > start and time.monotonic() > deadline:  # at least one, or repeated calls would never end
+            log.info("time limit reached after epoch %d; add --resume to continue", trainer.epoch)
             return None
         train_figures = trainer.train_epoch()
         figures = trainer.validate()
@@ -133,18 +146,21 @@ def run(trainer: Trainer, out: Path, deadline: float, on_epoch: Callable | None)
         if on_epoch:
             on_epoch(trainer)
     best = max(trainer.history, key=lambda figures: figures["val_score"])
-    return {"epoch": trainer.history.index(best) + 1} | _validation(best)
+    return {"epoch": trainer.history.index(best) + 1} | _validation_figures(best)
 
 
-def _validation(figures: dict) -> dict:
+def _validation_figures(figures: dict) -> dict:
     return {name.removeprefix("val_"): value for name, value in figures.items() if name.startswith("val_")}
 
 
 def save(trainer: Trainer, out: Path, better: bool) -> None:
-    """Write the last epoch: its checkpoint where it is the best so far, figures, state to resume from.
+    """Write the files of the last epoch: its figures, the state to resume from, and the checkpoint.
+
+    Args:
+        better: the epoch is the best so far; only then the checkpoint is written.
 
     Raises:
-        NotSaved: no room on the disk, or another error of writing; files that were there stay.
+        NotSaved: the disk is full, or another error; the files of earlier epochs are kept.
     """
     try:
         _write(trainer, out, better)
@@ -152,14 +168,14 @@ def save(trainer: Trainer, out: Path, better: bool) -> None:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         room = shutil.disk_usage(out).free / 1e6
         raise NotSaved(
-            f"epoch {trainer.epoch} could not be saved in {out}, where {room:.0f} MB are free ({reason}); what the epochs "
-            "before it left is there, and --resume goes on from it"
+            f"epoch {trainer.epoch} could not be saved in {out}, where {room:.0f} MB are free ({reason}); the files of "
+            "earlier epochs are kept: make room, and continue with --resume"
         ) from error
 
 
 def _write(trainer: Trainer, out: Path, better: bool) -> None:
     if better:
-        figures = {"epoch": trainer.epoch} | _validation(trainer.history[-1])
+        figures = {"epoch": trainer.epoch} | _validation_figures(trainer.history[-1])
         save_checkpoint(out / BEST, trainer.ema.module, trainer.describe(figures))
     lines = [json.dumps({"epoch": i} | figures) + "\n" for i, figures in enumerate(trainer.history, 1)]
     write_atomically(out / "history.jsonl", lambda path: path.write_text("".join(lines)))
@@ -168,7 +184,7 @@ def _write(trainer: Trainer, out: Path, better: bool) -> None:
 
 
 def write_scalars(trainer: Trainer, folder: Path) -> None:
-    """The single numbers of the last epoch, to TensorBoard."""
+    """Write the scalar figures of the last epoch as TensorBoard events."""
     from torch.utils.tensorboard import SummaryWriter
 
     figures = trainer.history[-1] | {"lr": trainer.schedule.get_last_lr()[-1]}

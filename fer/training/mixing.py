@@ -1,4 +1,4 @@
-"""Mixup and cutmix on probability vectors, by torchvision."""
+"""Mixup and cutmix of images and their probability vectors."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from torchvision.transforms import v2
 
 
 def make_mixing(mixup: float, cutmix: float) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """A function that mixes neighbours of a shuffled batch: images [N,3,H,W] and targets [N,C] -> the same shapes.
+    """Create a function that mixes the images of a batch, by torchvision.
+
+    The function takes images [N,3,H,W] and probability vectors [N,C], and returns both mixed, in the same shapes.
 
     Args:
-        mixup, cutmix: alpha of the Beta distribution that the share is drawn from (Zhang et al. 2017,
-            arXiv:1710.09412; Yun et al. 2019, arXiv:1905.04899); 0 is off. With both, each batch draws one.
+        mixup: alpha of the Beta distribution of the mixing ratio (Zhang et al. 2017, arXiv:1710.09412); 0: off.
+        cutmix: likewise, of the area of the rectangle (Yun et al. 2019, arXiv:1905.04899). With both, one of them is
+            chosen at random for each batch.
     """
     kinds = [kind(alpha=alpha) for kind, alpha in ((v2.MixUp, mixup), (v2.CutMix, cutmix)) if alpha]
     if not kinds:

@@ -1,4 +1,4 @@
-"""The network that a run starts from."""
+"""The initial network of a run."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ log = logging.getLogger("fer")
 
 
 def build_model(config: TrainConfig, classes: tuple[str, ...]) -> DAN:
-    """The network that a run starts from; says where its weights come from.
+    """Build the initial network of a run, and log where its weights come from.
 
     Raises:
-        ValueError: unknown names, weights that do not fit, or a backbone that does not take images of the input size.
+        ValueError: unknown name, weights that do not fit, or a backbone that does not accept the input size.
     """
     weights = _backbone_weights(config)
     model = _make_network(config, len(classes), weights)
     random = {name for name in model.state_dict() if not (weights and name.startswith("backbone."))}
     backbone = f"its backbone from {weights}" if weights else ""
     if config.init_weights:
-        kept, carried = load_matching(model, find_checkpoint(config.init_weights), classes)
+        kept, shared = load_matching(model, find_checkpoint(config.init_weights), classes)
         random &= set(kept)
         log.info(
-            "the network starts from %s; classes carried over: %s; that start anew: %s; other weights with new values%s: %s",
+            "the network starts from %s; classes carried over: %s; new classes: %s; other weights with new values%s: "
+            "%s",
             config.init_weights,
-            ", ".join(carried) or "none",
-            ", ".join(name for name in classes if name not in carried) or "none",
+            ", ".join(shared) or "none",
+            ", ".join(name for name in classes if name not in shared) or "none",
             f" ({backbone})" if backbone else "",
             ", ".join(kept) or "none",
         )
@@ -46,7 +47,11 @@ def build_model(config: TrainConfig, classes: tuple[str, ...]) -> DAN:
 
 
 def check_names(config: TrainConfig) -> None:
-    """Raises ValueError for files, modules or an augmentation that do not exist: before any data are read."""
+    """Check the names in the configuration before any data are read.
+
+    Raises:
+        ValueError: see `build_model`; or an unknown augmentation, teacher or module to freeze.
+    """
     Augmentation(config.augmentation)
     for name in config.teachers:
         read_description(find_checkpoint(name))
@@ -57,10 +62,10 @@ def check_names(config: TrainConfig) -> None:
 
 
 def _backbone_weights(config: TrainConfig) -> str | None:
-    """Initial weights of the backbone; none where the initial checkpoint has a whole one."""
+    """The initial weights of the backbone; None if the initial checkpoint has all of them."""
     if config.init_weights:
-        theirs = read_description(find_checkpoint(config.init_weights)).backbone
-        if config.backbone in (theirs, f"{theirs}-128"):
+        source = read_description(find_checkpoint(config.init_weights)).backbone
+        if config.backbone in (source, f"{source}-128"):
             return None
     return find_weights(config.backbone_weights)
 
@@ -73,7 +78,7 @@ def _make_network(config: TrainConfig, num_classes: int, weights: str | None) ->
             model.eval()(torch.zeros(1, 3, config.input_size, config.input_size))
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
-            f"--backbone {config.backbone} does not take --input-size {config.input_size}: {error}"
+            f"--backbone {config.backbone} does not accept --input-size {config.input_size}: {error}"
         ) from None
     return model
 
@@ -83,25 +88,28 @@ def _warn_of_frozen(freeze: list[str], random: set[str]) -> None:
         module, epochs = text.split(":")
         if int(epochs) and any(name.startswith(f"{module}.") for name in random):
             log.warning(
-                "--freeze %s fixes random values; give it --backbone-weights or --init-weights, or train without --freeze",
+                "--freeze %s freezes random values; add --backbone-weights or --init-weights, or remove --freeze",
                 text,
             )
 
 
 def find_weights(name: str) -> str | None:
-    """A weights file by path, by name in the folders where downloads are kept, or by the name of shipped weights.
+    """Find a weights file: a path, a file name in the folders for downloads, or the name of shipped weights.
+
+    Returns:
+        the path; "timm" for timm; None for an empty name.
 
     Raises:
-        ValueError: not found; says where it was looked for.
+        ValueError: no such file; the message lists the paths that were tried.
     """
     if not name or name == "timm":
         return name or None
-    places = [Path(name), Path("pretrained") / name, Path("../shared/pretrained") / name]
-    places.append(resource_folder("weights") / f"{name}.safetensors")
-    for path in places:
+    candidates = [Path(name), Path("pretrained") / name, Path("../shared/pretrained") / name]
+    candidates.append(resource_folder("weights") / f"{name}.safetensors")
+    for path in candidates:
         if path.is_file():
             return str(path)
     raise ValueError(
-        f"--backbone-weights {name}: no such file; looked for {', '.join(map(str, places))}. Put it there, give its "
-        "path, or train from random values with --backbone-weights ''"
+        f"--backbone-weights {name}: no such file; looked for {', '.join(map(str, candidates))}. Put it there, "
+        "give its path, or train from random values with --backbone-weights ''"
     )

@@ -15,7 +15,11 @@ from .config import TrainConfig
 
 
 def make_optimizer(model: DAN, criterion: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW or SGD; the backbone has its own learning rates, vectors (biases, norms) and centres no weight decay."""
+    """Create AdamW, or SGD with momentum 0.9.
+
+    The stages of the backbone have learning rates of their own. Vectors (biases, norms) and the class centres have no
+    weight decay.
+    """
     named = [*model.named_parameters(), *criterion.named_parameters()]
     stages = find_stages(model.backbone)
     last = max(stages.values(), default=0)
@@ -33,36 +37,42 @@ def make_optimizer(model: DAN, criterion: nn.Module, config: TrainConfig) -> tor
 
 
 def find_stages(backbone: nn.Module) -> dict[str, int]:
-    """The number of the stage, from 0, that each parameter of a backbone belongs to.
+    """The stages of a backbone: {name of a parameter: number of its stage, from 0}.
 
-    A stage of a timm network ends with a module that gives features (`feature_info`); what follows the last one belongs to
-    it. Those of another backbone are its direct children.
+    A stage of a timm network ends with a module that gives features (`feature_info`). Modules after the last one belong
+    to the last stage. The stages of other backbones are their direct children.
     """
     net: Any = getattr(backbone, "net", None)
     if not hasattr(net, "feature_info"):
         order = list(dict.fromkeys(name.split(".")[0] for name, _ in backbone.named_parameters()))
         return {name: order.index(name.split(".")[0]) for name, _ in backbone.named_parameters()}
     names = [name for name, _ in net.named_modules()]
-    last_modules = (_last_inside(names, info["module"]) for info in net.feature_info.info)
+    last_modules = (_last_index(names, info["module"]) for info in net.feature_info.info)
     ends = [end for end in last_modules if end is not None][:-1]
-    place = {name: i for i, name in enumerate(names)}
+    index = {name: i for i, name in enumerate(names)}
     return {
-        name: sum(place[name.removeprefix("net.").rpartition(".")[0]] > end for end in ends)
+        name: sum(index[name.removeprefix("net.").rpartition(".")[0]] > end for end in ends)
         for name, _ in backbone.named_parameters()
     }
 
 
-def _last_inside(names: list[str], module: str) -> int | None:
-    """The place of the last of `names` that is `module` or in it, however timm has wrapped it; None where it is gone."""
-    for wrapped in (module, module.replace(".", "_"), f"model.{module}"):
-        inside = [i for i, name in enumerate(names) if name == wrapped or name.startswith(f"{wrapped}.")]
-        if inside:
-            return inside[-1]
+def _last_index(names: list[str], module: str) -> int | None:
+    """The index of the last of `names` that is `module` or a part of it; None if there is none.
+
+    timm's feature extractors may rename a module.
+    """
+    for renamed in (module, module.replace(".", "_"), f"model.{module}"):
+        indices = [i for i, name in enumerate(names) if name == renamed or name.startswith(f"{renamed}.")]
+        if indices:
+            return indices[-1]
     return None
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, config: TrainConfig, steps_per_epoch: int):
-    """Linear warm-up, then half a cosine down to zero at the last step, or falls by `gamma`; stepped after each step."""
+    """Create the learning-rate schedule; call its `step` after each step of the optimiser.
+
+    A linear warm-up is followed by a half cosine, down to zero at the last step, or by decays by `gamma`.
+    """
     total, warmup = config.epochs * steps_per_epoch, config.warmup_epochs * steps_per_epoch
 
     def factor(step: int) -> float:
@@ -77,10 +87,10 @@ def make_schedule(optimizer: torch.optim.Optimizer, config: TrainConfig, steps_p
 
 @contextmanager
 def sharpest_neighbour(module: nn.Module, rho: float) -> Iterator[None]:
-    """Within: the weights lie `rho` up their gradient, and gradients are empty. After: the weights are back.
+    """Move the weights by `rho` along their gradient within a `with` block, and restore them after it.
 
-    The first half of a SAM step (Foret et al. 2020, arXiv:2010.01412): the gradient found within is the one to step by.
-    Batch statistics are not updated within.
+    This is the first half of a SAM step (Foret et al. 2020, arXiv:2010.01412). The gradients are cleared at the start
+    of the block; those computed in it are for the optimiser step. Batch statistics are not updated in the block.
     """
     parameters: list[Tensor] = [p for p in module.parameters() if p.grad is not None]
     gradients = [p.grad for p in parameters if p.grad is not None]
@@ -103,24 +113,24 @@ def sharpest_neighbour(module: nn.Module, rho: float) -> Iterator[None]:
 
 
 def find_frozen(model: nn.Module, freeze: list[str]) -> list[tuple[nn.Module, int]]:
-    """`MODULE:EPOCHS` texts -> modules of `model` and for how many epochs they stay fixed.
+    """Parse `MODULE:EPOCHS` texts; returns modules of `model` and the number of first epochs in which they are frozen.
 
     Raises:
         ValueError: a module that `model` does not have.
     """
     modules = dict(model.named_modules())
-    found = []
+    frozen = []
     for text in freeze:
         name, epochs = text.split(":")
         if name not in modules:
             known = [n for n in modules if n and n.count(".") < 2]
             raise ValueError(f"--freeze: no module {name!r}; some that exist: {', '.join(known)}")
-        found.append((modules[name], int(epochs)))
-    return found
+        frozen.append((modules[name], int(epochs)))
+    return frozen
 
 
 def set_frozen(modules: list[nn.Module], frozen: bool) -> None:
-    """Fix (or free) the parameters and the batch statistics of `modules`; call it after `model.train()`."""
+    """Freeze or unfreeze the parameters and batch statistics of `modules`; call it after `model.train()`."""
     for module in modules:
         module.requires_grad_(not frozen)
         module.train(not frozen)

@@ -1,4 +1,4 @@
-"""What a run trains on and what chooses its checkpoint."""
+"""The training and validation splits of a run."""
 
 from __future__ import annotations
 
@@ -14,27 +14,33 @@ from .config import TrainConfig
 
 @dataclass
 class Splits:
-    """Training and validation samples, and which validation images [N] are also in training."""
+    """Training and validation samples."""
 
     train: Samples
     val: Samples
-    leaked: np.ndarray
+    leaked: np.ndarray  # bool [N]: validation images that are also in training
 
 
 def check_files(samples: Samples) -> None:
-    """Raises ValueError where files that the labels name are not there."""
+    """Raise ValueError if image files that the labels name are missing."""
     paths = [str(samples.images[i]) for i in range(len(samples))] if samples.are_files else []
     with ThreadPoolExecutor() as pool:
-        missing = [path for path, there in zip(paths, pool.map(os.path.isfile, paths)) if not there]
+        missing = [path for path, exists in zip(paths, pool.map(os.path.isfile, paths)) if not exists]
     if missing:
         raise ValueError(
-            f"{len(missing)} of {len(paths)} images are not there, e.g. {missing[0]}; fer check-data lists them, fer pack "
-            "leaves them out"
+            f"{len(missing)} of {len(paths)} image files are missing, e.g. {missing[0]}; "
+            "fer check-data lists them, fer pack leaves them out"
         )
 
 
 def load_splits(config: TrainConfig) -> Splits:
-    """Load both splits; with `drop_duplicates`, training loses its copies of validation images and of itself."""
+    """Load the training and the validation split.
+
+    With `drop_duplicates`, copies of validation images and repeated images are removed from training.
+
+    Raises:
+        ValueError: see `load_samples`; image files are missing, or the splits have different classes.
+    """
     train = load_samples(config.dataset, config.data, "train", config.train_rule)
     val = load_samples(config.dataset, config.data, "val", config.val_rule)
     if train.classes != val.classes:

@@ -1,4 +1,4 @@
-"""One training run in memory: network, data, optimiser; an epoch, a validation, its state."""
+"""The trainer: one run in memory, with its network, data and optimiser."""
 
 from __future__ import annotations
 
@@ -36,22 +36,27 @@ from .optimizer import find_frozen, make_optimizer, make_schedule, set_frozen, s
 from .splits import Splits
 
 log = logging.getLogger("fer")
-CHECK_EVERY = 10  # steps between looks at the loss; each look waits for the device
+CHECK_EVERY = 10  # steps between checks that the loss is finite; each check waits for the device
 
 
 class Objective(nn.Module):
-    """Network and criterion as one module, since both are learnt: images and targets in, named loss terms out."""
+    """Network and criterion as one module, because both have learnt parameters."""
 
     def __init__(self, model: DAN, criterion: DANLoss):
         super().__init__()
         self.model, self.criterion = model, criterion
 
     def forward(self, x: Tensor, target: Tensor, taught: Tensor | None = None) -> dict[str, Tensor]:
+        """The weighted loss terms of normalised images [N,3,H,W], see `DANLoss`."""
         return self.criterion(self.model(x), target, taught)
 
 
 class Trainer:
-    """One run: everything that is built from the configuration, and what changes while it trains."""
+    """One training run: builds all its parts from the configuration, trains epochs and validates.
+
+    Raises:
+        ValueError: see `build_model`, `Teachers`, `find_frozen`; or fewer training images than one step needs.
+    """
 
     def __init__(self, config: TrainConfig, splits: Splits):
         from timm.utils import ModelEmaV3
@@ -63,7 +68,7 @@ class Trainer:
         self.compile = config.compile and has_compiler(self.device)
         if config.compile and not self.compile:
             log.warning(
-                "--compile is not used: no compiler of C++ (g++, or that which CXX names); steps are slower without it"
+                "--compile is not used: no C++ compiler was found (g++, or the one that CXX names); steps are slower"
             )
         torch.manual_seed(config.seed)
         self.preprocessing = make_preprocessing(config)
@@ -87,25 +92,25 @@ class Trainer:
         self.steps_per_epoch = len(self.train_loader) // config.accumulate
         if not self.steps_per_epoch:
             raise ValueError(
-                f"{len(splits.train)} training images are fewer than one step ({config.batch_size} in a batch, times "
-                f"{config.accumulate} of --accumulate, times {world_size()} processes); lower --batch-size or --accumulate"
+                f"{len(splits.train)} training images are fewer than one step needs (--batch-size {config.batch_size} "
+                f"x --accumulate {config.accumulate} x {world_size()} processes); lower --batch-size or --accumulate"
             )
         self.optimizer = make_optimizer(model, criterion, config)
         self.schedule = make_schedule(self.optimizer, config, self.steps_per_epoch)
         self.frozen = find_frozen(model, config.freeze)
         if world_size() > 1:
             synchronise_batch_norm(self.objective)
-        self.history: list[dict] = []  # figures of each epoch that is done
-        self._trained: list[bool] | None = None  # which parameters are not frozen
+        self.history: list[dict] = []  # figures of each finished epoch
+        self._trainable: list[bool] | None = None  # of each parameter: it is not frozen
 
     @property
     def epoch(self) -> int:
-        """Epochs that are done."""
+        """Number of finished epochs."""
         return len(self.history)
 
     @property
     def best(self) -> float:
-        """The highest score so far."""
+        """The highest validation score so far, 0 to 1; -1 before the first epoch."""
         return max((figures["val_score"] for figures in self.history), default=-1.0)
 
     def _load_teachers(self) -> Teachers | None:
@@ -129,7 +134,11 @@ class Trainer:
         )
 
     def train_epoch(self) -> dict[str, float]:
-        """One pass over the training data -> mean of each loss term, seconds, images per second, memory."""
+        """Train one epoch; returns the mean of each loss term, seconds, images per second and peak memory.
+
+        Raises:
+            NonFiniteLoss: a loss term is NaN or infinite.
+        """
         self._prepare_epoch()
         size, accumulate = self.config.batch_size * world_size(), self.config.accumulate
         batches, terms, start = iter(self.train_loader), [], time.perf_counter()
@@ -150,20 +159,20 @@ class Trainer:
         }
 
     def _prepare_epoch(self) -> None:
-        """Modes and frozen modules of the epoch; what runs them is made again where the frozen modules change."""
+        """Set modes and frozen modules for the epoch; wrap the objective anew if the frozen modules change."""
         assert isinstance(self.train_loader.sampler, EpochSampler)
         self.train_loader.sampler.epoch = self.epoch
         self.objective.train()
         set_frozen([module for module, epochs in self.frozen if self.epoch >= epochs], False)
         set_frozen([module for module, epochs in self.frozen if self.epoch < epochs], True)
-        trained = [p.requires_grad for p in self.objective.parameters()]
-        if trained != self._trained:
-            self._trained = trained
+        trainable = [p.requires_grad for p in self.objective.parameters()]
+        if trainable != self._trainable:
+            self._trainable = trainable
             self.parallel = DistributedDataParallel(self.objective) if world_size() > 1 else self.objective
             self.run = torch.compile(self.parallel) if self.compile else self.parallel
 
     def _train_step(self, batches: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-        """One step of the optimiser on the batches of --accumulate -> the loss terms."""
+        """One optimiser step on the batches of --accumulate; returns the mean loss terms."""
         inputs = [self._prepare(*batch) for batch in batches]
         self.optimizer.zero_grad()
         losses = self._backward(inputs)
@@ -178,7 +187,7 @@ class Trainer:
         return losses
 
     def _prepare(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Batch of the loader -> what the objective takes, on the device."""
+        """A batch of the loader -> the arguments of the objective, on the device."""
         x = normalize(images.to(self.device, non_blocking=True), self.preprocessing)
         x, target = self.mix(x, target.to(self.device, non_blocking=True))
         if self.teachers is None:
@@ -187,11 +196,11 @@ class Trainer:
             return x, target, self.teachers(x)
 
     def _backward(self, inputs: list[tuple]) -> dict[str, Tensor]:
-        """Add the gradient of the mean loss over `inputs` -> the mean loss terms."""
+        """Add the gradient of the mean loss over `inputs`; returns the mean loss terms."""
         terms = []
         for i, batch in enumerate(inputs):
-            alone = world_size() > 1 and i < len(inputs) - 1  # processes exchange gradients with the last batch
-            with self.parallel.no_sync() if alone else nullcontext():  # type: ignore[operator]
+            unsynced = world_size() > 1 and i < len(inputs) - 1  # processes exchange gradients after the last batch
+            with self.parallel.no_sync() if unsynced else nullcontext():  # type: ignore[operator]
                 with autocast(self.device, self.config.amp):
                     losses = self.run(*batch)
                 (sum(losses.values()) / len(inputs)).backward()
@@ -199,10 +208,14 @@ class Trainer:
         return {name: sum(t[name] for t in terms) / len(terms) for name in terms[0]}
 
     def validate(self) -> dict:
-        """Figures of the averaged weights on validation, with and without images that are also in training.
+        """Measure the averaged weights on validation, with and without the images that are also in training.
+
+        Returns:
+            the figures of `summarize`, `without_duplicates` and `summarize_attention`; and `score`, which chooses the
+            best epoch: the accuracy without duplicates, or the accuracy if there are only duplicates.
 
         Raises:
-            NonFiniteNetwork: something that was learnt, or a logit, is NaN or infinite.
+            NonFiniteNetwork: a weight, a batch statistic or a logit is NaN or infinite.
         """
         check_network(self.objective.state_dict() | self.ema.module.state_dict(), self.epoch + 1)
         precision = "bfloat16" if self.config.amp else "float32"
@@ -216,7 +229,7 @@ class Trainer:
             figures
             | asdict(summarize_attention(attention))
             | {
-                "score": figures[score],  # what chooses the checkpoint
+                "score": figures[score],
                 "dataset": self.config.dataset,
                 "split": "val",
                 "rule": self.splits.val.rule,
@@ -224,7 +237,7 @@ class Trainer:
         )
 
     def describe(self, figures: dict) -> Description:
-        """What the checkpoint says of itself."""
+        """The description of the checkpoint, with its validation figures."""
         template = np.reshape(self.config.template, (-1, 2)).tolist()
         return Description(
             backbone=self.config.backbone,
@@ -240,7 +253,7 @@ class Trainer:
         )
 
     def state(self) -> dict:
-        """All that a resumed run needs."""
+        """The state that is needed to resume the run."""
         return {
             "objective": self.objective.state_dict(),
             "ema": self.ema.module.state_dict(),
@@ -251,6 +264,7 @@ class Trainer:
         }
 
     def load_state(self, state: dict) -> None:
+        """Restore a state that `state` returned."""
         self.objective.load_state_dict(state["objective"])
         self.ema.module.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -260,7 +274,7 @@ class Trainer:
 
 
 def make_preprocessing(config: TrainConfig) -> Preprocessing:
-    """What the configuration says of the network's input."""
+    """The preprocessing that the configuration describes."""
     mean, std = (
         values[0] if len(values) == 1 else (values[0], values[1], values[2]) for values in (config.mean, config.std)
     )

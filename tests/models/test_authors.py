@@ -164,7 +164,7 @@ def test_weights_too_few_or_too_many(tmp_path):
                 "model_state_dict": {f"cat_head{k}.a": torch.zeros(1) for k in (0, 1, 10**20)}
             },  # no memory is taken for them
             {},
-            "dan.pth: expected heads cat_headN with numbers one after the other, got 0, 1, 10+$",
+            "dan.pth: expected heads cat_headN with consecutive numbers, got 0, 1, 10+$",
         ),
         (
             {"model_state_dict": {"fc.bias": torch.zeros(7), "bn.bias": torch.tensor([0, float("nan")])}},

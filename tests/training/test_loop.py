@@ -51,8 +51,8 @@ def test_resume_refuses_other_settings(ferplus_tree, tmp_path):
         ({"teachers": ["dan-mobilefacenet-ferplus"]}, "--teachers .* must be the same"),  # at 112 px
         ({"augmentation": "hard"}, "unknown augmentation"),
         ({"device": "tpu"}, "device 'tpu' is not available"),
-        ({"backbone": "swin_tiny_patch4_window7_224"}, "does not take --input-size 32"),
-        ({"batch_size": 64}, "16 training images are fewer than one step .64 in a batch"),
+        ({"backbone": "swin_tiny_patch4_window7_224"}, "does not accept --input-size 32"),
+        ({"batch_size": 64}, "16 training images are fewer than one step needs .--batch-size 64"),
     ],
 )
 def test_mistakes_are_reported_before_any_work(ferplus_tree, tmp_path, changes, message):
@@ -148,4 +148,4 @@ def test_without_a_compiler_a_run_goes_on_uncompiled(ferplus_tree, tmp_path, mon
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     fit(tiny_config(ferplus_tree, tmp_path / "run", epochs=1, compile=True))
-    assert "--compile is not used: no compiler of C++" in caplog.text
+    assert "--compile is not used: no C++ compiler" in caplog.text

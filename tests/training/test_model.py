@@ -40,7 +40,11 @@ def test_a_run_goes_on_from_a_checkpoint(ferplus_tree, tmp_path, tiny_checkpoint
         assert torch.equal(ours["backbone.stem.0.0.weight"], theirs["backbone.stem.0.0.weight"])
         assert (ours["attention.reduce.0.weight"].shape == theirs["attention.reduce.0.weight"].shape) == fits
     went_on = [message for message in caplog.messages if "the network starts from" in message]
-    assert "new values: none" in went_on[0] and "anew: none" in went_on[0] and "attention.reduce.0.weight" in went_on[1]
+    assert (
+        "new values: none" in went_on[0]
+        and "new classes: none" in went_on[0]
+        and "attention.reduce.0.weight" in went_on[1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,4 +72,4 @@ def test_a_run_says_what_it_starts_from(tiny_checkpoint, caplog, changes, said, 
     build_model(tiny_config(Path("x"), Path("y"), **changes), EMOTIONS)
     (line,) = [r.getMessage() for r in caplog.records if r.levelname == "INFO"]
     assert re.search(said, line)
-    assert [f"--freeze {changes['freeze'][0]} fixes random" in m for m in caplog.messages[1:]] == [True] * warned
+    assert [f"--freeze {changes['freeze'][0]} freezes random" in m for m in caplog.messages[1:]] == [True] * warned

@@ -25,7 +25,7 @@ def test_validation_tells_images_that_are_in_training_apart(ferplus_tree, tmp_pa
 
 def test_missing_images_are_reported_before_any_work(ferplus_tree, tmp_path):
     (ferplus_tree / "FER2013Train" / "fer0000005.png").unlink()
-    with pytest.raises(ValueError, match="1 of 16 images are not there, e.g. .*fer0000005.png; fer check-data"):
+    with pytest.raises(ValueError, match="1 of 16 image files are missing, e.g. .*fer0000005.png; fer check-data"):
         fit(tiny_config(ferplus_tree, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
