@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 import pytest
-from conftest import pattern_image
 
+from conftest import pattern_image
 from fer.cli import main
 from fer.io.images import read_image, write_image
 from fer.labels import _tell_others

@@ -178,8 +178,8 @@ class Evaluation:
 def evaluate_checkpoint(request: EvaluationRequest) -> Evaluation:
     """Evaluate a network on one split of a dataset.
 
-    The classes of the dataset are matched with those of the checkpoint by name. If the dataset has fewer classes, only
-    these are compared.
+    The classes of the dataset are matched with those of the checkpoint by name. The logits of classes that the dataset
+    does not have are ignored.
 
     Raises:
         ValueError: see `load_samples`, `load_network`, `create_detector`; or the checkpoint lacks a class of the

@@ -53,7 +53,7 @@ class AttentionSummary:
 
 
 def summarize_attention(attention: np.ndarray) -> AttentionSummary:
-    """Summarize attention maps [N,K,h,w]."""
+    """Compute the mean overlap and the mean maps of attention maps [N,K,h,w]."""
     maps = attention.mean(0)
     return AttentionSummary(
         float(attention_overlap(torch.from_numpy(attention)).mean()),

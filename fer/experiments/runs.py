@@ -40,7 +40,7 @@ def read_run(folder: Path) -> Run:
     """Read a run from its folder.
 
     Raises:
-        ValueError: config.yaml or history.jsonl, which the first epoch writes, is missing.
+        ValueError: config.yaml is missing, or history.jsonl, which is written after the first epoch.
     """
     try:
         lines = (folder / "history.jsonl").read_text().splitlines()

@@ -176,7 +176,7 @@ def load_recipe(name: str, above: tuple[Path, ...] = ()) -> dict:
 
     Args:
         name: a name in recipes/, or the path of a YAML file.
-        above: the recipes that build on this one, from the first; they must not come again.
+        above: the recipes that build on this one; by them, a circle is recognised.
 
     Raises:
         ValueError: no such recipe, unknown field, or recipes that build on each other in a circle.

@@ -160,7 +160,7 @@ def save(trainer: Trainer, out: Path, better: bool) -> None:
         better: the epoch is the best so far; only then the checkpoint is written.
 
     Raises:
-        NotSaved: the disk is full, or another error; the files of earlier epochs are kept.
+        NotSaved: the disk is full, or another error. Each file is then either new and complete, or as before.
     """
     try:
         _write(trainer, out, better)
@@ -169,7 +169,7 @@ def save(trainer: Trainer, out: Path, better: bool) -> None:
         room = shutil.disk_usage(out).free / 1e6
         raise NotSaved(
             f"epoch {trainer.epoch} could not be saved in {out}, where {room:.0f} MB are free ({reason}); the files of "
-            "earlier epochs are kept: make room, and continue with --resume"
+            "earlier epochs are kept: remove the cause, and continue with --resume"
         ) from error
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_detector import FakeDetector
 
 from app.handlers import Handlers
+from fake_detector import FakeDetector
 from fer.inference.recognizer import EmotionRecognizer
 from fer.runtimes.networks import load_network
 

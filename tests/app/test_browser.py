@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from page_inputs import archive
 
 pytest.importorskip("gradio", reason="the page needs gradio: pip install 'dan-fer[app]'")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_inputs import picture
 
 from app.budget import PixelBudget, count_pixels
 from fer.io.images import encode_image, read_image
+from page_inputs import picture
 
 
 def hold(budget: PixelBudget, pixels: int, log: list) -> threading.Thread:

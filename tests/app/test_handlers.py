@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from page_inputs import archive, film, linked, picture
 
 from app import handlers, views
 from app.handlers import Handlers
 from fer.runtimes.torch_network import TorchNetwork
+from page_inputs import archive, film, linked, picture
 
 
 def test_rows_have_the_names_of_the_uploads(work, upload):

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from page_inputs import picture
 
 from app import live
 from app.live import Camera, LiveView, give_hint
 from fer.faces import Detection, create_detector
 from fer.results.types import Face
+from page_inputs import picture
 
 
 def url(data: bytes) -> str:

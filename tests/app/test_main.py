@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
 from page_inputs import contents
 
 pytest.importorskip("gradio", reason="the page needs gradio: pip install 'dan-fer[app]'")

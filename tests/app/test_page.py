@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+
 from page_inputs import archive, contents, picture
 
 gradio = pytest.importorskip("gradio", reason="the page needs gradio: pip install 'dan-fer[app]'")

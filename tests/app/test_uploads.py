@@ -4,10 +4,10 @@ import zipfile
 import zlib
 
 import pytest
-from page_inputs import archive
 
 from app import uploads
 from app.uploads import claim, open_uploads
+from page_inputs import archive
 
 
 def bomb() -> bytes:

@@ -5,10 +5,10 @@ import io
 
 import av
 import pytest
-from page_inputs import film, linked
 
 from app import handlers, video
 from fer.runtimes.torch_network import TorchNetwork
+from page_inputs import film, linked
 
 CUTS = [
     # by the number of frames

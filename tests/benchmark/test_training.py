@@ -1,7 +1,6 @@
 """The parts of training, measured."""
 
 from conftest import make_ferplus
-
 from fer.cli import main
 
 

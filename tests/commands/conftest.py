@@ -1,6 +1,7 @@
 """A small dataset for the commands on data."""
 
 import pytest
+
 from trees import make_files, make_image
 
 

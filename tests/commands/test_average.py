@@ -1,7 +1,6 @@
 """fer average."""
 
 from conftest import make_ferplus
-
 from fer.cli import main
 from fer.models.checkpoint import load_checkpoint, save_checkpoint
 

@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from trees import make_files
 
 from fer.cli import main
+from trees import make_files
 
 DAMAGES = {
     "bytes": bytes(range(256)) * 20,

@@ -4,8 +4,8 @@ import json
 
 import pandas
 import pytest
-from conftest import make_ferplus
 
+from conftest import make_ferplus
 from fer.cli import main
 from fer.evaluation.corruptions import CORRUPTIONS
 from fer.io.images import read_image, write_image

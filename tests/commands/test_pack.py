@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow
 import pyarrow.parquet
-from conftest import make_ferplus
 
+from conftest import make_ferplus
 from fer.cli import main
 from fer.data import load_samples
 from fer.data.samples import Samples

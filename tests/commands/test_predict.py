@@ -17,7 +17,6 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from PIL import Image
-from videos import make_video
 
 from fer.cli import main
 from fer.io.images import encode_image, read_image, write_image
@@ -25,6 +24,7 @@ from fer.io.video import VideoReader
 from fer.labels import EMOTIONS
 from fer.results.rows import COLUMNS
 from fer.results.sinks import journal_of
+from videos import make_video
 
 rng = np.random.default_rng(0)
 IMAGES = [rng.integers(0, 255, (40 + i, 60, 3), np.uint8) for i in range(5)]

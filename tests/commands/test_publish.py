@@ -1,9 +1,9 @@
 """fer publish: a checkpoint with its terms, figures and calibration."""
 
 import pytest
+
 from conftest import make_ferplus
 from fake_detector import FakeDetector
-
 from fer.cli import main
 from fer.evaluation import evaluate, publish
 from fer.evaluation.evaluate import EvaluationRequest, evaluate_checkpoint

@@ -4,8 +4,8 @@ import re
 
 import pytest
 import yaml
-from conftest import make_ferplus
 
+from conftest import make_ferplus
 from fer.cli import main
 from fer.experiments import study
 from fer.experiments.runs import find_runs

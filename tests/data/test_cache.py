@@ -13,14 +13,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import make_ferplus
-from trees import CountedImages
 
+from conftest import make_ferplus
 from fer.data import Samples, load_samples
 from fer.data.cache import CropCache
 from fer.data.loader import CropDataset, UnreadableImage, make_loader
 from fer.data.transforms import Augmentation
 from fer.preprocessing import Preprocessing
+from trees import CountedImages
 
 
 @pytest.fixture

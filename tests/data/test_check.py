@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from conftest import make_ferplus
 from PIL import Image
 
+from conftest import make_ferplus
 from fer.cli import main
 from fer.data.check import near_pairs
 from fer.io.images import write_image

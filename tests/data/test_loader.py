@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import make_ferplus
-from trees import CountedImages
 
+from conftest import make_ferplus
 from fer.data import Samples, load_samples
 from fer.data.loader import CropDataset, EpochSampler, inverse_frequency, make_loader
 from fer.data.transforms import Augmentation
 from fer.preprocessing import Preprocessing
+from trees import CountedImages
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from trees import make_image
 
 from fer.data import Samples, duplicates_of, redundant_copies
 from fer.data import samples as samples_module
 from fer.data.samples import fingerprint
 from fer.faces import Detection, crop_face
 from fer.io.images import read_image, write_image
+from trees import make_image
 
 TEMPLATE = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
 POINTS = np.array([[40.0, 40], [62, 45], [50, 55], [42, 66], [58, 69]])

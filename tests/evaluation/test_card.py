@@ -5,8 +5,8 @@ import re
 
 import pytest
 import yaml
-from conftest import make_ferplus
 
+from conftest import make_ferplus
 from fer.evaluation.card import make_card, read_evaluation, read_sections
 from fer.evaluation.evaluate import EvaluationRequest, evaluate_checkpoint
 from fer.models.checkpoint import load_checkpoint, save_checkpoint

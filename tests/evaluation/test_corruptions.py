@@ -5,8 +5,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from conftest import TEMPLATE
 
+from conftest import TEMPLATE
 from fer.data import Samples
 from fer.evaluation.corruptions import CORRUPTIONS, corrupt_samples
 

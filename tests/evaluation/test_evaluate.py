@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import TEMPLATE, make_ferplus
 
+from conftest import TEMPLATE, make_ferplus
 from fer.data import Samples, load_samples
 from fer.evaluation import evaluate as module
 from fer.evaluation.evaluate import EvaluationRequest, evaluate_checkpoint, predict_split

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from conftest import make_ferplus
 
+from conftest import make_ferplus
 from fer.evaluation.comparison import compare
 from fer.evaluation.evaluate import EvaluationRequest, evaluate_subject, load_subject
 from fer.evaluation.groups import measure_groups

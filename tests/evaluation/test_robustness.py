@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from conftest import make_ferplus
 
+from conftest import make_ferplus
 from fer.evaluation.corruptions import CORRUPTIONS, corrupt_samples
 from fer.evaluation.evaluate import EvaluationRequest, load_subject, measure, predict_samples, predict_subject
 from fer.evaluation.robustness import format_robustness, measure_robustness, plot_robustness

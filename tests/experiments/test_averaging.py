@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from conftest import make_ferplus
 
+from conftest import make_ferplus
 from fer.evaluation.evaluate import EvaluationRequest, evaluate_checkpoint
 from fer.experiments.averaging import average_checkpoints
 from fer.models.checkpoint import build_network, load_checkpoint, save_checkpoint

@@ -1,8 +1,8 @@
 import cv2
 import numpy as np
 import pytest
-from conftest import TEMPLATE
 
+from conftest import TEMPLATE
 from fer.faces.alignment import (
     align_crop,
     crop_face,

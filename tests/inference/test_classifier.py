@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 import torch
-from fake_detector import FakeDetector
 
+from fake_detector import FakeDetector
 from fer.faces import Detection, crop_face
 from fer.inference.recognizer import EmotionRecognizer
 from fer.models.checkpoint import load_checkpoint

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from fake_detector import FakeDetector
 from PIL import Image
 
 import fer
+from fake_detector import FakeDetector
 from fer.faces import Detection, crop_face
 from fer.inference.classifier import FaceClassifier
 from fer.inference.recognizer import EmotionRecognizer

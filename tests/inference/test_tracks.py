@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from videos import MovingFaces, make_video
 
 from fer.inference.recognizer import EmotionRecognizer
 from fer.runtimes.networks import load_network
+from videos import MovingFaces, make_video
 
 
 @pytest.fixture

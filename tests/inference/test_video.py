@@ -6,13 +6,13 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from videos import MovingFaces, make_video
 
 import fer.io.video as video
 from fer.inference.recognizer import EmotionRecognizer
 from fer.io.images import encode_image
 from fer.io.video import VideoReader
 from fer.runtimes.networks import load_network
+from videos import MovingFaces, make_video
 
 
 @pytest.fixture

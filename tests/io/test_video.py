@@ -7,11 +7,11 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from videos import make_video
 
 import fer.io.video as video
 from fer.io.images import read_image
 from fer.io.video import VideoReader, VideoWriter
+from videos import make_video
 
 AUDIO = {"libvpx": "libopus", "wmv2": "wmav2"}  # what goes with a codec for pictures
 

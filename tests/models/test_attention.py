@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from naive_heads import naive_head, trained
 from torch.nn import functional as F
 
 from fer.models.attention import CrossAttentionHeads, QueryHeads, attention_overlap
+from naive_heads import naive_head, trained
 
 
 @pytest.mark.parametrize("num_heads", [1, 2, 4])

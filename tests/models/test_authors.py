@@ -6,11 +6,11 @@ import re
 import numpy as np
 import pytest
 import torch
-from conftest import make_ferplus
 from PIL import Image
 from torch import nn
 from torchvision import models, transforms
 
+from conftest import make_ferplus
 from fer.cli import main
 from fer.inference.recognizer import EmotionRecognizer
 from fer.labels import EMOTIONS

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from naive_heads import batch_norm, naive_head, trained
 from torch import nn
 
 from fer.models.backbone import create_backbone
 from fer.models.dan import DAN
+from naive_heads import batch_norm, naive_head, trained
 
 
 class TinyBackbone(nn.Module):

@@ -5,10 +5,10 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from outcomes import EMOTIONS, RESULTS, read, result, write
 
 from fer.results.rows import COLUMNS, to_rows
 from fer.results.sinks import open_sink, to_unicode
+from outcomes import EMOTIONS, RESULTS, read, result, write
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])

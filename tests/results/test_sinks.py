@@ -4,12 +4,12 @@ import os
 
 import numpy as np
 import pytest
-from outcomes import EMOTIONS, RESULTS, read, result, write
 
 from fer.io.locks import LockedError
 from fer.results.rows import COLUMNS, to_rows
 from fer.results.sinks import journal_of, open_sink
 from fer.results.types import Face, ImageResult
+from outcomes import EMOTIONS, RESULTS, read, result, write
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])

@@ -1,8 +1,7 @@
 """The numbers at the end of a run."""
 
-from outcomes import RESULTS
-
 from fer.results.tally import Tally
+from outcomes import RESULTS
 
 
 def test_the_tally_counts_all():

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import make_ferplus
 
+from conftest import make_ferplus
 from fer.cli import main
 from runs import history
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import make_ferplus
 
+from conftest import make_ferplus
 from fer.cli import main
 from fer.errors import FerError
 from fer.models.checkpoint import load_checkpoint

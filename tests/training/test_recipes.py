@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from trees import write_text
 
 from fer import EmotionRecognizer
 from fer.cli import main
@@ -13,6 +12,7 @@ from fer.data.datasets.affectnet import COLUMNS
 from fer.io.images import write_image
 from fer.training.config import TrainConfig
 from fer.training.template import measure_missing_template
+from trees import write_text
 
 TEMPLATE = ["0.31", "0.39", "0.69", "0.39", "0.5", "0.6", "0.35", "0.76", "0.65", "0.76"]
 SMALL = ["--epochs", "1", "--batch-size", "4", "--input-size", "64", "--num-heads", "2", "--backbone-weights", ""]

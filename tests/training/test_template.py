@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import yaml
-from conftest import make_ferplus
 
+from conftest import make_ferplus
 from fer.data import load_samples
 from fer.data.samples import Samples
 from fer.io.images import write_image

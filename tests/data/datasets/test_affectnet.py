@@ -4,11 +4,11 @@ import csv
 
 import numpy as np
 import pytest
-from trees import by_name, labels_of, make_files, make_image
 
 from fer.data import load_samples
 from fer.data.datasets.affectnet import five_of_68
 from fer.faces import Detection, crop_face
+from trees import by_name, labels_of, make_files, make_image
 
 LABELS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")  # 0 to 7
 COLUMNS = ["subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "facial_landmarks"]

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from trees import by_name, drawn, labels_of, make_files, make_image, write_text
 
 from fer.data import load_samples
 from fer.data.datasets.affectnet import five_of_68
 from fer.data.datasets.ckplus import load_ckplus
 from fer.labels import EMOTIONS
+from trees import by_name, drawn, labels_of, make_files, make_image, write_text
 
 LABELS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")  # 0 to 7
 SUBJECTS = [f"S{i:03d}" for i in (5, 10, 11, 14, 22, 26, 28, 29, 32, 34, 35, 37, 42, 44, 45, 46, 50, 51, 52, 53)]

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from trees import drawn, labels_of, make_files, make_image, write_text
 
 from fer.data import load_samples
 from fer.data.datasets.expw import load_expw
 from fer.faces import Detection, crop_face
+from trees import drawn, labels_of, make_files, make_image, write_text
 
 LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")  # 0 to 6
 TEMPLATE = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])

@@ -4,9 +4,9 @@ import csv
 
 import numpy as np
 import pytest
-from trees import by_name, labels_of, make_image
 
 from fer.data import load_samples
+from trees import by_name, labels_of, make_image
 
 LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")  # in the order of its integers
 FOLDERS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")  # in the order of the alphabet

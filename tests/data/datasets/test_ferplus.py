@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from conftest import make_ferplus, one_vote_row, pattern_image
-from trees import make_files
 
+from conftest import make_ferplus, one_vote_row, pattern_image
 from fer.data import duplicates_of, load_samples, redundant_copies
 from fer.data.datasets.ferplus import VOTES, all_targets, majority_targets, probability_targets
 from fer.io.images import write_image
 from fer.labels import EMOTIONS
+from trees import make_files
 
 
 def votes(**numbers: int) -> np.ndarray:

@@ -1,10 +1,10 @@
 """Any folder of images that is divided into classes."""
 
 import pytest
-from trees import by_name, drawn, make_files, make_image
 
 from fer.data import SplitNotFound, load_samples
 from fer.data.datasets.folder import load_folder
+from trees import by_name, drawn, make_files, make_image
 
 MANY = [f"{label}/{i}.png" for label in ("Happy", "Happiness", "SAD") for i in range(10)]  # 20 happy, 10 sad
 

@@ -1,10 +1,10 @@
 """JAFFE: files in one folder, by subject."""
 
 import pytest
-from trees import by_name, drawn, make_files, make_image
 
 from fer.data import load_samples
 from fer.data.datasets.jaffe import load_jaffe
+from trees import by_name, drawn, make_files, make_image
 
 SUBJECTS = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
 POSES = {

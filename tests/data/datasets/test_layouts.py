@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from trees import by_name, make_files
 
 from fer.data import DATASETS, SplitNotFound, load_samples
 from fer.data.datasets.layouts import Records, class_folders, draw_parts, read_folders
 from fer.labels import NAMES
+from trees import by_name, make_files
 
 OTHER = ("a.jpg", "b.jpg", "notes/", "readme.txt", "photos/1.jpg")
 

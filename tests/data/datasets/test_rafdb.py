@@ -4,11 +4,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from trees import by_name, drawn, labels_of, make_files, make_image, write_text
 
 from fer.data import DATASETS, load_samples
 from fer.data.datasets.rafdb import load_rafdb, load_rafdb_compound
 from fer.faces import Detection, crop_face
+from trees import by_name, drawn, labels_of, make_files, make_image, write_text
 
 BASIC = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")  # 1 to 7
 COMPOUND = (  # 1 to 11

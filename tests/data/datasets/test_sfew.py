@@ -1,10 +1,10 @@
 """SFEW 2.0: aligned faces of Train and Val."""
 
 import pytest
-from trees import by_name, drawn, make_files, make_image
 
 from fer.data import load_samples
 from fer.data.datasets.sfew import load_sfew
+from trees import by_name, drawn, make_files, make_image
 
 FOLDERS = {  # the official names -> ours
     "Angry": "anger",
