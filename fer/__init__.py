@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .models.dan import DAN
     from .resources import list_weights
     from .results.dataframe import to_dataframe
+    from .results.explanation import Explanation
     from .results.types import Face, ImageResult
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ __all__ = [
     "DAN",
     "EMOTIONS",
     "EmotionRecognizer",
+    "Explanation",
     "Face",
     "ImageResult",
     "__version__",
@@ -40,6 +42,7 @@ __all__ = [
 _MODULES = {
     "DAN": "models.dan",
     "EmotionRecognizer": "inference.recognizer",
+    "Explanation": "results.explanation",
     "Face": "results.types",
     "ImageResult": "results.types",
     "create_model": "models",

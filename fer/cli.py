@@ -14,6 +14,7 @@ from .commands import (
     card,
     check_data,
     evaluate,
+    explain,
     export,
     import_dan,
     measure_template,
@@ -30,6 +31,7 @@ from .terminal import printable_lines, set_up_streams
 
 _COMMANDS = {  # module: add_arguments(parser), run(arguments), HELP
     "predict": predict,
+    "explain": explain,
     "app": app,
     "benchmark": benchmark,
     "train": train,

@@ -53,11 +53,16 @@ SNIPPETS = {  # document: lines that its Python prints
     "README.md": [r"^happiness \d+% \["],
     "docs/index.md": [r"^happiness \d+% \["],
     "docs/predict.md": [r"^samples/grace_hopper.jpg \['", r"^\('neutral', .* \[\d \d\]$"],
+    "docs/explain.md": [r"^happiness \(4, 7, 7\)$"],
     "docs/video.md": ["^2 0.20 s: face 0 happiness$", r"grace_hopper.jpg +[a-z]+ +0\.\d+$"],
     "docs/train.md": [r"\[2, 7\].*\[2, 4, 7, 7\]", r"^\('neutral', .* 0\.65"],
     "docs/runtimes.md": ["^happiness$"],
 }
-FILES = {"docs/index.md": ["drawn.jpg"], "docs/video.md": ["timeline.png", "faces.parquet"]}  # and writes
+FILES = {
+    "docs/index.md": ["drawn.jpg"],
+    "docs/explain.md": ["sheet.png", "seen.jpg"],
+    "docs/video.md": ["timeline.png", "faces.parquet"],
+}  # and writes
 
 
 def python_blocks(path: Path) -> list[str]:

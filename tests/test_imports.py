@@ -25,7 +25,7 @@ LABORATORY = {
     "models": {"io"},
     "losses": {"models"},
     "data": {"io", "faces"},
-    "evaluation": {"io", "runtimes", "faces", "models", "data"},
+    "evaluation": {"io", "runtimes", "faces", "results", "models", "data"},
     "training": {"io", "runtimes", "faces", "models", "losses", "data", "evaluation"},
     "experiments": {"io", "models", "data", "training"},
 }

@@ -64,6 +64,27 @@ def make_folder(flag: str, folder: str) -> None:
         raise ValueError(f"{flag} {folder}: not a writable folder ({error.strerror})") from None
 
 
+def place_copies(flag: str, folder: str, paths: dict[Path, Path]) -> dict[str, Path]:
+    """The path of each file's copy in `folder`, which is created.
+
+    Args:
+        flag: the option that names the folder, for messages.
+        paths: of `find_files`.
+
+    Raises:
+        ValueError: no file can be written into the folder, a copy would replace one of the files, or one is a table.
+    """
+    from ..io.paths import TABLE_SUFFIX
+
+    if tables := [path for path in paths if path.suffix.lower() == TABLE_SUFFIX]:
+        raise ValueError(f"{flag}: no picture can be drawn of a table: {tables[0]}")
+    copies = {str(path): Path(folder) / copy for path, copy in paths.items()}
+    make_folder(flag, folder)
+    if overwritten := {path.resolve() for path in paths} & {copy.resolve() for copy in copies.values()}:
+        raise ValueError(f"{flag} {folder} would overwrite {sorted(overwritten)[0]}; choose another folder")
+    return copies
+
+
 def recognizer_options(arguments: argparse.Namespace) -> dict:
     """The arguments of a command that `EmotionRecognizer.from_pretrained` takes."""
     names = ["weights", "device", "runtime", "precision", "batch_size"]

@@ -7,7 +7,7 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
-from .common import EXIT_OK, add_detector, add_weights
+from .common import EXIT_OK, add_detector, add_weights, at_least
 
 HELP = "measure a checkpoint on a labelled split"
 
@@ -53,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also measure on corrupted images: blur, noise, JPEG, low resolution, darkness, rotation, covered eyes or "
         "mouth (about 27 times the work)",
     )
+    parser.add_argument(
+        "--faithfulness",
+        type=at_least(2),
+        metavar="N",
+        help="also test on N faces whether the attention shows what the network relies on (some 250 passes for each)",
+    )
     add_weights(parser)
     add_detector(
         parser, "detect the face in each crop and cut it out as from a photo; none: use the crops unchanged", "none"
@@ -88,6 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
     if comparison:
         print(format_comparison(comparison[0]))
     print(f"written: metrics.json, predictions.csv, predictions.parquet and pictures in {arguments.out}")
+    if arguments.faithfulness:
+        _measure_faithfulness(request, arguments.faithfulness, out)
     if arguments.report:
         write_page(
             arguments.report,
@@ -117,6 +125,15 @@ def _measure_robustness(subject, split, out: Path) -> list:
     title = f"{subject.weights} on {subject.request.dataset} {subject.request.split}, n = {rows[0].n}"
     plot_robustness(rows, out / "robustness.png", title)
     return rows
+
+
+def _measure_faithfulness(request, n: int, out: Path) -> None:
+    from ..evaluation.faithfulness_report import evaluate_faithfulness, format_faithfulness, write_faithfulness
+
+    report = evaluate_faithfulness(request, n)
+    write_faithfulness(out, report)
+    print(format_faithfulness(report))
+    print(f"written: faithfulness.json and faithfulness.png in {out}")
 
 
 def _compare(other: str, request, predictions):

@@ -18,8 +18,8 @@ from .common import (
     add_face_limits,
     add_weights,
     at_least,
-    make_folder,
     named,
+    place_copies,
     recognizer_options,
 )
 
@@ -141,7 +141,7 @@ def _write(results: Iterator[ImageResult], sink: Sink, drawing: AnnotatedCopies,
 
 def _find_paths(arguments: argparse.Namespace) -> tuple[list[Path], dict[str, Path]]:
     """The files to process, and the path of each annotated copy."""
-    from ..io.paths import TABLE_SUFFIX, find_files
+    from ..io.paths import find_files
     from ..io.tables import read_list
 
     if arguments.engine == "ray" and arguments.annotate:
@@ -154,15 +154,7 @@ def _find_paths(arguments: argparse.Namespace) -> tuple[list[Path], dict[str, Pa
     paths = find_files(sources, arguments.recursive)
     if not arguments.annotate:
         return list(paths), {}
-    if tables := [path for path in paths if path.suffix.lower() == TABLE_SUFFIX]:
-        raise ValueError(f"--annotate draws images and videos, not tables: {tables[0]}")
-    copies = {str(path): Path(arguments.annotate) / copy for path, copy in paths.items()}
-    make_folder("--annotate", arguments.annotate)
-    if overwritten := {path.resolve() for path in paths} & {copy.resolve() for copy in copies.values()}:
-        raise ValueError(
-            f"--annotate {arguments.annotate} would overwrite {sorted(overwritten)[0]}; choose another folder"
-        )
-    return list(paths), copies
+    return list(paths), place_copies("--annotate", arguments.annotate, paths)
 
 
 def _engine(arguments: argparse.Namespace) -> AbstractContextManager:

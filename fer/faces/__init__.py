@@ -1,6 +1,6 @@
 """Find faces, follow them, and cut them out."""
 
-from .alignment import align_crop, crop_face, crop_side, is_upright, measure_template
+from .alignment import align_crop, crop_face, crop_side, crop_transform, is_upright, measure_template
 from .detection import Detection, Detector
 from .detectors import DETECTORS, create_detector
 from .yunet import MIN_SCORE
@@ -14,6 +14,7 @@ __all__ = [
     "create_detector",
     "crop_face",
     "crop_side",
+    "crop_transform",
     "is_upright",
     "measure_template",
 ]

@@ -16,10 +16,11 @@ import numpy as np
 
 from ..description import Description
 from ..device import count_cores
-from ..faces import MIN_SCORE, Detection, Detector, create_detector, crop_side
+from ..faces import MIN_SCORE, Detection, Detector, create_detector, crop_side, crop_transform
 from ..io.images import MAX_PIXELS, ImageError, ImageSource, read_image, read_reduced
 from ..io.video import VideoReader
 from ..resources import DEFAULT_WEIGHTS
+from ..results.explanation import Explanation
 from ..results.types import Face, ImageResult
 from ..runtimes.networks import Network, load_network
 from .classifier import FaceClassifier
@@ -138,6 +139,20 @@ class EmotionRecognizer:
         """
         (result,) = self._classify([self._detect(image)])
         return result.faces
+
+    def explain(self, image: ImageSource) -> list[Explanation]:
+        """As a call, with the crop of each face, and where each head looked in it.
+
+        Raises:
+            ValueError: the image cannot be read.
+        """
+        detected = self._detect(image, keep_image=True)  # boxes in pixels of the whole image
+        (result,) = self._classify([detected])
+        template = self.classifier.template
+        return [
+            Explanation(face, crops[0], crop_transform(face, template))
+            for face, crops in zip(result.faces, detected.inputs)
+        ]
 
     def predict_crops(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Probabilities [N,C], in the order of `classes`, of crops that show one face each.

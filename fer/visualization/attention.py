@@ -5,10 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-
-def fuse_attention(attention: np.ndarray) -> np.ndarray:
-    """The mean [h,w] of the heads' maps [K,h,w], each scaled to a mean of 1."""
-    return (attention / np.maximum(attention.mean((1, 2), keepdims=True), 1e-9)).mean(0)
+from ..results.explanation import fuse_attention
 
 
 def draw_attention(crop: np.ndarray, attention: np.ndarray, side: int = 112) -> list[np.ndarray]:
@@ -21,10 +18,16 @@ def draw_attention(crop: np.ndarray, attention: np.ndarray, side: int = 112) -> 
     gray = cv2.cvtColor(cv2.resize(crop, (side, side), interpolation=cv2.INTER_CUBIC), cv2.COLOR_RGB2GRAY)
     pictures = []
     for weights in (fuse_attention(attention), *attention):
-        weights = (weights - weights.min()) / max(float(np.ptp(weights)), 1e-9)
-        smooth = cv2.resize(weights.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
-        heat = cv2.applyColorMap((255 * smooth).astype(np.uint8), cv2.COLORMAP_MAGMA)[..., ::-1]
-        pictures.append(
-            cv2.addWeighted(cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB), 0.5, np.ascontiguousarray(heat), 0.5, 0)
-        )
+        smooth = cv2.resize(scale_to_unit(weights), (side, side), interpolation=cv2.INTER_LINEAR)
+        pictures.append(cv2.addWeighted(cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB), 0.5, to_heat(smooth), 0.5, 0))
     return pictures
+
+
+def scale_to_unit(weights: np.ndarray) -> np.ndarray:
+    """The smallest value of a map becomes 0, the largest 1; a map without contrast becomes 0. float32."""
+    return ((weights - weights.min()) / max(float(np.ptp(weights)), 1e-9)).astype(np.float32)
+
+
+def to_heat(weights: np.ndarray) -> np.ndarray:
+    """The colours, RGB uint8 [h,w,3], of values of 0 to 1 [h,w]: from black over red to yellow."""
+    return np.ascontiguousarray(cv2.applyColorMap((255 * weights).astype(np.uint8), cv2.COLORMAP_MAGMA)[..., ::-1])

@@ -62,6 +62,34 @@ def test_the_network_sees_the_crop_by_the_one_rule(recognizer, tiny_checkpoint):
     np.testing.assert_allclose(list(face.probs.values()), expected, atol=1e-4)
 
 
+def test_an_explanation_shows_what_the_network_saw(tiny_checkpoint):
+    """Its crop gives the probabilities of the face and its maps; its transform is that of the crop."""
+    model, description = load_checkpoint(tiny_checkpoint)
+    landmarks = 20 + 30 * np.array(description.template)
+
+    def detector(image):
+        return [Detection(np.array([20, 20, 50, 50.0]), landmarks, 0.9), *FakeDetector()(image)]
+
+    detector.name, detector.max_side = "fake", float("inf")
+    network = TorchNetwork(model.fold(), description.preprocessing, "cpu")
+    recognizer = EmotionRecognizer(network, description, detector, batch_size=4)
+    image = photo(2)
+    explanations = recognizer.explain(image)
+    assert [e.face for e in explanations] == recognizer(image)
+    for e in explanations:
+        logits, attention = network(e.crop[None])
+        np.testing.assert_allclose(list(e.face.probs.values()), recognizer.classifier.to_probs(logits)[0], rtol=1e-4)
+        np.testing.assert_allclose(e.attention, attention[0], rtol=1e-4)
+    np.testing.assert_allclose(explanations[0].transform, [[1 / 30, 0, -20 / 30], [0, 1 / 30, -20 / 30]], atol=1e-9)
+    np.testing.assert_allclose(explanations[2].transform, [[1 / 30, 0, -5 / 30], [0, 1 / 30, -5 / 30]], atol=1e-9)
+
+
+def test_explanations_of_nothing(recognizer):
+    assert recognizer.explain(photo(0)) == []
+    with pytest.raises(ValueError, match="the file is empty"):
+        recognizer.explain(b"")
+
+
 def test_temperature_softens(tiny_checkpoint):
     model, description = load_checkpoint(tiny_checkpoint)
     sharp = EmotionRecognizer(TorchNetwork(model.fold(), description.preprocessing, "cpu"), description, FakeDetector())
