@@ -88,7 +88,7 @@ def _cut(samples: Samples, request: EvaluationRequest, description: Description)
     """The prepared crops [N,S,S,1 or 3], and how the faces were found."""
     detector = request.detector if samples.boxes is None else "annotation"
     if detector not in ("none", "annotation"):
-        samples = find_faces(samples, create_detector(detector, request.detector_weights))
+        samples, _ = find_faces(samples, create_detector(detector, request.detector_weights))
     dataset = CropDataset(samples, description.preprocessing, np.reshape(description.template, (-1, 2)))
     return np.stack([dataset[0, i][0].numpy() for i in range(len(dataset))]), detector
 
