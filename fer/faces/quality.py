@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+import math
+from dataclasses import asdict, astuple, dataclass
 
 import cv2
 import numpy as np
@@ -32,6 +33,10 @@ class Quality:
     yaw: float  # degrees; > 0: turned to the image's right
     pitch: float  # degrees; > 0: turned up
     roll: float  # degrees; > 0: tilted clockwise in the image
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Plain values for JSON. Missing values are None."""
+        return {name: None if math.isnan(value) else value for name, value in asdict(self).items()}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Quality) and np.array_equal(astuple(self), astuple(other), equal_nan=True)
