@@ -90,7 +90,7 @@ def compare(recognizer: EmotionRecognizer, frames: Sequence[np.ndarray], rate: f
         interval: see `FlowDetector`.
     """
     camera, comparison, runs = Camera(recognizer, interval), Comparison(), 0
-    tracks = Tracks(FRAME_RATE, recognizer.description.unsure_below)
+    tracks = Tracks(FRAME_RATE, recognizer.description)
     for number, frame in enumerate(frames):
         image, now = read_image(to_jpeg(frame)), number / rate
         live = camera.look(image, now)

@@ -19,9 +19,11 @@ from fer.faces.flow import FlowDetector
 from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.tracks import Tracks
 from fer.io.images import read_image
+from fer.results.rows import quality_columns
 from fer.results.types import Face, ImageResult
 from fer.visualization.attention import fuse_attention
 
+from .advice import advise
 from .budget import PixelBudget, count_pixels
 
 log = logging.getLogger("fer")
@@ -53,7 +55,7 @@ class Camera:
         self.recognizer, self.last_used = recognizer, time.monotonic()
         self.whole = recognizer.detector.name == "none"  # each frame is already a crop
         self.detector = FlowDetector(recognizer.detector, 0 if self.whole else interval)
-        self.tracks = Tracks(FRAME_RATE, recognizer.description.unsure_below)
+        self.tracks = Tracks(FRAME_RATE, recognizer.description)
         self.lock, self.turn = Lock(), 0
         self.logits: list[np.ndarray] = []  # of the last frame's faces, [1 or 2,C] each: one row per crop
         self.boxes = np.empty((0, 4))  # of the last frame's faces
@@ -79,12 +81,18 @@ class Camera:
         logits = [self._remember(face, len(crops)) for face, crops in zip(detections, framings)]
         due = [(i, k) for i, face_logits in enumerate(logits) for k in self._due_crops(face_logits, attention)]
         image = self.recognizer.description.preprocessing.convert_colors(image)
-        new_logits, maps = classifier.classify([self._cut(image, framings[i][k]) for i, k in due])  # i: face, k: crop
+        crops = {(i, k): self._cut(image, framings[i][k]) for i, k in due}  # i: face, k: crop
+        new_logits, maps = classifier.classify(list(crops.values()))
         for (i, k), values in zip(due, new_logits):
             logits[i][k] = values
+        aligned = [crops[i, 0] if (i, 0) in crops else self._cut(image, f[0]) for i, f in enumerate(framings)]
+        qualities = [classifier.measure(crop, face) for crop, face in zip(aligned, detections)]
         aligned_maps = {i: weights for (i, k), weights in zip(due, maps) if k == 0}
         self.boxes, self.logits = np.reshape([face.box for face in detections], (-1, 4)), logits
-        return [classifier.to_face(d, logits[i].mean(0), aligned_maps.get(i)) for i, d in enumerate(detections)]
+        return [
+            classifier.to_face(face, logits[i].mean(0), aligned_maps.get(i), qualities[i])
+            for i, face in enumerate(detections)
+        ]
 
     def _remember(self, face: Detection, crops: int) -> np.ndarray:
         """The logits [crops,C] of a face in the last frame; NaN if it is new or its number of crops has changed."""
@@ -128,8 +136,9 @@ class LiveView:
                 `attention`, whether to return the maps of the heads.
 
         Returns:
-            `faces`, largest first, each with `track`, `box` (xyxy pixels), `label`, `confidence`, `unsure` and
-            `probs` (in the order of the classes); with `attention` also `maps` (all heads fused, then each head;
+            `faces`, largest first, each with `track`, `box` (xyxy pixels), `label`, `confidence`, `unsure`
+            (the reason, or ""), `quality` (in the order of `fer.results.rows.QUALITY`) and `probs` (in the order of
+            the classes); with `attention` also `maps` (all heads fused, then each head;
             rows of weights from 0 to 1) and `crop` (a, b, c, d, e, f of the canvas transform from the unit square
             to the frame);
             `hint`, a sentence for the person in front of the camera, or "";
@@ -170,6 +179,7 @@ class LiveView:
             "label": face.label,
             "confidence": round(face.confidence, 4),
             "unsure": face.unsure,
+            "quality": list(quality_columns(face.quality).values()),
             "probs": [round(p, 4) for p in face.probs.values()],
         }
         if attention and face.attention is not None:
@@ -185,9 +195,10 @@ def give_hint(image: np.ndarray, faces: list[Face]) -> str:
         return "It is very dark here: more light would help."
     if not faces:
         return "No face in view: look into the camera, come closer, or turn on a light."
-    if max(float((face.box[2:] - face.box[:2]).max()) for face in faces) < SMALL:
+    largest = max(faces, key=lambda face: float(np.prod(face.box[2:] - face.box[:2])))
+    if largest.unsure in ("", "low confidence") and float((largest.box[2:] - largest.box[:2]).max()) < SMALL:
         return "You are far away: come closer."
-    return ""
+    return advise(largest)
 
 
 def _decode(url: str) -> bytes:

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from fer.inference.recognizer import EmotionRecognizer
 from fer.io.paths import VIDEO_SUFFIXES
 from fer.resources import resource_folder
+from fer.results.rows import QUALITY
 from fer.visualization.colors import color_of
 
 from . import views
@@ -83,6 +84,7 @@ def _live(view: LiveView) -> None:
         js_on_load=(STATIC / "live.js").read_text(),
         server_functions=[look],
         classes=list(classes),
+        quality=list(QUALITY),
         colours={name: list(color_of(name, classes)) for name in classes},
     )
 

@@ -21,6 +21,8 @@ from fer.visualization.attention import draw_attention
 from fer.visualization.colors import color_of
 from fer.visualization.faces import draw_faces
 
+from .advice import advise
+
 SIDE = 1_280  # pixels of the longer side of a displayed photo
 THUMBNAIL = 96  # pixels
 SHOWN = 100  # faces displayed per emotion in a gallery
@@ -95,13 +97,17 @@ def _card(recognizer: EmotionRecognizer, image: np.ndarray, face: Face, number: 
     emotion = css(face.label, face.probs)
     return (
         f'<section class="card" style="--emotion:{emotion}"><h4>{_title(face)} <small>face {number}</small></h4>'
-        f'{bars}<div class="maps">{figures}</div></section>'
+        f'{_reason(face)}{bars}<div class="maps">{figures}</div></section>'
     )
 
 
 def _title(face: Face) -> str:
     title = f"unsure <small>perhaps {escape(face.label)}</small>" if face.unsure else escape(face.label)
     return f"{title} <small>{face.confidence:.0%}</small>"
+
+
+def _reason(face: Face) -> str:
+    return f'<p class="reason">{escape(advise(face))}</p>' if face.unsure else ""
 
 
 def _bar(name: str, p: float, colour: str) -> str:
@@ -112,12 +118,16 @@ def _bar(name: str, p: float, colour: str) -> str:
 
 def _table(faces: list[Face]) -> str:
     rows = "".join(
-        f"<tr><td>{i}</td><td>{escape(face.label)}{' (unsure)' * face.unsure}</td><td>{face.confidence:.0%}</td>"
+        f"<tr><td>{i}</td><td>{escape(face.label)}{_in_brackets(face.unsure)}</td><td>{face.confidence:.0%}</td>"
         f"<td>{', '.join(f'{v:.0f}' for v in face.box)}</td></tr>"
         for i, face in enumerate(faces, 1)
     )
     head = "<tr><th>face</th><th>emotion</th><th>confidence</th><th>box (x1, y1, x2, y2)</th></tr>"
     return f"<table>{head}{rows}</table>"
+
+
+def _in_brackets(reason: str) -> str:
+    return f" (unsure: {escape(reason)})" if reason else ""
 
 
 def _summary(tally: Tally) -> str:
@@ -151,8 +161,8 @@ class Gallery:
 
     @staticmethod
     def _figure(crop: np.ndarray, face: Face, path: str) -> str:
-        prefix = "unsure " if face.unsure else ""
-        alt = f"{prefix}{face.label} {face.confidence:.0%}, {path}"
+        prefix, reason = ("unsure ", f" ({face.unsure})") if face.unsure else ("", "")
+        alt = f"{prefix}{face.label} {face.confidence:.0%}{reason}, {path}"
         caption = f"<figcaption>{prefix}{face.confidence:.0%}</figcaption>"
         return f'<figure title="{escape(alt)}">{picture(crop, alt)}{caption}</figure>'
 
@@ -237,6 +247,7 @@ def about(recognizer: EmotionRecognizer) -> str:
         dataset=plain(description.dataset or "unnamed data"),
         confidence=CALIBRATED if description.temperature != 1 else "The confidence of this network was not calibrated.",
         unsure=description.unsure_below,
+        limits=_limits(description.limits),
         licence=plain(description.licence or "not stated"),
     )
 
@@ -244,6 +255,21 @@ def about(recognizer: EmotionRecognizer) -> str:
 def _percent(share: float | None) -> str:
     """A share in percent; None if the class has no image or was never predicted."""
     return "never" if share is None else f"{share:.0%}"
+
+
+LIMITS = {  # what a face may not be, by the name of the limit: the words, and the factor of the value in them
+    "size": ("lower or narrower than {:.0f} pixels", 1),
+    "brightness": ("darker than {:.0f} % of white", 100),
+    "sharpness": ("blurred (sharpness below {:.2f})", 1),
+    "yaw": ("turned to the side by more than {:.0f}°", 1),
+    "pitch": ("turned up or down by more than {:.0f}°", 1),
+}
+
+
+def _limits(limits: dict[str, float]) -> str:
+    """The limits of a checkpoint as a sentence, or nothing where it has none."""
+    phrases = [words.format(factor * limits[name]) for name, (words, factor) in LIMITS.items() if name in limits]
+    return f" It does so too where a face is {', '.join(phrases)}, and says which." if phrases else ""
 
 
 CALIBRATED = (
@@ -260,7 +286,7 @@ The network runs on the {device} with {runtime}.
 ## How good it is
 {figures}
 
-{confidence} Below a confidence of {unsure:.0%} the page shows *unsure*.
+{confidence} Below a confidence of {unsure:.0%} the page shows *unsure*.{limits}
 
 ## What it cannot do
 - An expression is not a feeling. The network predicts the label that people gave to small gray pictures of faces, not

@@ -12,8 +12,9 @@ from .labels import check_classes
 from .preprocessing import Preprocessing
 
 ATTENTIONS, FUSIONS = ("paper", "qkv"), ("paper", "sum")  # kinds of heads, and of their fusion
-FORMAT_VERSION = 3  # 2: fusion, 3: second_crop
+FORMAT_VERSION = 4  # 2: fusion, 3: second_crop, 4: limits
 MAX_HEADS = 1000
+LIMITS = {"size": 4096, "brightness": 1, "sharpness": 16, "yaw": 180, "pitch": 180}  # names and largest values
 
 
 @dataclass
@@ -28,6 +29,9 @@ class Description:
     second_crop: bool = False  # average the logits with those of a second crop, the square around the box
     temperature: float = 1.0  # logits are divided by it before the softmax
     unsure_below: float = 0.5  # predictions with a lower confidence are called unsure
+    # Beyond these limits of its quality (see `fer.faces.quality`) a face is called unsure. Size, brightness and
+    # sharpness are the least, yaw and pitch the largest angle to either side. An absent name has no limit.
+    limits: dict[str, float] = field(default_factory=dict)
     attention: str = "paper"  # kind of heads
     fusion: str = "paper"  # kind of fusion of the heads
     dataset: str = ""
@@ -121,6 +125,12 @@ def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
+def _is_limits(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        name in LIMITS and _is_number(limit, 0, LIMITS[name]) for name, limit in value.items()
+    )
+
+
 _FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # what is expected: in words, and as a check
     "backbone": ("a name", lambda value: _is_text(value) and value != ""),
     "num_heads": (f"a whole number of 1 to {MAX_HEADS}", lambda v: type(v) is int and 1 <= v <= MAX_HEADS),
@@ -130,6 +140,10 @@ _FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # what is expected
     "second_crop": ("true or false", lambda v: isinstance(v, bool)),
     "temperature": ("a number of 0.001 to 1000", lambda v: _is_number(v, 1e-3, 1e3)),
     "unsure_below": ("a number of 0 to 1", lambda v: _is_number(v, 0, 1)),
+    "limits": (
+        f"an object with any of {', '.join(f'{name} (0 to {most})' for name, most in LIMITS.items())}",
+        _is_limits,
+    ),
     "attention": (f"one of {', '.join(ATTENTIONS)}", lambda v: _is_text(v) and v in ATTENTIONS),
     "fusion": (f"one of {', '.join(FUSIONS)}", lambda v: _is_text(v) and v in FUSIONS),
     "dataset": ("a text", _is_text),

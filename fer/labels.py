@@ -64,24 +64,12 @@ def _tell_others(others: tuple[str, ...]) -> None:
     log.info("classes that are not among the %d emotions: %s%s", len(EMOTIONS), ", ".join(others), hints)
 
 
-RESERVED = (
-    frozenset(  # columns of the rows of `fer predict` and of the shards of `fer pack` besides those of the classes
-        (
-            "path",
-            "frame",
-            "time",
-            "face",
-            "track",
-            "status",
-            "error",
-            "x1",
-            "y1",
-            "x2",
-            "y2",
-            "detection_score",
-            "detector",
-        )
-        + ("aligned", "label", "confidence", "unsure", "image", "name")
+# Columns of the rows of `fer predict` and of the shards of `fer pack` besides those of the classes.
+RESERVED = frozenset(
+    (
+        *("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2"),
+        *("detection_score", "detector", "aligned", "label", "confidence", "unsure"),
+        *("size", "sharpness", "brightness", "yaw", "pitch", "roll", "image", "name"),
     )
 )
 

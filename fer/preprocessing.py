@@ -52,8 +52,8 @@ class Preprocessing:
             return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
         return image
 
-    def prepare(self, crop: np.ndarray) -> np.ndarray:
-        """Prepare a crop, uint8 [H,W,3] or gray [H,W] -> uint8 [input_size,input_size,1 or 3]."""
+    def reduce(self, crop: np.ndarray) -> np.ndarray:
+        """The first half of `prepare`: the colours, the square, and at most `crop_size` -> uint8 [S,S] or [S,S,3]."""
         crop = self.convert_colors(crop)
         h, w = crop.shape[:2]
         if h != w:
@@ -62,6 +62,11 @@ class Preprocessing:
             crop = cv2.copyMakeBorder(crop, top, bottom, left, right, cv2.BORDER_REPLICATE)
         if max(h, w) > self.crop_size:
             crop = cv2.resize(crop, (self.crop_size, self.crop_size), interpolation=cv2.INTER_AREA)
+        return crop
+
+    def prepare(self, crop: np.ndarray) -> np.ndarray:
+        """Prepare a crop, uint8 [H,W,3] or gray [H,W] -> uint8 [input_size,input_size,1 or 3]."""
+        crop = self.reduce(crop)
         size = (self.input_size, self.input_size)
         crop = cv2.resize(crop, size, interpolation=_INTERPOLATIONS[self.interpolation])
         return crop[..., None] if crop.ndim == 2 else crop  # [S,S,1 or 3]

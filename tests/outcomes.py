@@ -14,7 +14,7 @@ EMOTIONS = ("neutral", "anger")
 
 
 def result(path: str, faces: int, error: str = "") -> ImageResult:
-    face = Face(np.array([1, 2, 3, 4.56]), None, float("nan"), {"neutral": 0.25, "anger": 0.75}, False, False)
+    face = Face(np.array([1, 2, 3, 4.56]), None, float("nan"), {"neutral": 0.25, "anger": 0.75}, "", False)
     return ImageResult(path, [face] * faces, error)
 
 

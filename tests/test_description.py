@@ -54,7 +54,7 @@ def test_not_an_object(tiny_checkpoint, tmp_path, text):
         ({"format_version": "3"}, "format_version: expected a whole number of at least 1, got '3'"),
         ({"format_version": True}, "format_version: expected a whole number"),
         ({"format_version": 0}, "format_version: expected a whole number"),
-        ({"format_version": FORMAT_VERSION + 1, "new": 1}, "format 4 is newer than this package reads"),
+        ({"format_version": FORMAT_VERSION + 1, "new": 1}, "format 5 is newer than this package reads"),
         # each field
         ({"backbone": 3}, "backbone: expected a name, got 3"),
         ({"backbone": ""}, "backbone: expected a name, got ''"),
@@ -88,6 +88,15 @@ def test_not_an_object(tiny_checkpoint, tmp_path, text):
         ({"temperature": True}, "temperature: expected .*, got True"),
         ({"unsure_below": 1.01}, "unsure_below: expected a number of 0 to 1, got 1.01"),
         ({"unsure_below": float("nan")}, "unsure_below: expected .*, got nan"),
+        ({"limits": []}, r"limits: expected an object with any of size \(0 to 4096\), .*, got \[\]"),
+        ({"limits": None}, "limits: expected .*, got nothing"),
+        ({"limits": {"roll": 30}}, "limits: expected .*, got {'roll': 30}"),
+        ({"limits": {"size": "20"}}, "limits: expected .*, got {'size': '20'}"),
+        ({"limits": {"size": True}}, "limits: expected .*, got {'size': True}"),
+        ({"limits": {"size": -1}}, "limits: expected .*, got {'size': -1}"),
+        ({"limits": {"brightness": 1.01}}, "limits: expected .*, got {'brightness': 1.01}"),
+        ({"limits": {"yaw": float("nan")}}, "limits: expected .*, got {'yaw': nan}"),
+        ({"limits": {"pitch": 181}}, "limits: expected .*, got {'pitch': 181}"),
         ({"attention": "vit"}, "attention: expected one of paper, qkv, got 'vit'"),
         ({"attention": ["paper"]}, "attention: expected one of"),
         ({"fusion": None}, "fusion: expected one of paper, sum, got nothing"),
@@ -119,9 +128,17 @@ def test_a_field_that_is_wrong(tiny_checkpoint, tmp_path, values, message):
 
 
 def test_fields_with_a_default_may_be_missing(tiny_checkpoint):
-    """As in the first format, which had neither fusion nor second_crop."""
-    old = Description.from_json(changed(tiny_checkpoint, fusion=LEFT_OUT, second_crop=LEFT_OUT, format_version=1))
-    assert (old.fusion, old.second_crop, old.format_version) == ("paper", False, FORMAT_VERSION)
+    """As in the first format, which had neither fusion nor second_crop nor limits."""
+    absent = dict.fromkeys(("fusion", "second_crop", "limits"), LEFT_OUT)
+    old = Description.from_json(changed(tiny_checkpoint, **absent, format_version=1))
+    assert (old.fusion, old.second_crop, old.limits, old.format_version) == ("paper", False, {}, FORMAT_VERSION)
+
+
+def test_limits_come_back(tiny_checkpoint):
+    limits = {"size": 20, "brightness": 0.1, "sharpness": 0.5, "yaw": 40.5, "pitch": 180}
+    for kept in (limits, {"yaw": 40.5}, {}):
+        description = Description.from_json(changed(tiny_checkpoint, limits=kept))
+        assert Description.from_json(description.to_json()).limits == kept
 
 
 @pytest.mark.parametrize(

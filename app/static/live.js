@@ -3,16 +3,18 @@
 // delay. Boxes move smoothly between answers and fade in and out.
 const $ = (selector) => element.querySelector(selector);
 const root = $(".live"), video = $("video"), view = $(".view"), pen = view.getContext("2d");
-const { classes, colours } = props;
+const { classes, colours, quality } = props; // quality: names of what is measured of a face
 const MIN_INTERVAL = 50; // ms between two pictures
 const PATIENCE = 500; // ms until a lost face fades out and until a new hint is displayed
+const HOLD = 700; // ms for which a hint, or the reason why a face is unsure, stays at least
 const SIDE = 640; // pixels of the longer side of a sent picture
 const TIMELINE_SECONDS = 60; // length of the timeline
 const MAX_ROWS = 200000; // rows of the session that are kept
 const session = crypto.randomUUID?.() ?? String(Math.random());
 const sent = document.createElement("canvas"); // the last picture that was sent
-const faces = new Map(); // displayed faces by track: { box, alpha, card, result, last, heats }
+const faces = new Map(); // displayed faces by track: { box, alpha, card, result, unsure, last, heats }
 let stream = null, run = 0, rows = [], sessionStart = 0, answerTimes = [], hint = "", hintAt = 0;
+let shown = { text: "", at: -Infinity }; // the hint under the video
 
 const css = (name) => `rgb(${colours[name]})`;
 const percent = (p) => `${Math.round(100 * p)}%`;
@@ -73,6 +75,7 @@ function stop() {
   faces.forEach((face) => face.card.remove());
   faces.clear();
   pen.clearRect(0, 0, view.width, view.height);
+  [hint, shown] = ["", { text: "", at: -Infinity }];
   showHint("");
 }
 
@@ -109,8 +112,12 @@ async function send(thisRun) {
 
 function receive(answer, latency) {
   const now = performance.now();
-  if (answer.hint !== hint) [hint, hintAt] = [answer.hint, now];
-  if (!hint || now - hintAt > PATIENCE) showHint(hint);
+  if (!alike(answer.hint, hint)) hintAt = now;
+  hint = answer.hint;
+  if (!hint || now - hintAt > PATIENCE || alike(hint, shown.text)) {
+    shown = hold(shown, hint, now);
+    showHint(shown.text);
+  }
   answerTimes = answerTimes.filter((t) => now - t < 2000).concat(now);
   const rate = answerTimes.length > 1 ? (1000 * (answerTimes.length - 1)) / (now - answerTimes[0]) : 0;
   const server = `${answer.milliseconds.toFixed(0)} ms in the server`;
@@ -125,6 +132,7 @@ function receive(answer, latency) {
   for (const result of answer.faces) {
     if (result.track == null) continue; // a new face gets its track with the next picture
     const face = faces.get(result.track) ?? { box: result.box, alpha: 0, card: makeCard() };
+    face.unsure = hold(face.unsure ?? { text: "", at: -Infinity }, result.unsure, now);
     Object.assign(face, { result, last: now, heats: result.maps?.map(heat) });
     faces.set(result.track, face);
     fillCard(face);
@@ -133,10 +141,19 @@ function receive(answer, latency) {
   record(answer.faces, now);
 }
 
+// Two texts that differ in their numbers only: the width of a face changes with every picture.
+const alike = (a, b) => a.replace(/\d+/g, "") === b.replace(/\d+/g, "");
+
+// What is shown next: the new text, or the old one until HOLD ms after it was last confirmed, so that nothing flickers.
+function hold(shown, text, now) {
+  if (shown.text && !alike(shown.text, text) && now - shown.at < HOLD) return shown;
+  return { text, at: now };
+}
+
 // For screen readers: announce the label of the largest face, at most every two seconds.
 let announced = "", announcedAt = 0;
 function announce(face, now) {
-  const text = !face ? "no face" : face.unsure ? "unsure" : face.label;
+  const text = !face ? "no face" : face.unsure ? `unsure: ${face.unsure}` : face.label;
   if (text === announced || now - announcedAt < 2000) return;
   [announced, announcedAt] = [text, now];
   $(".spoken").textContent = text;
@@ -170,7 +187,7 @@ function paint(thisRun, now, previous) {
 }
 
 function drawFace(face, scale, mirrored) {
-  const { result, heats } = face;
+  const { result, heats } = face, unsure = face.unsure.text;
   pen.globalAlpha = face.alpha;
   if (heats) {
     pen.setTransform(mirrored ? -scale : scale, 0, 0, scale, mirrored ? view.width : 0, 0);
@@ -188,12 +205,12 @@ function drawFace(face, scale, mirrored) {
   pen.strokeRect(left, top, right - left, bottom - top);
   pen.lineWidth = line;
   pen.strokeStyle = css(result.label);
-  pen.setLineDash(result.unsure ? [3 * line, 2 * line] : []);
+  pen.setLineDash(unsure ? [3 * line, 2 * line] : []);
   pen.strokeRect(left, top, right - left, bottom - top);
   pen.setLineDash([]);
   pen.font = `600 ${font}px system-ui, sans-serif`;
   const number = faces.size > 1 ? `${result.track + 1} ` : "";
-  const text = `${number}${result.label}${result.unsure ? "? unsure" : ""} ${percent(result.confidence)}`;
+  const text = `${number}${result.label}${unsure ? "?" : ""} ${percent(result.confidence)}${unsure && ` ${unsure}`}`;
   const width = pen.measureText(text).width + font, height = 1.5 * font;
   const x = Math.max(0, Math.min(left - line / 2, view.width - width));
   const y = top > height ? top - height : Math.max(0, top);
@@ -234,11 +251,11 @@ function makeCard() {
   return card;
 }
 
-function fillCard({ card, result, heats }) {
+function fillCard({ card, result, heats, unsure }) {
   card.style.setProperty("--emotion", css(result.label));
-  card.querySelector("h4 span").textContent = result.unsure ? "unsure" : result.label;
+  card.querySelector("h4 span").textContent = unsure.text ? "unsure" : result.label;
   const more = `${percent(result.confidence)} · face ${result.track + 1}`;
-  card.querySelector("h4 small").textContent = result.unsure ? `perhaps ${result.label} · ${more}` : more;
+  card.querySelector("h4 small").textContent = unsure.text ? `perhaps ${result.label} · ${unsure.text} · ${more}` : more;
   card.querySelectorAll(".fill").forEach((fill, i) => (fill.style.width = percent(result.probs[i])));
   card.querySelectorAll(".percent").forEach((cell, i) => (cell.textContent = percent(result.probs[i])));
   const maps = card.querySelector(".maps");
@@ -314,9 +331,11 @@ function drawTimeline(end) {
 }
 
 function download() {
-  const lines = [["seconds", "face", "x1", "y1", "x2", "y2", "label", "confidence", "unsure", ...classes]];
+  const names = ["seconds", "face", "x1", "y1", "x2", "y2", "label", "confidence", "unsure"];
+  const lines = [[...names, ...quality, ...classes]];
   for (const { seconds, face } of rows) {
-    lines.push([seconds.toFixed(3), face.track, ...face.box, face.label, face.confidence, face.unsure, ...face.probs]);
+    const about = [face.label, face.confidence, face.unsure, ...face.quality.map((value) => value ?? "")];
+    lines.push([seconds.toFixed(3), face.track, ...face.box, ...about, ...face.probs]);
   }
   const cell = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
   const text = lines.map((line) => line.map(cell).join(",") + "\n").join("");

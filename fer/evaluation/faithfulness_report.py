@@ -19,7 +19,7 @@ from ..results.explanation import fuse_attention
 from ..runtimes.networks import load_network
 from .calibration import softmax
 from .evaluate import EvaluationRequest, find_faces
-from .faithfulness import BLUR, CONTROLS, FILLINGS, TESTS, Faithfulness, Estimate, measure_faithfulness
+from .faithfulness import BLUR, CONTROLS, FILLINGS, TESTS, Estimate, Faithfulness, measure_faithfulness
 
 log = logging.getLogger("fer")
 

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from ..description import Description
 from ..faces import Detection, crop_face, is_upright
+from ..faces.quality import Quality, measure_quality
 from ..results.types import Face
 from ..runtimes.networks import Network
+from .trust import why_unsure
 
 
 class CropOutputs(NamedTuple):
@@ -90,7 +93,20 @@ class FaceClassifier:
         powers = np.exp(scaled - scaled.max(1, keepdims=True, initial=-np.inf))
         return powers / powers.sum(1, keepdims=True)
 
-    def to_face(self, detection: Detection, logits: np.ndarray, attention: np.ndarray | None = None) -> Face:
+    def measure(self, crop: np.ndarray, face: Detection, factor: float = 1.0) -> Quality:
+        """The quality of a face, see `measure_quality`. The crop is the first of `cut`, or an image that is one."""
+        crop, size = self.preprocessing.reduce(crop), self.preprocessing.crop_size
+        if crop.shape[0] < size:
+            crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
+        return measure_quality(crop, face, factor)
+
+    def to_face(
+        self,
+        detection: Detection,
+        logits: np.ndarray,
+        attention: np.ndarray | None = None,
+        quality: Quality | None = None,
+    ) -> Face:
         """The face of a detection whose crops have the mean logits [C]."""
         probs = self.to_probs(logits[None])[0]
         return Face(
@@ -98,9 +114,10 @@ class FaceClassifier:
             detection.landmarks,
             detection.detection_score,
             probs={name: float(p) for name, p in zip(self.classes, probs)},
-            unsure=float(probs.max()) < self.description.unsure_below,
+            unsure=why_unsure(float(probs.max()), quality, self.description),
             aligned=detection.landmarks is not None and len(self.template) > 0,
             attention=attention,
+            quality=quality,
         )
 
 

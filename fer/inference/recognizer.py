@@ -17,6 +17,7 @@ import numpy as np
 from ..description import Description
 from ..device import count_cores
 from ..faces import MIN_SCORE, Detection, Detector, create_detector, crop_side, crop_transform
+from ..faces.quality import Quality
 from ..io.images import MAX_PIXELS, ImageError, ImageSource, read_image, read_reduced
 from ..io.video import VideoReader
 from ..resources import DEFAULT_WEIGHTS
@@ -36,6 +37,7 @@ class _DetectedImage(NamedTuple):
     name: str
     error: str
     detections: list[Detection]
+    qualities: list[Quality]
     inputs: list[list[np.ndarray]]  # for each face its prepared crops, uint8 [S,S,1 or 3]
     image: np.ndarray | None
 
@@ -263,7 +265,7 @@ class EmotionRecognizer:
         if every < 1:
             raise ValueError(f"--every takes a number of at least 1, not {every}")
         reader = VideoReader(path, self.max_pixels if max_pixels is None else max_pixels)
-        tracks = Tracks(float(reader.rate) / every, self.description.unsure_below, smoothing)
+        tracks = Tracks(float(reader.rate) / every, self.description, smoothing)
         predict = partial(self.predict_paths, workers=workers)
         yield from follow_faces(reader, predict, tracks, every, keep_images, self._count_waiting(keep_images))
 
@@ -272,7 +274,7 @@ class EmotionRecognizer:
         try:
             return self._detect(path, keep_image)._replace(name=name)
         except ImageError as error:
-            return _DetectedImage(name, str(error).removeprefix(f"{name}: "), [], [], None)
+            return _DetectedImage(name, str(error).removeprefix(f"{name}: "), [], [], [], None)
 
     def _detect(self, source: ImageSource, keep_image: bool = False) -> _DetectedImage:
         """Find the faces of an image and cut them out, from a copy of half its size if they are large enough."""
@@ -284,21 +286,22 @@ class EmotionRecognizer:
             image = read_image(source, self.max_pixels)
             detections, factor = [d.scaled(factor) for d in detections] or self.detector(image), 1
         if self.detector.name == "none":
-            crops = [[image]]
+            crops = [[classifier.preprocessing.reduce(image)]]
         else:
             detections = [d for d in detections if factor * min(d.box[2:] - d.box[:2]) >= self.min_face]
             converted = classifier.preprocessing.convert_colors(image) if detections else image
             crops = [classifier.cut(converted, d) for d in detections]
+        qualities = [classifier.measure(of_face[0], d, factor) for of_face, d in zip(crops, detections)]
         inputs = [[classifier.preprocessing.prepare(crop) for crop in of_face] for of_face in crops]
         detections = [d.scaled(factor) for d in detections] if factor > 1 else detections
-        return _DetectedImage("", "", detections, inputs, image if keep_image else None)
+        return _DetectedImage("", "", detections, qualities, inputs, image if keep_image else None)
 
     def _classify(self, images: list[_DetectedImage]) -> list[ImageResult]:
         outputs = zip(*self.classifier.run_faces([crops for image in images for crops in image.inputs]))
         return [
             ImageResult(
                 image.name,
-                [self.classifier.to_face(detection, *next(outputs)) for detection in image.detections],
+                [self.classifier.to_face(d, *next(outputs), q) for d, q in zip(image.detections, image.qualities)],
                 image.error,
                 image.image,
                 detector="" if image.error else self.detector.name,

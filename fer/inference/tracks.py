@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..description import Description
 from ..faces.tracking import FaceTracker
 from ..results.types import Face, ImageResult
+from .trust import why_unsure
 
 SMOOTHING = 0.5  # seconds after which the weight of a frame has fallen to 1/e
 
@@ -19,12 +21,13 @@ class Tracks:
 
     Args:
         rate: frames per second.
-        unsure_below: threshold of the averaged confidence, below which a face is called unsure.
+        description: of the checkpoint. It decides which faces are unsure, by the averaged confidence and the quality in
+            the frame.
         smoothing: seconds after which the weight of a frame has fallen to 1/e; 0 does not smooth.
     """
 
-    def __init__(self, rate: float, unsure_below: float, smoothing: float = SMOOTHING):
-        self.tracker, self.smoothing, self.unsure_below = FaceTracker(rate), smoothing, unsure_below
+    def __init__(self, rate: float, description: Description, smoothing: float = SMOOTHING):
+        self.tracker, self.smoothing, self.description = FaceTracker(rate), smoothing, description
         self.means: dict[int, tuple[float, dict[str, float]]] = {}  # by track: last time, mean probabilities
 
     def follow(self, result: ImageResult) -> ImageResult:
@@ -43,4 +46,5 @@ class Tracks:
             keep = float(np.exp(-max(time - before, 0.0) / self.smoothing))
             probs = {name: keep * mean[name] + (1 - keep) * p for name, p in probs.items()}
         self.means[track] = time, probs
-        return replace(face, track=track, probs=probs, unsure=max(probs.values()) < self.unsure_below)
+        unsure = why_unsure(max(probs.values()), face.quality, self.description)
+        return replace(face, track=track, probs=probs, unsure=unsure)

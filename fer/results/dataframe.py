@@ -17,7 +17,7 @@ def to_dataframe(results: Iterable[ImageResult], classes: Sequence[str] | None =
     """Results as a pandas table: one row per face, or per image without a face, as `fer predict --out` writes them.
 
     Missing values are NA. Texts have the dtype string; `frame`, `face` and `track` Int64; `aligned`
-    and `unsure` boolean; all others float64.
+    boolean; all others float64. `unsure` holds the reason, and is NA where the result is sure.
 
     Args:
         results: of `predict_paths` or `predict_video`.
@@ -30,8 +30,8 @@ def to_dataframe(results: Iterable[ImageResult], classes: Sequence[str] | None =
         >>> from fer import EmotionRecognizer, to_dataframe
         >>> results = EmotionRecognizer.from_pretrained().predict_paths(["samples/astronaut.jpg"])
         >>> to_dataframe(results)[["path", "face", "label", "unsure"]]
-                            path  face      label  unsure
-        0  samples/astronaut.jpg     0  happiness   False
+                            path  face      label unsure
+        0  samples/astronaut.jpg     0  happiness   <NA>
     """
     try:
         import pandas

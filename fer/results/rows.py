@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from ..faces.quality import Quality
 from .types import ImageResult
 
+QUALITY = {"size": 1, "sharpness": 3, "brightness": 3, "yaw": 1, "pitch": 1, "roll": 1}  # columns and their decimals
 COLUMNS = (
     *("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2"),
-    *("detection_score", "detector", "aligned", "label", "confidence", "unsure"),
+    *("detection_score", "detector", "aligned", "label", "confidence", "unsure", *QUALITY),
 )  # then one column per emotion
-INTEGERS, BOOLEANS = {"frame", "face", "track"}, {"aligned", "unsure"}
-TEXTS = {"path", "status", "error", "detector", "label"}  # all other columns are floats
+INTEGERS, BOOLEANS = {"frame", "face", "track"}, {"aligned"}
+TEXTS = {"path", "status", "error", "detector", "label", "unsure"}  # all other columns are floats
 
 
 def to_rows(result: ImageResult) -> Iterator[dict]:
@@ -30,6 +32,15 @@ def to_rows(result: ImageResult) -> Iterator[dict]:
             **place,
             **{"face": i, "track": face.track, "status": "ok", **box, "detection_score": score},
             **{"detector": result.detector or None, "aligned": face.aligned},
-            **{"label": face.label, "confidence": round(face.confidence, 4), "unsure": face.unsure},
+            **{"label": face.label, "confidence": round(face.confidence, 4), "unsure": face.unsure or None},
+            **quality_columns(face.quality),
             **{name: round(p, 4) for name, p in face.probs.items()},
         }
+
+
+def quality_columns(quality: Quality | None) -> dict[str, float | None]:
+    """The rounded values of the columns QUALITY; None where they are unknown."""
+    values = {} if quality is None else quality.to_dict()
+    return {
+        name: None if (value := values.get(name)) is None else round(value, digits) for name, digits in QUALITY.items()
+    }

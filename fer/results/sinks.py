@@ -169,10 +169,11 @@ class TableSink:
     def __init__(self) -> None:
         self.video = ""
         self.tracks: dict[str, Counter[str]] = {}  # how often each emotion was seen, by track
-        self._line("image", "face", "emotion", "confidence", "box")
+        self._line("image", "face", "emotion", "confidence", "box", "unsure")
 
-    def _line(self, path: str, face: str, emotion: str, confidence: str, box: str) -> None:
-        print(f"{printable(path):<40} {face:>4}  {emotion:<10} {confidence:>10}  {box}", flush=True)
+    def _line(self, path: str, face: str, emotion: str, confidence: str, box: str, unsure: str) -> None:
+        line = f"{printable(path):<40} {face:>4}  {emotion:<10} {confidence:>10}  {box:<19}  {unsure}"
+        print(line.rstrip(), flush=True)
 
     def write(self, rows: Iterable[dict]) -> None:
         for row in rows:
@@ -185,8 +186,8 @@ class TableSink:
                 print(f"{path:<40}    -  {reason}", flush=True)
             else:
                 box = " ".join(f"{row[key]:.0f}" for key in ("x1", "y1", "x2", "y2"))
-                confidence = f"{row['confidence']:.0%}{' unsure' if row['unsure'] else ''}"
-                self._line(row["path"], str(row["face"]), row["label"], confidence, box)
+                confidence, unsure = f"{row['confidence']:.0%}", row["unsure"] or ""
+                self._line(row["path"], str(row["face"]), row["label"], confidence, box, unsure)
 
     def _count(self, row: dict) -> None:
         """Count a row of a video."""
@@ -195,7 +196,7 @@ class TableSink:
             name, emotion = "no face", ""
         else:
             name = "no track" if row["track"] is None else f"track {row['track']}"
-            emotion = "unsure" if row["unsure"] else row["label"]
+            emotion = f"unsure ({row['unsure']})" if row["unsure"] else row["label"]
         self.tracks.setdefault(name, Counter())[emotion] += 1
 
     def _end_video(self) -> None:

@@ -18,6 +18,7 @@ class Tally:
     frames: int = 0  # of videos
     without_face: int = 0
     emotions: Counter[str] = field(default_factory=Counter)
+    unsure: Counter[str] = field(default_factory=Counter)  # faces, by the reason
     failures: Counter[str] = field(default_factory=Counter)  # by the first words of the error
     last: str = ""
 
@@ -27,6 +28,7 @@ class Tally:
         self.frames += result.frame is not None
         self.without_face += not result.faces and not result.error
         self.emotions.update(face.label for face in result.faces)
+        self.unsure.update(face.unsure for face in result.faces if face.unsure)
         if result.error:
             self.failures[result.error.partition(" (")[0]] += 1
 
@@ -49,6 +51,9 @@ class Tally:
             f"{self.without_face} {pictures}without a face, {self.failures.total()} could not be read",
             f"faces: {faces}",
         ]
+        if self.unsure:
+            reasons = ", ".join(f"{reason} {n}" for reason, n in self.unsure.most_common())
+            lines.append(f"unsure: {self.unsure.total()} of these faces ({reasons})")
         if self.failed_before:
             lines.append(f"not read before: {self.failed_before}; --retry-errors does them again")
         return lines + [f"not read: {n} {reason}" for reason, n in self.failures.most_common()]

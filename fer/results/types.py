@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..faces.detection import Detection
+from ..faces.quality import Quality
 
 
 class _ByValue:
@@ -37,16 +38,17 @@ class Face(_ByValue, Detection):
         >>> from fer import EmotionRecognizer
         >>> face = EmotionRecognizer.from_pretrained()("samples/astronaut.jpg")[0]
         >>> face.label, face.confidence > 0.9, face.unsure
-        ('happiness', True, False)
+        ('happiness', True, '')
         >>> sorted(face.probs, key=face.probs.get)[-1]
         'happiness'
     """
 
     probs: dict[str, float]  # emotion -> probability, in the checkpoint's order; they sum to 1
-    unsure: bool  # the confidence is below the checkpoint's threshold
+    unsure: str  # why the result should not be believed, one of `fer.inference.trust.REASONS`; "" where it can be
     aligned: bool  # the crop was aligned by the landmarks; otherwise the square around the box
     track: int | None = None  # in a video: the number of the person's track
     attention: np.ndarray | None = None  # [K,h,w]: each head's weights over the crop
+    quality: Quality | None = None  # how well the face can be seen; None: unknown
 
     @property
     def label(self) -> str:
@@ -67,6 +69,7 @@ class Face(_ByValue, Detection):
             "label": self.label,
             "confidence": self.confidence,
             "unsure": self.unsure,
+            "quality": None if self.quality is None else self.quality.to_dict(),
             "probs": dict(self.probs),
             "aligned": self.aligned,
             "track": self.track,

@@ -12,7 +12,9 @@ from .colors import color_of
 
 
 def draw_faces(image: np.ndarray, faces: Sequence[Face], bars: bool = False, numbers: bool = False) -> np.ndarray:
-    """A copy of RGB uint8 [H,W,3] with the box, label and confidence of each face. An unsure label ends with "?".
+    """A copy of RGB uint8 [H,W,3] with the box, label and confidence of each face.
+
+    An unsure label ends with "?", and the reason follows.
 
     Args:
         bars: draw a bar for each probability beside the box.
@@ -28,7 +30,9 @@ def draw_faces(image: np.ndarray, faces: Sequence[Face], bars: bool = False, num
         pen.rectangle((left, top, max(left, right), max(top, bottom)), outline=colour, width=line)
         if bars:
             _draw_bars(pen, face.probs, left, top, right, bottom, picture.size)
-        text = f"{face.label}{'?' if face.unsure else ''} {face.confidence:.0%}"
+        text = f"{face.label} {face.confidence:.0%}"
+        if face.unsure:
+            text = f"{face.label}? {face.confidence:.0%} ({face.unsure})"
         text = f"{number} {text}" if numbers else text
         _draw_label(pen, text, left, top, right - left, colour, picture.size)
     return np.asarray(picture)

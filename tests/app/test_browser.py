@@ -189,8 +189,9 @@ def test_the_session_can_be_downloaded_and_forgotten(tab):
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the session").click()
     lines = Path(download.value.path()).read_text().splitlines()
-    assert lines[0].startswith("seconds,face,x1,y1,x2,y2,label,confidence,unsure,neutral")
-    assert len(lines) > 3 and len(lines[-1].split(",")) == 17
+    names = "seconds,face,x1,y1,x2,y2,label,confidence,unsure,size,sharpness,brightness,yaw,pitch,roll,neutral"
+    assert lines[0].startswith(names)
+    assert len(lines) > 3 and len(lines[-1].split(",")) == 23
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Delete it").click()
     page.wait_for_selector(".timeline", state="hidden")
@@ -320,6 +321,36 @@ def test_a_batch_of_an_archive(tab):
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     assert len(Path(download.value.path()).read_text().splitlines()) == 4
+
+
+def test_the_reason_why_a_face_is_unsure_does_not_flicker(tab, monkeypatch):
+    """Reasons that come and go with every frame are shown all the time, and hints whose number changes."""
+    said: dict = {"hints": ["Too dark to read: turn towards a light.", ""], "unsure": "too dark"}
+    look, turns = LiveView.look, iter(range(10**6))
+
+    def say(view, request: dict) -> dict:
+        answer, turn = look(view, request), next(turns)
+        hint = said["hints"][turn % len(said["hints"])].replace("N", str(17 + turn % 3))
+        faces = [face | {"unsure": said["unsure"] if hint else ""} for face in answer["faces"]]
+        return answer | {"hint": hint, "faces": faces}
+
+    def watch(script: str) -> set:
+        return {page.wait_for_timeout(40) or page.evaluate(script) for _ in range(25)}
+
+    monkeypatch.setattr(LiveView, "look", say)
+    page = tab()
+    start(page)
+    page.wait_for_selector(".card h4 small:has-text('too dark')")
+    title = "document.querySelector('.card h4 span').textContent"
+    assert watch(title) == {"unsure"}
+    said.update(hints=["Move closer: the face is only N pixels wide."], unsure="too small")
+    page.wait_for_selector(".hint.shown:has-text('Move closer: the face is only 1')")
+    assert watch("document.querySelector('.hint').className") == {"hint shown"}
+    said.update(hints=[""])
+    begin = time.monotonic()
+    page.wait_for_selector(".hint:not(.shown)")
+    assert time.monotonic() - begin > 0.5  # it stays for a while
+    page.wait_for_function(f"{title} !== 'unsure'")
 
 
 EVIL = "<img src=x onerror=window.caught=1>${window.caught=1}{{this}}"

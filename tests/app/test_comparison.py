@@ -10,7 +10,7 @@ LANDMARKS = np.array([[30, 40], [70, 40], [50, 60], [35, 80], [65, 80]], float)
 def face(shift: float = 0, happy: float = 0.8) -> Face:
     box = np.array([0, 0, 100, 100], float) + shift * np.array([1, 0, 1, 0])
     probs = {"happiness": happy, "sadness": 1 - happy}
-    return Face(box, LANDMARKS + (shift, 0), 0.9, probs, False, True, track=0)
+    return Face(box, LANDMARKS + (shift, 0), 0.9, probs, "", True, track=0)
 
 
 CASES = [  # faces of the live view in each frame, those of the reference, part of the line

@@ -10,6 +10,7 @@ import pytest
 from app import live
 from app.live import Camera, LiveView, give_hint
 from fer.faces import Detection, create_detector
+from fer.faces.quality import Quality
 from fer.results.types import Face
 from page_inputs import picture
 
@@ -121,6 +122,21 @@ def test_the_crops_of_a_face_take_turns_and_count_alike(two_crops, seconds, atte
     assert all(np.array_equal(f[0].attention, both.attention) for f, c in zip(faces, crops) if "a" in c)
 
 
+def test_the_quality_is_that_of_the_aligned_crop_whichever_has_its_turn(two_crops):
+    camera, (whole,) = Camera(two_crops, interval=0), two_crops(FRAME)
+    for k in range(4):
+        (face,) = camera.look(FRAME, 0.1 * k)
+        assert face.quality == whole.quality and face.quality.size == 70 and abs(face.quality.roll) < 1
+
+
+def test_a_face_beyond_a_limit_says_why(view):
+    view.recognizer.description.limits = {"size": 200}
+    answer = view.look(frame())
+    assert [face["unsure"] for face in answer["faces"]] == ["too small"]
+    assert answer["hint"] == "Move closer: the face is only 70 pixels wide."
+    assert answer["faces"][0]["quality"][0] == 70 and answer["faces"][0]["quality"][3:] == [None] * 3
+
+
 def test_a_face_that_tilts_has_one_crop_and_then_two_again(two_crops):
     camera = Camera(two_crops, interval=0)
     for k, landmarks in enumerate([UPRIGHT, UPRIGHT, TILTED, TILTED, UPRIGHT]):
@@ -217,8 +233,9 @@ def test_silent_cameras_are_forgotten(view, monkeypatch):
     assert list(view.sessions) == ["e", "d"]
 
 
-def face(side: float) -> Face:
-    return Face(np.array([0, 0, side, side]), None, 0.9, {"anger": 1.0}, False, False)
+def face(side: float, unsure: str = "") -> Face:
+    quality = Quality(side, 2, 0.5, 0, 0, 0)
+    return Face(np.array([0, 0, side, side]), None, 0.9, {"anger": 1.0}, unsure, False, quality=quality)
 
 
 @pytest.mark.parametrize(
@@ -230,6 +247,12 @@ def face(side: float) -> Face:
         (120, [face(90)], ""),
         (10, [], "dark"),
         (10, [face(90)], "dark"),
+        # the reason of the largest face; a face that is far away has a better one
+        (120, [face(90, "low confidence"), face(30)], "No emotion stands out"),
+        (120, [face(30, "low confidence")], "come closer"),
+        (120, [face(30, "too small")], "only 30 pixels wide"),
+        (120, [face(30, "turned away"), face(90)], ""),
+        (120, [face(90, "blurred")], "hold still"),
     ],
 )
 def test_hints(gray, faces, hint):

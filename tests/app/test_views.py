@@ -2,7 +2,10 @@
 
 import pytest
 
+from app import views
 from app.handlers import Handlers
+from fer.description import LIMITS
+from page_inputs import picture
 
 RUNTIMES = [
     ("openvino", "cpu", "on the CPU with OpenVINO."),
@@ -31,3 +34,28 @@ def test_about_says_what_the_checkpoint_says(work):
 def test_about_says_what_runs_the_network(recognizer, tmp_path, name, device, said):
     recognizer.classifier.network.name, recognizer.classifier.network.device = name, device
     assert f"The network runs {said}\n" in Handlers(recognizer, tmp_path).about()
+
+
+def test_about_says_which_faces_are_not_believed(work):
+    assert "It does so too" not in work.about()
+    work.description.limits = {"yaw": 40, "size": 24, "brightness": 0.12}
+    said = "lower or narrower than 24 pixels, darker than 12 % of white, turned to the side by more than 40°"
+    assert f"It does so too where a face is {said}, and says which." in work.about()
+    assert set(views.LIMITS) == set(LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("limits", "unsure_below", "sentence", "reason"),
+    [
+        ({}, 1.0, "No emotion stands out.", "low confidence"),
+        ({"size": 99}, 0.0, "Move closer: the face is only 70 pixels wide.", "too small"),
+        ({}, 0.0, "", ""),
+    ],
+)
+def test_a_photo_and_a_batch_say_why_a_face_is_unsure(work, upload, limits, unsure_below, sentence, reason):
+    work.description.limits, work.description.unsure_below = limits, unsure_below
+    shown = work.show_photos([upload("a.png", picture(1))])
+    gallery = list(work.show_batch([upload("a.png", picture(1))]))[-1]
+    assert ('class="reason"' in shown) == bool(reason)
+    assert not reason or f'<p class="reason">{sentence}</p>' in shown
+    assert not reason or (f"(unsure: {reason})" in shown and f" ({reason}), a.png" in gallery)

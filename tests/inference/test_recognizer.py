@@ -12,6 +12,7 @@ from PIL import Image
 import fer
 from fake_detector import FakeDetector
 from fer.faces import Detection, crop_face
+from fer.faces.quality import measure_quality
 from fer.inference.classifier import FaceClassifier
 from fer.inference.recognizer import EmotionRecognizer
 from fer.io.images import read_image, write_image
@@ -46,7 +47,7 @@ def test_one_image(recognizer, count):
         assert list(face.probs) == list(EMOTIONS)
         assert sum(face.probs.values()) == pytest.approx(1, abs=1e-5)
         assert face.probs[face.label] == face.confidence == max(face.probs.values())
-        assert face.unsure == (face.confidence < recognizer.description.unsure_below)
+        assert bool(face.unsure) == (face.confidence < recognizer.description.unsure_below)
         assert not face.aligned
 
 
@@ -115,6 +116,37 @@ def test_an_image_without_detection_is_a_crop(tiny_checkpoint, shape):
     (face,) = recognizer(image)
     np.testing.assert_allclose(list(face.probs.values()), recognizer.predict_crops([image])[0], rtol=1e-5)
     assert not face.aligned
+
+
+def test_the_quality_is_that_of_the_crop_that_the_network_gets(recognizer):
+    image = photo(1)
+    (face,), (detection,) = recognizer(image), FakeDetector()(image)
+    crop = crop_face(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), detection, recognizer.classifier.template, 48)
+    assert face.quality == measure_quality(crop, detection)
+
+
+@pytest.mark.parametrize(("shape", "size"), [((300, 400, 3), 300), ((30, 20, 3), 20)])
+def test_a_crop_of_any_size_is_measured_at_that_of_training(tiny_checkpoint, shape, size):
+    recognizer = EmotionRecognizer.from_pretrained(tiny_checkpoint, detector="none", device="cpu")
+    image = cv2.resize(read_image(ROOT / "samples" / "astronaut.jpg"), shape[1::-1], interpolation=cv2.INTER_AREA)
+    (face,) = recognizer(image)
+    assert face.quality.size == size and np.isnan(face.quality.yaw)
+    assert (face.quality.sharpness > 1.6) == (size > 48)  # enlarged crops are blurred
+
+
+LIMITED = [  # the fake face: 30 pixels, on noise, without landmarks
+    ({}, "low confidence"),
+    ({"size": 31, "brightness": 1}, "too small"),
+    ({"size": 29, "brightness": 1}, "too dark"),
+    ({"sharpness": 16, "yaw": 0}, "blurred"),
+    ({"yaw": 0, "pitch": 0}, "low confidence"),
+]
+
+
+@pytest.mark.parametrize(("limits", "reason"), LIMITED)
+def test_the_checkpoint_says_what_is_not_believed(recognizer, limits, reason):
+    recognizer.description.limits, recognizer.description.unsure_below = limits, 1.0
+    assert recognizer(photo(1))[0].unsure == reason
 
 
 def test_faces_are_aligned_where_landmarks_and_a_template_exist(tiny_checkpoint):
@@ -354,4 +386,6 @@ def test_large_photos_are_decoded_at_half_their_size(tmp_path, monkeypatch, face
     ((found,),) = (result.faces for result in recognizer.predict_paths([tmp_path / "photo.jpg"]))
     assert sides == [len(photo) // factor]
     np.testing.assert_allclose(found.box, expected.box, atol=3)
+    assert found.quality.size == pytest.approx(min(found.box[2:] - found.box[:2]), rel=1e-4)  # of the whole photo
+    assert found.quality.sharpness == pytest.approx(expected.quality.sharpness, rel=0.1)
     np.testing.assert_allclose(list(found.probs.values()), list(expected.probs.values()), atol=0.03)

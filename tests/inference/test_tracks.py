@@ -1,9 +1,14 @@
 """A face keeps its track from frame to frame; its emotions are smoothed over time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from fer.faces.quality import Quality
 from fer.inference.recognizer import EmotionRecognizer
+from fer.inference.tracks import Tracks
+from fer.results.types import Face, ImageResult
 from fer.runtimes.networks import load_network
 from videos import MovingFaces, make_video
 
@@ -35,5 +40,19 @@ def test_emotions_are_smoothed_over_time(recognizer, tmp_path):
         (found,) = (face for face in b.faces if face.box[0] == 10.0)
         if found.track is not None:
             np.testing.assert_allclose(list(found.probs.values()), mean, atol=1e-4)
-            assert found.unsure == (mean.max() < recognizer.description.unsure_below)
+            assert bool(found.unsure) == (mean.max() < recognizer.description.unsure_below)
     assert found.track is not None
+
+
+def test_a_tracked_face_has_the_quality_of_its_frame(recognizer):
+    """The confidence is smoothed, the quality is not; both decide."""
+    recognizer.description.limits = {"size": 40}
+    small, large = Quality(39, 2, 0.5, 0, 0, 0), Quality(41, 2, 0.5, 0, 0, 0)
+    first = Face(np.array([10.0, 10, 60, 60]), None, 0.9, {"a": 0.9, "b": 0.1, "c": 0.0}, "blurred", False)
+    doubtful = replace(first, probs={"a": 0.45, "b": 0.1, "c": 0.45})
+    faces = [replace(first, quality=q) for q in (large, large, small)] + [replace(doubtful, quality=large), doubtful]
+    tracks = Tracks(10, recognizer.description)
+    followed = [tracks.follow(ImageResult("", [face], time=k / 10)).faces[0] for k, face in enumerate(faces)]
+    assert [face.track for face in followed[1:]] == [0] * 4
+    assert [face.unsure for face in followed[1:]] == ["", "too small", "", ""]
+    assert [face.quality for face in followed] == [large, large, small, large, None]

@@ -44,6 +44,14 @@ def test_it_says_what_the_checkpoint_says(tiny_graph, tiny_checkpoint):
     assert read_metadata(tiny_graph) == theirs
 
 
+def test_it_has_the_limits_of_the_checkpoint(tiny_checkpoint, tmp_path):
+    model, description = load_checkpoint(tiny_checkpoint)
+    description.limits = {"size": 20, "yaw": 40.5}
+    save_checkpoint(tmp_path / "a.safetensors", model, description)
+    export_onnx(tmp_path / "a.safetensors", tmp_path / "a.onnx")
+    assert OnnxNetwork(tmp_path / "a.onnx").description.limits == {"size": 20, "yaw": 40.5}
+
+
 def test_the_shipped_file_is_the_shipped_checkpoint(shared):
     """Real faces: the same labels, and logits that differ by rounding only."""
     from fer.data import load_samples

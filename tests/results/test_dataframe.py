@@ -7,13 +7,16 @@ import pandas
 import pytest
 
 import fer
+from fer.faces.quality import Quality
 from fer.results.rows import COLUMNS, to_rows
 from fer.results.sinks import open_sink
 from fer.results.types import Face, ImageResult
 
 SEVEN = {name: 1 / 7 for name in fer.EMOTIONS if name != "contempt"}
-FACE = Face(np.array([1, 2, 3, 4.56]), None, float("nan"), {"neutral": 0.25, "anger": 0.75}, True, False)
-TRACKED = Face(np.array([1, 2, 3, 4]), None, 0.9, {"neutral": 0.75, "anger": 0.25}, False, False, track=3)
+QUALITY = Quality(2, 1.5, 0.25, float("nan"), 3, 4)
+PROBS = {"neutral": 0.25, "anger": 0.75}
+FACE = Face(np.array([1, 2, 3, 4.56]), None, float("nan"), PROBS, "too dark", False, quality=QUALITY)
+TRACKED = Face(np.array([1, 2, 3, 4]), None, 0.9, {"neutral": 0.75, "anger": 0.25}, "", False, track=3)
 RESULTS = [
     ImageResult("wall é 😀.jpg", []),
     ImageResult("two.jpg", [FACE, FACE]),
@@ -29,15 +32,15 @@ RESULTS = [
         ([], ("neutral", "anger"), ("neutral", "anger")),
         (RESULTS[:1], None, fer.EMOTIONS),  # no face tells the classes
         (RESULTS, None, ("neutral", "anger")),
-        ([ImageResult("x.jpg", [Face(np.zeros(4), None, 0.9, SEVEN, False, False)])], None, tuple(SEVEN)),
+        ([ImageResult("x.jpg", [Face(np.zeros(4), None, 0.9, SEVEN, "", False)])], None, tuple(SEVEN)),
         (iter(RESULTS), None, ("neutral", "anger")),  # as predict_paths gives them
     ],
 )
 def test_columns_and_their_types(results, classes, emotions):
     table = fer.to_dataframe(results, classes)
     assert list(table) == [*COLUMNS, *emotions]
-    kinds = dict.fromkeys(("path", "status", "error", "detector", "label"), "string")
-    kinds |= dict.fromkeys(("aligned", "unsure"), "boolean")
+    kinds = dict.fromkeys(("path", "status", "error", "detector", "label", "unsure"), "string")
+    kinds["aligned"] = "boolean"
     kinds |= dict.fromkeys(("frame", "face", "track"), "Int64")
     assert {name: str(table[name].dtype) for name in table} == {n: kinds.get(n, "float64") for n in table}
 
@@ -55,6 +58,9 @@ def test_rows_are_those_of_the_files(tmp_path, suffix):
     pandas.testing.assert_frame_equal(read(tmp_path / f"x{suffix}").astype(kinds), table)
     assert table["face"].tolist()[1:3] == [0, 1] and table["face"].isna().tolist() == [True, False, False, True, False]
     assert table.loc[4, ["frame", "track", "label"]].tolist() == [7, 3, "neutral"]
+    assert table["unsure"].fillna("").tolist() == ["", "too dark", "too dark", "", ""]
+    assert table.loc[1, ["size", "sharpness", "brightness", "pitch"]].tolist() == [2, 1.5, 0.25, 3]
+    assert table["yaw"].isna().all()
 
 
 def test_without_pandas_the_error_says_what_to_install(monkeypatch):

@@ -5,14 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fer.faces.quality import Quality
 from fer.results.rows import COLUMNS, to_rows
 from fer.results.types import Face, ImageResult
 
-FACE = Face(np.array([1.04, 2, 3, 4.56]), None, 0.87654, {"neutral": 0.25, "anger": 0.75}, False, True, 2)
+FACE = Face(np.array([1.04, 2, 3, 4.56]), None, 0.87654, {"neutral": 0.25, "anger": 0.75}, "", True, 2)
+BLURRED = Quality(48.06, 0.1239, 0.5, *[float("nan")] * 3)
 ROW = {
     **{"path": "a", "frame": None, "time": None, "face": 0, "track": 2, "status": "ok"},
     **{"x1": 1.0, "y1": 2.0, "x2": 3.0, "y2": 4.6, "detection_score": 0.8765, "detector": "yunet", "aligned": True},
-    **{"label": "anger", "confidence": 0.75, "unsure": False, "neutral": 0.25, "anger": 0.75},
+    **{"label": "anger", "confidence": 0.75, "unsure": None, "neutral": 0.25, "anger": 0.75},
+    **dict.fromkeys(("size", "sharpness", "brightness", "yaw", "pitch", "roll")),
 }
 
 
@@ -30,6 +33,11 @@ ROW = {
             [{"path": "a", "frame": 3, "time": 0.123, "status": "error", "error": "damaged"}],
         ),
         (ImageResult("a", [FACE], detector="yunet"), [ROW]),
+        # an unsure face, whose quality was measured without landmarks
+        (
+            ImageResult("a", [replace(FACE, unsure="blurred", quality=BLURRED)], detector="yunet"),
+            [ROW | {"unsure": "blurred", "size": 48.1, "sharpness": 0.124, "brightness": 0.5}],
+        ),
         # two faces of a frame, the second without a score
         (
             ImageResult("a", [FACE, replace(FACE, detection_score=float("nan"))], frame=0, time=0.0, detector="yunet"),

@@ -1,6 +1,7 @@
 """Rows that survive: what was written before a kill is kept, what was half written is done again."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,7 +72,10 @@ def test_the_terminal_gets_a_line_per_track(capsys):
 
     def frame(number: int, *faces: tuple) -> ImageResult:
         found = [
-            Face(np.zeros(4), None, 0.9, {"neutral": 1 - anger, "anger": anger}, anger == 0.5, False, track)
+            replace(
+                Face(np.zeros(4), None, 0.9, {"neutral": 1 - anger, "anger": anger}, "", False, track),
+                unsure="too dark" if anger == 0.5 else "",
+            )
             for track, anger in faces
         ]
         return ImageResult("clip.mp4", found, frame=number, time=number / 10)
@@ -83,7 +87,7 @@ def test_the_terminal_gets_a_line_per_track(capsys):
         frame(4, (0, 0.5)),
         *(frame(n) for n in range(5, 9)),
         ImageResult("clip.mp4", [], "damaged"),
-        result("b.jpg", 1),
+        ImageResult("b.jpg", [replace(result("b.jpg", 1).faces[0], unsure="turned away")]),
         ImageResult("x.parquet", [], frame=0),  # a row of a table is an image
         ImageResult("last.mp4", [], frame=0, time=0.0),
     ]
@@ -92,14 +96,14 @@ def test_the_terminal_gets_a_line_per_track(capsys):
             sink.write(to_rows(r))
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines == [
-        "image face emotion confidence box",
+        "image face emotion confidence box unsure",
         "a.jpg 0 anger 75% 1 2 3 5",
         "clip.mp4 - damaged",
         "clip.mp4 no track 1 frames anger 100%",
-        "clip.mp4 track 0 4 frames anger 75%, unsure 25%",
+        "clip.mp4 track 0 4 frames anger 75%, unsure (too dark) 25%",
         "clip.mp4 track 1 3 frames neutral 100%",
         "clip.mp4 no face 4 frames",
-        "b.jpg 0 anger 75% 1 2 3 5",
+        "b.jpg 0 anger 75% 1 2 3 5 turned away",
         "x.parquet - no face found",
         "last.mp4 no face 1 frames",
     ]

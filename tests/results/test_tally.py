@@ -1,6 +1,9 @@
 """The numbers at the end of a run."""
 
+from dataclasses import replace
+
 from fer.results.tally import Tally
+from fer.results.types import ImageResult
 from outcomes import RESULTS
 
 
@@ -9,11 +12,13 @@ def test_the_tally_counts_all():
     assert tally.describe() == ["0 files, 0 faces, 0 without a face, 0 could not be read", "faces: none"]
     for r in RESULTS:
         tally.add(r)
+    tally.add(ImageResult("dim.jpg", [replace(RESULTS[0].faces[0], unsure=r) for r in ("too dark", "", "too dark")]))
     tally.begin(7, 2)
     told = tally.describe()
-    assert told[0] == "5 files (and 7 before), 7 faces, 1 without a face, 1 could not be read"
+    assert told[0] == "6 files (and 7 before), 10 faces, 1 without a face, 1 could not be read"
     assert told[1:] == [
-        "faces: anger 7",
+        "faces: anger 10",
+        "unsure: 2 of these faces (too dark 2)",
         "not read before: 2; --retry-errors does them again",
         "not read: 1 not an image file",
     ]

@@ -6,14 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fer.faces.quality import Quality
 from fer.results.types import Face, ImageResult
 
+NAN = float("nan")
+QUALITY = Quality(2.0, 1.0, 0.5, NAN, NAN, NAN)
 PROBS = {"neutral": 0.25, "anger": 0.75}
 
 
 def face() -> Face:
     return Face(
-        np.array([1.0, 2, 3, 4]), np.ones((5, 2)), float("nan"), dict(PROBS), False, True, 3, np.ones((2, 3, 3))
+        np.array([1.0, 2, 3, 4]), np.ones((5, 2)), float("nan"), dict(PROBS), "", True, 3, np.ones((2, 3, 3)), QUALITY
     )
 
 
@@ -32,11 +35,13 @@ def test_equal_values_are_equal_also_where_they_are_nan():
         (face, {"landmarks": None}),
         (face, {"detection_score": 0.9}),
         (face, {"probs": {"neutral": 1.0, "anger": 0.0}}),
-        (face, {"unsure": True}),
+        (face, {"unsure": "too dark"}),
         (face, {"aligned": False}),
         (face, {"track": None}),
         (face, {"attention": np.zeros((2, 3, 3))}),
         (face, {"attention": np.ones((1, 3, 3))}),  # of another shape
+        (face, {"quality": None}),
+        (face, {"quality": replace(QUALITY, yaw=3.0)}),
         (result, {"path": "b.jpg"}),
         (result, {"faces": []}),
         (result, {"error": "damaged"}),
@@ -70,7 +75,8 @@ def test_plain_values():
                 "detection_score": None,  # JSON has no NaN
                 "label": "anger",
                 "confidence": 0.75,
-                "unsure": False,
+                "unsure": "",
+                "quality": {"size": 2, "sharpness": 1, "brightness": 0.5, "yaw": None, "pitch": None, "roll": None},
                 "probs": PROBS,
                 "aligned": True,
                 "track": 3,
@@ -78,3 +84,4 @@ def test_plain_values():
         ],
     }
     assert replace(face(), landmarks=None, detection_score=0.5).to_dict()["landmarks"] is None
+    assert replace(face(), quality=None).to_dict()["quality"] is None

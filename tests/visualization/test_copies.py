@@ -21,7 +21,7 @@ def make_video(path):
 
 
 def frame(path, number: int) -> ImageResult:
-    face = Face(np.array([5.0, 5, 40, 40]), None, 0.9, {"neutral": 0.9, "anger": 0.1}, False, False, track=0)
+    face = Face(np.array([5.0, 5, 40, 40]), None, 0.9, {"neutral": 0.9, "anger": 0.1}, "", False, track=0)
     return ImageResult(str(path), [face], image=IMAGE, frame=number, time=number / 5)
 
 

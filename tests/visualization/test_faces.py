@@ -7,7 +7,7 @@ from fer.visualization.colors import COLORS, color_of
 from fer.visualization.faces import draw_faces
 
 
-def face(box: tuple, label: str = "anger", unsure: bool = False) -> Face:
+def face(box: tuple, label: str = "anger", unsure: str = "") -> Face:
     probs = {name: 0.93 if name == label else 0.01 for name in EMOTIONS}
     return Face(np.array(box, float), None, 0.9, probs, unsure, aligned=False)
 
@@ -40,12 +40,13 @@ def test_no_face_changes_nothing():
 def test_unsure_looks_different():
     image = np.zeros((300, 300, 3), np.uint8)
     boxes = (100, 100, 200, 200)
-    assert (draw_faces(image, [face(boxes)]) != draw_faces(image, [face(boxes, unsure=True)])).any()
+    sure, dark, blurred = (draw_faces(image, [face(boxes, unsure=reason)]) for reason in ("", "too dark", "blurred"))
+    assert (sure != dark).any() and (dark != blurred).any()
 
 
 def test_other_classes_are_drawn_in_their_colours():
     probs = {"happiness": 0.1, "calm": 0.2, "tired": 0.7}
-    tired = Face(np.array([40, 40, 130, 130], float), None, 0.9, probs, False, aligned=False)
+    tired = Face(np.array([40, 40, 130, 130], float), None, 0.9, probs, "", aligned=False)
     picture = draw_faces(np.full((200, 200, 3), 255, np.uint8), [tired], bars=True)
     for name in probs:
         assert (picture == color_of(name, list(probs))).all(2).any(), name

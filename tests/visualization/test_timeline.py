@@ -15,7 +15,7 @@ IMAGE = np.full((64, 64, 3), 90, np.uint8)
 
 
 def frame(path, number: int) -> ImageResult:
-    face = Face(np.array([5.0, 5, 40, 40]), None, 0.9, {"neutral": 0.9, "anger": 0.1}, False, False, track=0)
+    face = Face(np.array([5.0, 5, 40, 40]), None, 0.9, {"neutral": 0.9, "anger": 0.1}, "", False, track=0)
     return ImageResult(str(path), [face], image=IMAGE, frame=number, time=number / 5)
 
 
@@ -43,7 +43,7 @@ def test_each_class_is_an_area_of_its_colour(tmp_path):
     timeline, box = Timeline(), np.array([0, 0, 10, 10], float)
     for i in range(10):
         probs = dict(zip(CLASSES, (0.1, 0.2, 0.3, 0.4)))
-        timeline.add(ImageResult("a.mp4", [Face(box, None, 0.9, probs, False, False, 1)], frame=i, time=i / 5))
+        timeline.add(ImageResult("a.mp4", [Face(box, None, 0.9, probs, "", False, 1)], frame=i, time=i / 5))
     assert timeline.draw(tmp_path / "timeline.png")
     picture = read_image(tmp_path / "timeline.png")
     for name in CLASSES:
