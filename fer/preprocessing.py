@@ -52,6 +52,11 @@ class Preprocessing:
             return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
         return image
 
+    def to_crop_size(self, crop: np.ndarray) -> np.ndarray:
+        """Reduce or enlarge a crop, uint8 [H,W,3] or [H,W], to a square of `crop_size`."""
+        crop, size = self.reduce(crop), self.crop_size
+        return crop if crop.shape[0] >= size else cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
+
     def reduce(self, crop: np.ndarray) -> np.ndarray:
         """The first half of `prepare`: the colours, the square, and at most `crop_size` -> uint8 [S,S] or [S,S,3]."""
         crop = self.convert_colors(crop)

@@ -115,13 +115,18 @@ def _measure_robustness(subject, split, out: Path) -> list:
     """Measure, with a row on the terminal as soon as it is known; writes robustness.json and robustness.png."""
     from dataclasses import asdict
 
+    from ..evaluation.limits import find_limits
     from ..evaluation.robustness import format_robustness, measure_robustness, plot_robustness
 
-    rows = []
-    for row in measure_robustness(subject, split):
+    rows, qualities = [], []
+    for row, of_row in measure_robustness(subject, split):
         rows.append(row)
+        qualities.append((row.corruption, of_row))
         print(format_robustness([row]).partition("\n")[2] if len(rows) > 1 else format_robustness([row]), flush=True)
-        (out / "robustness.json").write_text(json.dumps([asdict(r) for r in rows], indent=2) + "\n")
+    limits = find_limits(qualities[0][1], qualities[1:])
+    print(f"  limits of quality: {', '.join(f'{name} {limit:.3g}' for name, limit in limits.items()) or 'none'}")
+    figures = {"rows": [asdict(r) for r in rows], "limits": limits}
+    (out / "robustness.json").write_text(json.dumps(figures, indent=2) + "\n")
     title = f"{subject.weights} on {subject.request.dataset} {subject.request.split}, n = {rows[0].n}"
     plot_robustness(rows, out / "robustness.png", title)
     return rows

@@ -39,7 +39,7 @@ def read_evaluation(folder: str | os.PathLike, weights: str) -> Measured:
         raise ValueError(f"{folder}: no metrics.json; fer evaluate ... --out {folder} writes it")
     if Path(metrics["weights"]).stem != weights:
         raise ValueError(f"{folder}: figures of {metrics['weights']}, not of {weights}")
-    robustness = _read_json(Path(folder, "robustness.json")) or []
+    robustness = (_read_json(Path(folder, "robustness.json")) or {}).get("rows", [])
     return Measured(_command(weights, metrics), metrics, robustness, _read_json(Path(folder, "faithfulness.json")))
 
 

@@ -102,6 +102,7 @@ class SplitPredictions:
     detector: str  # name of the detector, or "annotation" if faces are cropped by their annotation
     description: Description
     samples: Samples
+    faces: Samples  # the same images with the faces that were detected; `samples` without a detector
     predictions: Predictions  # logits over the classes of the dataset, not yet divided by the temperature
     leaked: np.ndarray | None  # bool [N]: images that occur in training, see `find_seen`
     found: np.ndarray | None = None  # bool [N]: images in which the detector finds a face
@@ -239,6 +240,7 @@ def predict_samples(subject: Subject, samples: Samples) -> SplitPredictions:
         subject.detector.name if subject.detector else "none" if samples.boxes is None else "annotation",
         subject.description,
         samples,
+        faces,
         predictions._replace(logits=predictions.logits[:, columns]),
         None,
         found,

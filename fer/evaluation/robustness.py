@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data import Samples
 from .calibration import selective
-from .corruptions import CORRUPTIONS, corrupt_samples
+from .corruptions import CORRUPTIONS, PIXELS, Corruption, corrupt_samples
 from .evaluate import SplitPredictions, Subject, predict_samples
 from .intervals import Interval, bootstrap
+from .limits import ANGLES, Qualities, measure_qualities
 from .metrics import summarize
 
 
@@ -30,10 +32,11 @@ class Robustness:
     unsure: float  # share of the images that are called unsure
     accuracy_when_sure: float | None
     n_without_face: int | None  # images in which the detector finds no face; None without a detector
+    quality: dict[str, float | None]  # medians of `Quality` over the faces: size, brightness, sharpness, yaw, pitch
 
 
-def measure_robustness(subject: Subject, clean: SplitPredictions) -> Iterator[Robustness]:
-    """The figures of `clean`, then those of each corruption in each strength, as they are measured.
+def measure_robustness(subject: Subject, clean: SplitPredictions) -> Iterator[tuple[Robustness, Qualities]]:
+    """The figures and qualities of `clean`, then those of each corruption in each strength, as they are measured.
 
     Images are corrupted before the detector, where there is one, sees them. Temperature and threshold stay those of the
     checkpoint. The bands that cover eyes or mouth lie where the template of the checkpoint has them.
@@ -42,7 +45,8 @@ def measure_robustness(subject: Subject, clean: SplitPredictions) -> Iterator[Ro
         subject: see `load_subject`.
         clean: its predictions for the images as they are.
     """
-    yield _measure(clean, "none", "", 0)
+    qualities = measure_qualities(clean)
+    yield _measure(clean, qualities, "none", "", 0), qualities
     places = np.reshape(subject.description.template, (-1, 2))
     for corruption in CORRUPTIONS:
         if corruption.needs_places and not len(places):
@@ -50,10 +54,18 @@ def measure_robustness(subject: Subject, clean: SplitPredictions) -> Iterator[Ro
         for strength in corruption.strengths:
             changed = corrupt_samples(subject.samples, corruption, strength, places)
             split = predict_samples(subject, changed)
-            yield _measure(split, corruption.name, corruption.unit, strength)
+            qualities = measure_qualities(split, _scale(subject.samples, corruption, strength))
+            yield _measure(split, qualities, corruption.name, corruption.unit, strength), qualities
 
 
-def _measure(split: SplitPredictions, name: str, unit: str, strength: float) -> Robustness:
+def _scale(samples: Samples, corruption: Corruption, strength: float) -> float:
+    """By how much a corruption reduces an image before it is enlarged again."""
+    if corruption.unit != PIXELS or not len(samples):
+        return 1.0
+    return min(1.0, strength / min(samples.read(0).shape[:2]))
+
+
+def _measure(split: SplitPredictions, qualities: Qualities, name: str, unit: str, strength: float) -> Robustness:
     logits, targets = split.logits, split.predictions.targets
     metrics = summarize(logits, targets, split.samples.classes)
     sure = selective(logits, targets, split.description.unsure_below)
@@ -70,6 +82,10 @@ def _measure(split: SplitPredictions, name: str, unit: str, strength: float) -> 
         sure.unsure,
         sure.accuracy_when_sure,
         None if split.found is None else int((~split.found).sum()),
+        {
+            name: None if np.isnan(values).all() else float(np.nanmedian(np.abs(values) if name in ANGLES else values))
+            for name, values in qualities.values.items()
+        },
     )
 
 

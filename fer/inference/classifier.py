@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from ..description import Description
@@ -95,10 +94,7 @@ class FaceClassifier:
 
     def measure(self, crop: np.ndarray, face: Detection, factor: float = 1.0) -> Quality:
         """The quality of a face, see `measure_quality`. The crop is the first of `cut`, or an image that is one."""
-        crop, size = self.preprocessing.reduce(crop), self.preprocessing.crop_size
-        if crop.shape[0] < size:
-            crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
-        return measure_quality(crop, face, factor)
+        return measure_quality(self.preprocessing.to_crop_size(crop), face, factor)
 
     def to_face(
         self,

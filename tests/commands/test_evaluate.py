@@ -89,7 +89,7 @@ def test_groups(call, tmp_path, capsys):
 def test_robustness(call, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("fer.evaluation.robustness.CORRUPTIONS", CORRUPTIONS[:2])
     assert call("--robustness", "--report", "report.html") == 0
-    rows = json.loads((tmp_path / "out" / "robustness.json").read_text())
+    rows = json.loads((tmp_path / "out" / "robustness.json").read_text())["rows"]
     assert [(r["corruption"], r["strength"]) for r in rows][:2] == [("none", 0), ("blur", 0.02)] and len(rows) == 7
     assert read_image(tmp_path / "out" / "robustness.png").shape[2] == 3
     out = capsys.readouterr().out

@@ -31,7 +31,7 @@ def folder(tiny_checkpoint, tmp_path):
 def test_a_card(folder):
     row = {"corruption": "blur", "unit": "%", "strength": 0.02, "accuracy": 0.5, "expected_calibration_error": 0.25}
     row |= {"unsure": 0.125, "accuracy_when_sure": None}
-    (folder / "crops" / "robustness.json").write_text(json.dumps([row]))
+    (folder / "crops" / "robustness.json").write_text(json.dumps({"rows": [row]}))
     card = make_card(folder / "net.safetensors", [folder / "crops"], folder / "net.md")
     metrics = json.loads((folder / "crops" / "metrics.json").read_text())
     _, header, text = re.split("^---$", card, flags=re.M)

@@ -45,7 +45,7 @@ def page(tiny_checkpoint, tmp_path_factory) -> tuple[str, object, object]:
     other = table.subset(np.arange(len(table)))
     other.labels[:20] = (other.labels[:20] + 1) % 8
     grouping = measure_groups(table, "<age>", ["young & old"] * 40 + ["rest"] * 8)
-    rows = [row for row, _ in zip(measure_robustness(subject, split), range(3))]
+    rows = [row for (row, _), _ in zip(measure_robustness(subject, split), range(3))]
     write_page(
         folder / "report.html",
         evaluation,

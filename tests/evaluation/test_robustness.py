@@ -19,7 +19,7 @@ def subject(tmp_path_factory):
 
 def test_a_row_for_each_corruption_and_strength(subject, tmp_path):
     clean = predict_subject(subject)
-    rows = list(measure_robustness(subject, clean))
+    rows = [row for row, _ in measure_robustness(subject, clean)]
     expected = [("none", 0), *((c.name, s) for c in CORRUPTIONS for s in c.strengths)]
     assert [(r.corruption, r.strength) for r in rows] == expected
     assert rows[0].accuracy == measure(clean).metrics.accuracy
@@ -39,7 +39,7 @@ def test_a_row_is_that_of_the_corrupted_images(subject):
     split = predict_samples(subject, corrupt_samples(subject.samples, blur, blur.strengths[2], places))
     row = next(
         r
-        for r in measure_robustness(subject, predict_subject(subject))
+        for r, _ in measure_robustness(subject, predict_subject(subject))
         if (r.corruption, r.strength) == (blur.name, blur.strengths[2])
     )
     assert row.accuracy == measure(split).metrics.accuracy

@@ -1,0 +1,92 @@
+"""Limits of a face's quality, measured: beyond them a prediction that seems sure is wrong too often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..faces import Detection
+from ..faces.quality import measure_quality
+from .calibration import softmax
+from .evaluate import SplitPredictions
+
+LEVEL = 0.8  # accuracy of sure predictions; they reach 0.9 on images as they are
+WINDOW = 400  # predictions, over which the accuracy at a quality is measured
+POOLS = {  # the corruptions that vary each quality, besides the images as they are
+    "size": ("low resolution",),
+    "brightness": ("darkness",),
+    "sharpness": ("blur",),
+    "yaw": (),
+    "pitch": (),
+}
+ANGLES = ("yaw", "pitch")
+
+
+@dataclass(frozen=True)
+class Qualities:
+    """The quality of each face of a split, and whether its prediction is sure and right; all [N]."""
+
+    values: dict[str, np.ndarray]  # by name, see POOLS; NaN if unknown
+    sure: np.ndarray
+    correct: np.ndarray
+
+
+def measure_qualities(split: SplitPredictions, scale: float = 1.0) -> Qualities:
+    """The qualities of the faces of a split, measured as in inference.
+
+    Args:
+        scale: pixels of the true image per pixel of the image; less than 1 if it has been enlarged.
+    """
+    faces, preprocessing = split.faces, split.description.preprocessing
+    template = np.reshape(split.description.template, (-1, 2))
+    values = {name: np.empty(len(faces)) for name in POOLS}
+    for i in range(len(faces)):
+        crop = faces.crop(i, template, preprocessing.crop_size)
+        box = np.array([0, 0, *crop.shape[1::-1]], float) if faces.boxes is None else faces.boxes[i]
+        known = faces.landmarks is not None and not np.isnan(faces.landmarks[i]).any()
+        landmarks = faces.landmarks[i] if known and faces.landmarks is not None else None
+        quality = measure_quality(preprocessing.to_crop_size(crop), Detection(box, landmarks, 1.0), scale)
+        for name in POOLS:
+            values[name][i] = getattr(quality, name)
+    confidence = softmax(split.logits).max(1)
+    return Qualities(values, confidence >= split.description.unsure_below, split.table().correct)
+
+
+def find_limits(clean: Qualities, corrupted: Iterable[tuple[str, Qualities]]) -> dict[str, float]:
+    """The limit of each quality, for `Description.limits`.
+
+    Sure predictions are ordered from the worst quality to the best. The limit is the quality at which a
+    window of WINDOW of them first reaches an accuracy of LEVEL. A quality whose worst window reaches it
+    has no limit.
+
+    Args:
+        clean: of the images as they are.
+        corrupted: names of corruptions, and the qualities of their images; several strengths of each.
+    """
+    pools = {name: [clean] for name in POOLS}
+    for corruption, qualities in corrupted:
+        for name, corruptions in POOLS.items():
+            if corruption in corruptions:
+                pools[name].append(qualities)
+    limits = {name: _find_limit(name, pool) for name, pool in pools.items()}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _find_limit(name: str, pool: list[Qualities]) -> float | None:
+    values = np.concatenate([q.values[name][q.sure] for q in pool])
+    correct = np.concatenate([q.correct[q.sure] for q in pool])
+    goodness = -np.abs(values) if name in ANGLES else values
+    known = np.flatnonzero(~np.isnan(values))
+    order = known[np.argsort(goodness[known], kind="stable")]
+    if len(order) < 2 * WINDOW:
+        return None
+    sums = np.concatenate([[0], np.cumsum(correct[order])])
+    accuracy = (sums[WINDOW:] - sums[:-WINDOW]) / WINDOW  # of the windows, from the worst quality on
+    good = np.flatnonzero(accuracy >= LEVEL)
+    if len(good) and good[0] == 0:
+        return None
+    first = good[0] if len(good) else len(accuracy) - 1
+    limit = float(values[order[first + WINDOW // 2]])
+    return abs(limit) if name in ANGLES else limit

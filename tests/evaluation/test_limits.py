@@ -1,0 +1,63 @@
+"""Limits of quality, on faces whose errors are known."""
+
+import numpy as np
+import pytest
+
+from conftest import make_ferplus
+from fer.evaluation.evaluate import EvaluationRequest, predict_split
+from fer.evaluation.limits import POOLS, WINDOW, Qualities, find_limits, measure_qualities
+from fer.inference.recognizer import EmotionRecognizer
+from fer.resources import DEFAULT_WEIGHTS
+
+N = 4000
+
+
+def make_qualities(correct: np.ndarray, sure: bool | np.ndarray = True, **values: np.ndarray) -> Qualities:
+    n = len(correct)
+    return Qualities({name: np.full(n, np.nan) for name in POOLS} | values, np.broadcast_to(sure, n), correct)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "wrong_if", "expected"),
+    [
+        ("size", np.linspace(10, 50, N), lambda v: v < 20, 20),
+        ("brightness", np.linspace(0, 1, N), lambda v: v < 0.25, 0.25),
+        ("yaw", np.linspace(-60, 60, N), lambda v: np.abs(v) > 40, 40),  # to either side
+    ],
+)
+def test_the_limit_lies_where_errors_begin(name, values, wrong_if, expected):
+    shuffled = np.random.default_rng(0).permutation(values)
+    limits = find_limits(make_qualities(~wrong_if(shuffled), **{name: shuffled}), [])
+    assert limits == {name: pytest.approx(expected, rel=0.15)}
+
+
+def test_corrupted_images_join_the_pool_of_their_quality():
+    clean = make_qualities(np.ones(N, bool), size=np.linspace(30, 50, N), sharpness=np.linspace(1, 2, N))
+    small = make_qualities(np.zeros(N, bool), size=np.linspace(5, 15, N), sharpness=np.linspace(0, 0.1, N))
+    limits = find_limits(clean, [("low resolution", small)])
+    assert list(limits) == ["size"] and 14 < limits["size"] < 31  # sharpness is measured on blurred images alone
+    assert list(find_limits(clean, [("blur", small)])) == ["sharpness"]
+    assert find_limits(clean, [("noise", small)]) == {}
+
+
+def test_only_sure_predictions_count():
+    size = np.linspace(0, 1, N)
+    assert find_limits(make_qualities(size > 0.5, sure=size > 0.5, size=size), []) == {}
+
+
+def test_few_faces_give_no_limit():
+    size = np.linspace(0, 1, 2 * WINDOW - 1)
+    assert find_limits(make_qualities(size > 0.5, size=size), []) == {}
+
+
+def test_qualities_are_those_of_inference(tmp_path):
+    data = make_ferplus(tmp_path / "data", {"FER2013Valid": 4})
+    split = predict_split(EvaluationRequest(DEFAULT_WEIGHTS, "ferplus", data, "val"))
+    recognizer = EmotionRecognizer.from_pretrained(detector="none")
+    whole, half = measure_qualities(split), measure_qualities(split, scale=0.5)
+    for i in range(4):
+        (face,) = recognizer(split.samples.read(i))
+        for name in ("size", "brightness", "sharpness"):
+            assert whole.values[name][i] == pytest.approx(getattr(face.quality, name))
+        assert half.values["size"][i] == face.quality.size / 2 and np.isnan(whole.values["yaw"][i])
+        assert whole.sure[i] == (face.confidence >= recognizer.description.unsure_below)
