@@ -294,6 +294,8 @@ The network runs on the {device} with {runtime}.
   or in justice.
 - Emotions with few images in the table are mostly missed. Faces seen from the side, covered, very small or in the dark
   give many errors; neutral and sad faces are often confused.
+- The attention maps show where the network weighs its features, not why it chose a label. For the shipped network, a
+  plain blob in the middle of the face marks what its predictions rely on better than the maps do.
 - The training images are not balanced by age, skin tone, pose or culture, and their mix is unknown. Expect uneven
   errors.
 
