@@ -51,7 +51,7 @@ def test_table(tiny_checkpoint, photos, capsys):
     assert predict(tiny_checkpoint, photos) == 0
     out, err = capsys.readouterr()
     header, *lines = out.splitlines()
-    assert header.split() == ["image", "face", "emotion", "confidence", "box"]
+    assert header.split() == ["image", "face", "emotion", "confidence", "box", "unsure"]
     assert ["Zoë 😀.jpg" in lines[0], "b.png" in lines[1]] == [True, True]
     assert "2 files, 2 faces, 0 without a face, 0 could not be read\nfaces: " in err
 
