@@ -103,8 +103,8 @@ def test_notebook(folder):
 
 def command_lines(path: Path) -> list[str]:
     """The command lines in blocks without a language; a backslash joins lines."""
-    blocks = re.findall("^```\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
-    return [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    blocks = re.findall("^```([^\n]*)\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+    return [line.strip() for info, text in blocks if not info for line in text.replace("\\\n", " ").splitlines()]
 
 
 def parse(line: str) -> None:
