@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         AnnotatedCopies(copies) as drawing,
     ):
         remaining = [path for path in paths if not sink.has(str(path))]
-        tally.begin(len(paths) - len(remaining), sum(str(path) in sink.failed for path in paths))
+        tally.begin(len(paths) - len(remaining), sum(sink.has_failed(str(path)) for path in paths))
         results = _recognise(arguments, recognizer, options, remaining)
         try:
             _write(results, sink, drawing, tally, len(paths))

@@ -37,6 +37,10 @@ class RowSink:
         """Whether all rows of `path` are there."""
         return path in self.done or to_unicode(path) in self.done  # as Parquet stores it
 
+    def has_failed(self, path: str) -> bool:
+        """Whether the rows of `path` say that it could not be read."""
+        return path in self.failed or to_unicode(path) in self.failed
+
     def write(self, rows: Iterable[dict]) -> None:
         """Write all rows of a path."""
         raise NotImplementedError
@@ -161,9 +165,10 @@ def _in_unicode(row: dict) -> dict:
 class TableSink:
     """Prints rows on the terminal: a line per face of an image; for a video a line per track, at its end."""
 
-    failed: frozenset[str] = frozenset()
-
     def has(self, path: str) -> bool:
+        return False
+
+    def has_failed(self, path: str) -> bool:
         return False
 
     def __init__(self) -> None:

@@ -24,6 +24,7 @@ from fer.io.video import VideoReader
 from fer.labels import EMOTIONS
 from fer.results.rows import COLUMNS
 from fer.results.sinks import journal_of
+from outcomes import read
 from videos import make_video
 
 rng = np.random.default_rng(0)
@@ -136,15 +137,17 @@ def test_a_mistake_leaves_existing_results_alone(tiny_checkpoint, photos, tmp_pa
     assert out.read_text() == "what a day's work left\n"
 
 
-def test_the_exit_status_tells_of_errors_before(tiny_checkpoint, photos, tmp_path, capsys):
-    (photos / "aaa.jpg").write_bytes(b"no image")
-    out = tmp_path / "faces.csv"
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("name", ["aaa.jpg", "aaa\udcff.jpg"])  # the second is not Unicode
+def test_the_exit_status_tells_of_errors_before(tiny_checkpoint, photos, tmp_path, capsys, name, suffix):
+    (photos / name).write_bytes(b"no image")
+    out = tmp_path / f"faces{suffix}"
     assert predict(tiny_checkpoint, photos, "--out", out) == 1
     assert predict(tiny_checkpoint, photos, "--out", out, "--resume") == 1
     assert "not read before: 1; --retry-errors" in capsys.readouterr().err
-    (photos / "aaa.jpg").write_bytes((photos / "b.png").read_bytes())
+    (photos / name).write_bytes((photos / "b.png").read_bytes())
     assert predict(tiny_checkpoint, photos, "--out", out, "--retry-errors") == 0
-    assert out.read_text().count("aaa.jpg") == 1
+    assert [row["status"] for row in read(out)] == ["ok"] * 3
 
 
 def test_file_names_do_not_reach_the_terminal_raw(tiny_checkpoint, photos, capsys):
