@@ -15,6 +15,7 @@ import yaml
 from fer import cli
 from fer.io.images import read_image
 from fer.io.video import TICK
+from fer.results.sinks import SINKS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -155,6 +156,11 @@ def test_navigation():
     made = {"model_card.md", "changelog.md", "notebook.md"}  # by docs/extensions/pages.py
     pages = read_navigation(config["nav"])
     assert sorted(pages) == sorted({str(path.relative_to(DOCS)) for path in PAGES} | made)
+
+
+def test_formats():
+    """The table of formats in predict.md has those that `fer predict --out` writes."""
+    assert re.findall(r"^\| `(\.\w+)` \|", (DOCS / "predict.md").read_text(), re.M) == list(SINKS)
 
 
 def test_reference_names_exist():

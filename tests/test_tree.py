@@ -28,6 +28,8 @@ def expected_file(module: str) -> Path:
     """Where the tests of a module are expected."""
     package, *folders, name = Path(module).parts
     place = ROOT / "tests" / ("app" if package == "app" else "")
+    if folders == ["results", "sinks"]:
+        return place / "results" / "test_sinks.py"  # one battery for all formats
     return place.joinpath(*folders, f"test_{name.replace('__', '')}")
 
 
