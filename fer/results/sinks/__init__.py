@@ -14,6 +14,7 @@ from .parquet import ParquetSink
 from .table import TableSink
 
 SINKS: dict[str, type[RowSink]] = {".csv": CsvSink, ".jsonl": JsonlSink, ".parquet": ParquetSink}
+"""{suffix of the file: its sink}. Help texts, messages and tests take the suffixes from here."""
 Sink = RowSink | TableSink
 
 
