@@ -11,8 +11,9 @@ from unicodedata import category
 log = logging.getLogger("fer")
 
 EMOTIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
+"""The canonical emotions in their order. Datasets with seven classes have the first seven."""
 
-NAMES = {name: name for name in EMOTIONS} | {  # all known names, in lower case
+NAMES = {name: name for name in EMOTIONS} | {
     "happy": "happiness",
     "sad": "sadness",
     "surprised": "surprise",
@@ -21,6 +22,7 @@ NAMES = {name: name for name in EMOTIONS} | {  # all known names, in lower case
     "disgusted": "disgust",
     "angry": "anger",
 }
+"""{name: canonical emotion}, for all known names in lower case."""
 
 
 def canonical(name: str) -> str:

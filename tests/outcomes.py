@@ -8,6 +8,7 @@ import pyarrow.parquet
 
 from fer.results.rows import to_rows
 from fer.results.sinks import open_sink
+from fer.results.sinks.base import to_unicode
 from fer.results.types import Face, ImageResult
 
 EMOTIONS = ("neutral", "anger")
@@ -37,8 +38,26 @@ def write(path, results, resume: bool = False, **options) -> set[str]:
     return done
 
 
-def read(path) -> list[dict]:
-    if path.suffix == ".parquet":
-        return pyarrow.parquet.read_table(path).to_pylist()
+def read_csv(path) -> list[dict]:
     with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return [json.loads(line) for line in file] if path.suffix == ".jsonl" else list(csv.DictReader(file))
+        return list(csv.DictReader(file))
+
+
+def read_jsonl(path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def read_parquet(path) -> list[dict]:
+    return pyarrow.parquet.read_table(path).to_pylist()
+
+
+READERS = {".csv": read_csv, ".jsonl": read_jsonl, ".parquet": read_parquet}
+
+
+def read(path) -> list[dict]:
+    return READERS[path.suffix](path)
+
+
+def stored(name: str, suffix: str) -> str:
+    """The name of a file as a format stores it: text formats also hold names that are not Unicode."""
+    return name if suffix in (".csv", ".jsonl") else to_unicode(name)

@@ -15,6 +15,7 @@ import yaml
 from fer import cli
 from fer.io.images import read_image
 from fer.io.video import TICK
+from fer.results.sinks import SINKS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -84,7 +85,8 @@ def test_snippets(folder, capsys, document):
 
 
 def test_all_snippets_run():
-    assert {name_of(path) for path in DOCUMENTS if python_blocks(path)} == SNIPPETS.keys()
+    elsewhere = {"docs/extending.md"}  # in test_extending.py
+    assert {name_of(path) for path in DOCUMENTS if python_blocks(path)} == SNIPPETS.keys() | elsewhere
     titles = [t for path in DOCUMENTS for t in re.findall("^```python (.*)$", path.read_text(), re.M)]
     assert titles and all(title.startswith('title="not run by the tests: ') for title in titles)
 
@@ -157,9 +159,14 @@ def read_navigation(entries: list) -> list[str]:
 
 def test_navigation():
     config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
-    made = {"model_card.md", "changelog.md", "notebook.md"}  # by docs/extensions/pages.py
+    made = {"model_card.md", "changelog.md", "contributing.md", "notebook.md"}  # by docs/extensions/pages.py
     pages = read_navigation(config["nav"])
     assert sorted(pages) == sorted({str(path.relative_to(DOCS)) for path in PAGES} | made)
+
+
+def test_formats():
+    """The table of formats in predict.md has those that `fer predict --out` writes."""
+    assert re.findall(r"^\| `(\.\w+)` \|", (DOCS / "predict.md").read_text(), re.M) == list(SINKS)
 
 
 def test_reference_names_exist():

@@ -2,7 +2,7 @@ import pytest
 
 from fer.data.datasets.parquet import describe_columns
 from fer.labels import EMOTIONS, RESERVED, _tell_others, canonical, check_classes, class_of, order_classes
-from fer.results.sinks import COLUMNS
+from fer.results.rows import COLUMNS
 
 
 def test_the_order_is_that_of_affectnet():

@@ -11,7 +11,7 @@ from fer.cli import main
 from fer.io.images import read_image, write_image
 from fer.labels import _tell_others
 from fer.models.checkpoint import read_description
-from fer.results.sinks import COLUMNS
+from fer.results.rows import COLUMNS
 from fer.visualization.colors import color_of
 
 PATTERNS = {

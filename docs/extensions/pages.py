@@ -8,7 +8,11 @@ from pathlib import Path
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = {"weights/README.md": "model_card.md", "CHANGELOG.md": "changelog.md"}  # file in the repository: page
+PAGES = {  # file in the repository: page
+    "weights/README.md": "model_card.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+}
 NOTEBOOK = ROOT / "docs" / "notebook.ipynb"
 
 
@@ -22,7 +26,7 @@ def on_files(files, config):
 def on_page_markdown(markdown, page, config, files):
     """What pages say of files outside docs/ links to their pages; drawings become part of the page."""
     for source, target in PAGES.items():
-        markdown = markdown.replace(f"](../{source})", f"]({target})")
+        markdown = re.sub(rf"\]\(\.\./{source}(#[\w-]+)?\)", rf"]({target}\1)", markdown)
     return re.sub(r"^!\[([^\]]*)\]\(([\w/]+\.svg)\)$", _inline, markdown, flags=re.M)
 
 

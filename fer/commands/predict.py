@@ -34,6 +34,8 @@ HELP = "recognise the emotions of the faces in images, videos and folders"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from ..results.sinks import SINKS
+
     parser.add_argument(
         "paths",
         nargs="*",
@@ -53,7 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="refuse larger images and frames (default: %(default)s)",
     )
     parser.add_argument(
-        "--out", type=named, metavar="FILE", help="write the rows to a .csv, .jsonl or .parquet file instead of a table"
+        "--out",
+        type=named,
+        metavar="FILE",
+        help=f"write the rows to a file instead of a table; its suffix chooses the format: {', '.join(SINKS)}",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace --out if it exists")
     parser.add_argument(
@@ -107,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
         AnnotatedCopies(copies) as drawing,
     ):
         remaining = [path for path in paths if not sink.has(str(path))]
-        tally.begin(len(paths) - len(remaining), sum(str(path) in sink.failed for path in paths))
+        tally.begin(len(paths) - len(remaining), sum(sink.has_failed(str(path)) for path in paths))
         results = _recognise(arguments, recognizer, options, remaining)
         try:
             _write(results, sink, drawing, tally, len(paths))

@@ -15,7 +15,8 @@ class Dataset:
 
     Args:
         load: called as `load(root, split, rule)`.
-        labels: {label in the release (an integer, a folder or a column): class}.
+        labels: {label in the release (an integer, a folder or a column): class}. `fer check-data` shows it, with an
+            example of each class. It converts nothing: the samples that `load` returns have the classes already.
         rules: names of the rules for kept images and the meaning of targets; the first is the default.
         train_rule: the default rule for the train split, if it differs.
         official: number of images in the official release under the default rules, by split (or splits joined

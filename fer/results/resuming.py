@@ -1,11 +1,9 @@
-"""Resume a run: read which rows its output file holds already."""
+"""Resume a run: read which rows its output file holds already. Helpers for sinks."""
 
 from __future__ import annotations
 
 import csv
-import io
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
@@ -15,21 +13,30 @@ from ..io.atomic import write_atomically
 from .rows import COLUMNS
 
 
-def foreign(path: Path, reason: object) -> str:
+def foreign_file(path: Path, reason: object) -> str:
+    """The message of the ValueError for a file to resume that holds something else; `reason`: how this was seen."""
+    reason = shorten(str(reason), 100)
     return f"--resume: {path} does not hold rows of fer predict ({reason}); choose another --out"
 
 
 @contextmanager
 def rows_of(path: Path) -> Iterator[None]:
-    """Turn errors of parsing into a ValueError: the file does not hold our rows."""
+    """Turn errors of parsing CSV or JSON into a ValueError: the file does not hold our rows."""
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
-        raise ValueError(foreign(path, shorten(str(error), 100))) from None
+        raise ValueError(foreign_file(path, error)) from None
 
 
 def is_begun(path: Path, may_be_ours: Callable[[bytes], bool]) -> bool:
-    """Whether a file has a complete first line. Raises ValueError if its beginning is not that of our files."""
+    """Whether a text file has a complete first line.
+
+    Args:
+        may_be_ours: called with an incomplete first line; whether a file of ours can begin so.
+
+    Raises:
+        ValueError: it cannot.
+    """
     if not path.exists():
         return False
     with open(path, "rb") as file:
@@ -37,15 +44,18 @@ def is_begun(path: Path, may_be_ours: Callable[[bytes], bool]) -> bool:
     if line.endswith(b"\n"):
         return True
     if not may_be_ours(line):
-        raise ValueError(foreign(path, "it begins otherwise"))
+        raise ValueError(foreign_file(path, "it begins otherwise"))
     return False
 
 
-def check_columns(path: Path, columns: list[str], expected: list[str]) -> None:
-    """Raises ValueError if the file to resume has other columns."""
-    if columns[: len(COLUMNS)] != list(COLUMNS):
-        raise ValueError(foreign(path, f"its columns are {shorten(', '.join(map(str, columns)), 100) or 'none'}"))
-    if columns != expected:
+def check_columns(path: Path, columns: Sequence[str], expected: list[str]) -> None:
+    """Raises ValueError if the `columns` of the file to resume are not the `expected` ones.
+
+    The message says whether it holds other rows than ours, or rows of weights with other classes.
+    """
+    if list(columns[: len(COLUMNS)]) != list(COLUMNS):
+        raise ValueError(foreign_file(path, f"its columns are {', '.join(map(str, columns)) or 'none'}"))
+    if list(columns) != expected:
         emotions = ", ".join(columns[len(COLUMNS) :]) or "none"
         raise ValueError(
             f"--resume: {path} has other columns ({emotions}) than these weights give; choose another --out"
@@ -61,13 +71,14 @@ class Record(NamedTuple):
     failed: bool
 
 
-Records = Callable[[BinaryIO], Iterator[Record]]
+Records = Callable[[BinaryIO], Iterator[Record]]  # reads the complete rows of a file from its position on
 
 
 def keep_rows(path: Path, records: Records, header_lines: int, retry: bool = False) -> tuple[set[str], set[str]]:
-    """Remove the rows of the last path from a file, because they may be incomplete, and any half-written row.
+    """Remove the rows of the last path from a text file, because they may be incomplete, and any half-written row.
 
     Args:
+        header_lines: the number of lines before the first row.
         retry: also remove the rows of paths that could not be read.
 
     Returns:
@@ -99,29 +110,3 @@ def keep_rows(path: Path, records: Records, header_lines: int, retry: bool = Fal
 
     write_atomically(path, write)
     return done - failed, set()
-
-
-def csv_records(file: BinaryIO) -> Iterator[Record]:
-    """The records of a CSV file. A record ends at the end of a line, outside quotes."""
-    begin, record = file.tell(), b""
-    for line in iter(file.readline, b""):
-        record += line
-        if line.endswith(b"\n") and record.count(b'"') % 2 == 0:
-            fields = next(csv.reader(io.StringIO(record.decode("utf-8", "surrogateescape"), newline="")))
-            yield Record(begin, file.tell(), fields[0], fields[COLUMNS.index("status")] == "error")
-            begin, record = file.tell(), b""
-
-
-def csv_line(fields: list[str]) -> bytes:
-    line = io.StringIO(newline="")
-    csv.writer(line).writerow(fields)
-    return line.getvalue().encode()
-
-
-def json_records(file: BinaryIO) -> Iterator[Record]:
-    begin = file.tell()
-    for line in iter(file.readline, b""):
-        if line.endswith(b"\n"):
-            row = json.loads(line)
-            yield Record(begin, begin + len(line), row["path"], row["status"] == "error")
-        begin += len(line)

@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 from .types import ImageResult
 
 
+def count(number: int, noun: str) -> str:
+    """A number with its noun in the singular or plural."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 @dataclass
 class Tally:
     """Counts of a run over many files."""
@@ -43,12 +48,12 @@ class Tally:
     def describe(self) -> list[str]:
         """The summary, as lines of text."""
         faces = ", ".join(f"{name} {n}" for name, n in self.emotions.most_common()) or "none"
-        frames = f", {self.frames} frames" if self.frames else ""
+        frames = f", {count(self.frames, 'frame')}" if self.frames else ""
         before = f" (and {self.before} before)" if self.before else ""
-        pictures = "pictures " if self.frames else ""
+        without = count(self.without_face, "picture") if self.frames else self.without_face
         lines = [
-            f"{self.files} files{before}{frames}, {self.emotions.total()} faces, "
-            f"{self.without_face} {pictures}without a face, {self.failures.total()} could not be read",
+            f"{count(self.files, 'file')}{before}{frames}, {count(self.emotions.total(), 'face')}, "
+            f"{without} without a face, {self.failures.total()} could not be read",
             f"faces: {faces}",
         ]
         if self.unsure:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data import Samples, duplicates_of, load_samples, redundant_copies
+from ..distributed import world_size
 from .config import TrainConfig
 
 
@@ -33,13 +34,25 @@ def check_files(samples: Samples) -> None:
         )
 
 
+def steps_per_epoch(config: TrainConfig, images: int) -> int:
+    """The number of optimiser steps in an epoch. Raises ValueError if the images are too few for one."""
+    steps = images // (config.batch_size * config.accumulate * world_size())
+    if not steps:
+        raise ValueError(
+            f"{images} training images are fewer than one step needs (--batch-size {config.batch_size} "
+            f"x --accumulate {config.accumulate} x {world_size()} processes); lower --batch-size or --accumulate"
+        )
+    return steps
+
+
 def load_splits(config: TrainConfig) -> Splits:
     """Load the training and the validation split.
 
     With `drop_duplicates`, copies of validation images and repeated images are removed from training.
 
     Raises:
-        ValueError: see `load_samples`; image files are missing, or the splits have different classes.
+        ValueError: see `load_samples` and `steps_per_epoch`; image files are missing, or the splits have different
+            classes.
     """
     train = load_samples(config.dataset, config.data, "train", config.train_rule)
     val = load_samples(config.dataset, config.data, "val", config.val_rule)
@@ -54,4 +67,5 @@ def load_splits(config: TrainConfig) -> Splits:
     if config.drop_duplicates:
         train = train.subset(~(duplicates_of(train, val) | redundant_copies(train)))
         leaked[:] = False
+    steps_per_epoch(config, len(train))
     return Splits(train, val, leaked)

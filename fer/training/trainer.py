@@ -33,7 +33,7 @@ from .finite import check_finite, check_logits, check_network
 from .mixing import make_mixing
 from .model import build_model
 from .optimizer import find_frozen, make_optimizer, make_schedule, set_frozen, sharpest_neighbour
-from .splits import Splits
+from .splits import Splits, steps_per_epoch
 
 log = logging.getLogger("fer")
 CHECK_EVERY = 10  # steps between checks that the loss is finite; each check waits for the device
@@ -55,7 +55,7 @@ class Trainer:
     """One training run: builds all its parts from the configuration, trains epochs and validates.
 
     Raises:
-        ValueError: see `build_model`, `Teachers`, `find_frozen`; or fewer training images than one step needs.
+        ValueError: see `build_model`, `Teachers`, `find_frozen`, `steps_per_epoch`.
     """
 
     def __init__(self, config: TrainConfig, splits: Splits):
@@ -89,12 +89,7 @@ class Trainer:
         self.mix = make_mixing(config.mixup, config.cutmix)
         self.train_loader = self._loader(splits.train, shuffle=True)
         self.val_loader = self._loader(splits.val, shuffle=False)
-        self.steps_per_epoch = len(self.train_loader) // config.accumulate
-        if not self.steps_per_epoch:
-            raise ValueError(
-                f"{len(splits.train)} training images are fewer than one step needs (--batch-size {config.batch_size} "
-                f"x --accumulate {config.accumulate} x {world_size()} processes); lower --batch-size or --accumulate"
-            )
+        self.steps_per_epoch = steps_per_epoch(config, len(splits.train))
         self.optimizer = make_optimizer(model, criterion, config)
         self.schedule = make_schedule(self.optimizer, config, self.steps_per_epoch)
         self.frozen = find_frozen(model, config.freeze)

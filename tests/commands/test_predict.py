@@ -23,7 +23,8 @@ from fer.io.images import encode_image, read_image, write_image
 from fer.io.video import VideoReader
 from fer.labels import EMOTIONS
 from fer.results.rows import COLUMNS
-from fer.results.sinks import journal_of
+from fer.results.sinks import SINKS
+from outcomes import read
 from videos import make_video
 
 rng = np.random.default_rng(0)
@@ -136,15 +137,17 @@ def test_a_mistake_leaves_existing_results_alone(tiny_checkpoint, photos, tmp_pa
     assert out.read_text() == "what a day's work left\n"
 
 
-def test_the_exit_status_tells_of_errors_before(tiny_checkpoint, photos, tmp_path, capsys):
-    (photos / "aaa.jpg").write_bytes(b"no image")
-    out = tmp_path / "faces.csv"
+@pytest.mark.parametrize("suffix", SINKS)
+@pytest.mark.parametrize("name", ["aaa.jpg", "aaa\udcff.jpg"])  # the second is not Unicode
+def test_the_exit_status_tells_of_errors_before(tiny_checkpoint, photos, tmp_path, capsys, name, suffix):
+    (photos / name).write_bytes(b"no image")
+    out = tmp_path / f"faces{suffix}"
     assert predict(tiny_checkpoint, photos, "--out", out) == 1
     assert predict(tiny_checkpoint, photos, "--out", out, "--resume") == 1
     assert "not read before: 1; --retry-errors" in capsys.readouterr().err
-    (photos / "aaa.jpg").write_bytes((photos / "b.png").read_bytes())
+    (photos / name).write_bytes((photos / "b.png").read_bytes())
     assert predict(tiny_checkpoint, photos, "--out", out, "--retry-errors") == 0
-    assert out.read_text().count("aaa.jpg") == 1
+    assert [row["status"] for row in read(out)] == ["ok"] * 3
 
 
 def test_file_names_do_not_reach_the_terminal_raw(tiny_checkpoint, photos, capsys):
@@ -194,7 +197,7 @@ def test_large_images_are_refused(tiny_checkpoint, photos, tmp_path, capsys):
     assert "not read: 2 " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", SINKS)
 def test_a_killed_run_resumes_to_the_same_rows(tiny_graph, tmp_path, suffix):
     """kill -9 while the rows are few and while they are many; then the file is that of an uninterrupted run."""
     for i in range(300):
@@ -215,7 +218,7 @@ def test_a_killed_run_resumes_to_the_same_rows(tiny_graph, tmp_path, suffix):
     ]
     command += ["--batch-size", "4", "--out"]
     assert main([*command, str(whole)]) == 1  # some could not be read
-    growing = journal_of(out) if suffix == ".parquet" else out
+    growing = SINKS[suffix].journal_of(out)
     for size in (3_000, 20_000):
         start = [sys.executable, "-m", "fer", *command, str(out), "--resume"]
         run = subprocess.Popen(start, cwd=ROOT, stderr=subprocess.DEVNULL)
@@ -224,10 +227,7 @@ def test_a_killed_run_resumes_to_the_same_rows(tiny_graph, tmp_path, suffix):
         run.kill()
         assert run.wait() == -signal.SIGKILL
     assert main([*command, str(out), "--resume"]) == 1
-    if suffix == ".parquet":
-        assert pyarrow.parquet.read_table(out).equals(pyarrow.parquet.read_table(whole))
-    else:
-        assert out.read_bytes() == whole.read_bytes()
+    assert read(out) == read(whole)
 
 
 def test_videos(tiny_checkpoint, tmp_path, capsys):

@@ -45,16 +45,20 @@ def test_columns_and_their_types(results, classes, emotions):
     assert {name: str(table[name].dtype) for name in table} == {n: kinds.get(n, "float64") for n in table}
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
-def test_rows_are_those_of_the_files(tmp_path, suffix):
+@pytest.mark.parametrize(
+    ("suffix", "read"),
+    [
+        (".csv", pandas.read_csv),
+        (".parquet", pandas.read_parquet),
+        (".jsonl", lambda path: pandas.read_json(path, lines=True, convert_axes=False)),
+    ],
+)
+def test_rows_are_those_of_the_files(tmp_path, suffix, read):
     with open_sink(tmp_path / f"x{suffix}", ("neutral", "anger")) as sink:
         for result in RESULTS:
             sink.write(to_rows(result))
     table = fer.to_dataframe(RESULTS)
     kinds = table.dtypes.to_dict()
-    read = {".csv": pandas.read_csv, ".parquet": pandas.read_parquet}.get(
-        suffix, lambda path: pandas.read_json(path, lines=True, convert_axes=False)
-    )
     pandas.testing.assert_frame_equal(read(tmp_path / f"x{suffix}").astype(kinds), table)
     assert table["face"].tolist()[1:3] == [0, 1] and table["face"].isna().tolist() == [True, False, False, True, False]
     assert table.loc[4, ["frame", "track", "label"]].tolist() == [7, 3, "neutral"]

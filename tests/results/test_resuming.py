@@ -3,12 +3,14 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
 from fer.results.rows import COLUMNS, to_rows
-from fer.results.sinks import open_sink, to_unicode
-from outcomes import EMOTIONS, RESULTS, read, result, write
+from fer.results.sinks import SINKS, open_sink
+from fer.results.sinks.parquet import ParquetSink
+from outcomes import EMOTIONS, RESULTS, read, result, stored, write
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
@@ -45,7 +47,24 @@ def test_a_finished_parquet_file_takes_more(tmp_path):
     assert read(path) == read(whole)
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize(("error", "raised"), [(KeyboardInterrupt, KeyboardInterrupt), (LookupError, ValueError)])
+def test_a_parquet_file_that_is_read_back_in_part_stays(tmp_path, monkeypatch, error, raised):
+    """An interruption or damage in the middle leaves no journal that has only some of the rows."""
+    path = tmp_path / "x.parquet"
+    write(path, RESULTS)
+    before, load = path.read_bytes(), ParquetSink.load
+
+    def some_rows(self, path):
+        yield from islice(load(self, path), 3)
+        raise error
+
+    monkeypatch.setattr(ParquetSink, "load", some_rows)
+    with pytest.raises(raised):
+        write(path, RESULTS, resume=True)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", SINKS)
 def test_names_that_are_not_unicode_are_not_repeated(tmp_path, suffix):
     path, whole = tmp_path / f"x{suffix}", tmp_path / f"whole{suffix}"
     write(whole, RESULTS)
@@ -54,7 +73,7 @@ def test_names_that_are_not_unicode_are_not_repeated(tmp_path, suffix):
     assert read(path) == read(whole)
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", SINKS)
 def test_what_could_not_be_read_can_be_tried_again(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     clip = replace(result("clip.mp4", 1), frame=0), replace(result("clip.mp4", 0, "damaged"), frame=1)
@@ -63,7 +82,7 @@ def test_what_could_not_be_read_can_be_tried_again(tmp_path, suffix):
         assert sink.failed == {
             "a.jpg",
             "clip.mp4",
-            to_unicode("bad\udcff.jpg") if suffix == ".parquet" else "bad\udcff.jpg",
+            stored("bad\udcff.jpg", suffix),
         }
     again = [result("a.jpg", 1), result("clip.mp4", 2), result("bad\udcff.jpg", 3)]
     with open_sink(path, EMOTIONS, True, retry=True) as sink:
@@ -72,11 +91,11 @@ def test_what_could_not_be_read_can_be_tried_again(tmp_path, suffix):
             sink.write(to_rows(r))
     counts = Counter(row["path"] for row in read(path))
     expected = {r.path: max(1, len(r.faces)) for r in [*RESULTS, *again]}
-    assert counts == {(to_unicode(p) if suffix == ".parquet" else p): n for p, n in expected.items()}
+    assert counts == {stored(p, suffix): n for p, n in expected.items()}
     assert not any(row["status"] == "error" for row in read(path))
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", SINKS)
 @pytest.mark.parametrize(
     "content",
     [
@@ -97,7 +116,7 @@ def test_a_foreign_file_is_left_alone(tmp_path, suffix, content):
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", SINKS)
 def test_rows_of_other_weights_are_not_mixed(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     write(path, RESULTS[:1])

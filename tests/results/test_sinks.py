@@ -8,12 +8,12 @@ import pytest
 
 from fer.io.locks import LockedError
 from fer.results.rows import COLUMNS, to_rows
-from fer.results.sinks import journal_of, open_sink
+from fer.results.sinks import SINKS, open_sink
 from fer.results.types import Face, ImageResult
-from outcomes import EMOTIONS, RESULTS, read, result, write
+from outcomes import EMOTIONS, RESULTS, read, result, stored, write
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", SINKS)
 def test_rows_come_back(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     write(path, RESULTS)
@@ -21,16 +21,14 @@ def test_rows_come_back(tmp_path, suffix):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert list(rows[0]) == [*COLUMNS, *EMOTIONS]
     names = [r.path for r in RESULTS for _ in range(max(1, len(r.faces)))]
-    if suffix == ".parquet":  # which holds Unicode only
-        names = [name.replace("\udcff", "\\udcff") for name in names]
-    assert [row["path"] for row in rows] == names
+    assert [row["path"] for row in rows] == [stored(name, suffix) for name in names]
     assert [row["status"] for row in rows] == ["ok"] * 5 + ["no_face", "error"] + ["ok"] * 2
     assert rows[6]["error"] == "not an image file"
     assert (float(rows[0]["y2"]), float(rows[0]["anger"]), rows[0]["label"]) == (4.6, 0.75, "anger")
     assert rows[0]["detection_score"] in ("", None)
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", SINKS)
 def test_results_are_never_lost_by_mistake(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     write(path, RESULTS)
@@ -41,12 +39,12 @@ def test_results_are_never_lost_by_mistake(tmp_path, suffix):
     write(path, RESULTS[:1], overwrite=True)
     assert len(read(path)) == 2
     path.unlink()
-    journal_of(path).touch()  # what a killed run leaves of a Parquet file
-    with pytest.raises(ValueError, match="was begun, and not finished"):
+    SINKS[suffix].journal_of(path).touch()  # what a killed run leaves
+    with pytest.raises(ValueError, match="holds results|was begun, and not finished"):
         write(path, RESULTS)
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", SINKS)
 def test_two_runs_do_not_write_to_one_file(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     with open_sink(path, EMOTIONS) as sink:
@@ -60,7 +58,7 @@ def test_two_runs_do_not_write_to_one_file(tmp_path, suffix):
 
 @pytest.mark.parametrize(
     ("name", "resume", "message"),
-    [("x.txt", False, "expected a name that ends with .csv, .jsonl, .parquet"), (None, True, "name it by --out")],
+    [("x.txt", False, f"expected a name that ends with {', '.join(SINKS)}"), (None, True, "name it by --out")],
 )
 def test_wrong_outputs(tmp_path, name, resume, message):
     with pytest.raises(ValueError, match=message), open_sink(name and tmp_path / name, EMOTIONS, resume):

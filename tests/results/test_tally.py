@@ -2,9 +2,29 @@
 
 from dataclasses import replace
 
+import pytest
+
 from fer.results.tally import Tally
 from fer.results.types import ImageResult
-from outcomes import RESULTS
+from outcomes import RESULTS, result
+
+
+@pytest.mark.parametrize(
+    ("results", "told"),
+    [
+        ([result("a.jpg", 1)], "1 file, 1 face, 0 without a face, 0 could not be read"),
+        ([replace(result("a.mp4", 0), frame=0)], "1 file, 1 frame, 0 faces, 1 picture without a face, 0 could"),
+        (
+            [replace(result("a.mp4", 0), frame=0), replace(result("a.mp4", 0), frame=1)],
+            "1 file, 2 frames, 0 faces, 2 pictures without a face",
+        ),
+    ],
+)
+def test_one_is_singular(results, told):
+    tally = Tally()
+    for r in results:
+        tally.add(r)
+    assert tally.describe()[0].startswith(told)
 
 
 def test_the_tally_counts_all():

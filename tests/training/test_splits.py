@@ -8,7 +8,7 @@ from fer.data import load_samples
 from fer.io.images import write_image
 from fer.training import splits as splits_module
 from fer.training.loop import fit
-from fer.training.splits import load_splits
+from fer.training.splits import load_splits, steps_per_epoch
 from runs import tiny_config
 
 
@@ -28,6 +28,21 @@ def test_missing_images_are_reported_before_any_work(ferplus_tree, tmp_path):
     with pytest.raises(ValueError, match="1 of 16 image files are missing, e.g. .*fer0000005.png; fer check-data"):
         fit(tiny_config(ferplus_tree, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "accumulate", "steps"), [(16, 1, 1), (4, 2, 2), (5, 1, 3), (17, 1, None), (8, 3, None)]
+)
+def test_too_few_images_are_reported_before_any_work(ferplus_tree, tmp_path, batch_size, accumulate, steps):
+    """Also before the template is measured, which takes a while."""
+    config = tiny_config(ferplus_tree, tmp_path / "run", batch_size=batch_size, accumulate=accumulate)
+    if steps:
+        assert steps_per_epoch(config, len(load_splits(config).train)) == steps
+        return
+    with pytest.raises(
+        ValueError, match=f"16 training images are fewer than one step needs .--batch-size {batch_size} x"
+    ):
+        load_splits(config)
 
 
 def test_an_empty_split_is_reported(ferplus_tree, tmp_path):

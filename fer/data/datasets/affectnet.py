@@ -12,8 +12,7 @@ from ...labels import EMOTIONS, NAMES
 from ...terminal import progress
 from ..dataset import Dataset
 from ..samples import Samples
-from .fer2013 import read_csv
-from .layouts import Layout, Parts, Records, class_folders, first_folder, load_split, read_folders
+from .layouts import Layout, Parts, Records, class_folders, first_folder, load_split, read_csv, read_folders
 
 LABELS = dict(zip("01234567", EMOTIONS))  # 8: none, 9: uncertain, 10: no face
 COLUMNS = ("subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "facial_landmarks", "expression")
@@ -50,9 +49,7 @@ def _read_old(path: Path, images: Path, classes: tuple[str, ...]) -> Records:
         label = LABELS.get(row["expression"])
         x, y, width, height = (_number(row[name]) for name in COLUMNS[1:5])
         if label in classes and width > 0 and height > 0:
-            records.images.append(str(images / row[COLUMNS[0]]))
-            records.labels.append(label)
-            records.names.append(row[COLUMNS[0]])
+            records.add(str(images / row[COLUMNS[0]]), label, row[COLUMNS[0]])
             boxes.append((x, y, x + width, y + height))
             landmarks.append(_read_points(row["facial_landmarks"]))
     records.boxes, records.landmarks = np.reshape(boxes, (-1, 4)), np.reshape(landmarks, (-1, 5, 2))
@@ -88,9 +85,7 @@ def _read_new(folder: Path, root: Path, classes: tuple[str, ...]) -> Records:
             raise ValueError(f"{path}: expected one whole number as a NumPy file ({error})") from None
         if LABELS.get(value) in classes:
             image = folder / "images" / f"{path.name.removesuffix('_exp.npy')}.jpg"
-            records.images.append(str(image))
-            records.labels.append(LABELS[value])
-            records.names.append(str(image.relative_to(root)))
+            records.add(str(image), LABELS[value], str(image.relative_to(root)))
     return records
 
 

@@ -33,9 +33,7 @@ def _read(root: Path, images: Path, labels: Path) -> Records:
         if not frames:
             raise ValueError(f"{path}: the labelled sequence has no frames; {images / subject / sequence} holds no PNG")
         for frame, name in ((frames[0], "neutral"), (frames[-1], label)):
-            records.images.append(str(frame))
-            records.labels.append(name)
-            records.names.append(str(frame.relative_to(images)))
+            records.add(str(frame), name, str(frame.relative_to(images)))
             subjects.append(subject)
             if landmarks:
                 points.append(_read_points(landmarks / subject / sequence / f"{frame.stem}_landmarks.txt"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,28 +10,12 @@ import numpy as np
 from ...labels import EMOTIONS, NAMES
 from ..dataset import Dataset
 from ..samples import Samples
-from .layouts import Layout, Parts, Records, class_folders, first_folder, load_split, read_folders, read_rows
+from .layouts import Layout, Parts, Records, class_folders, first_folder, load_split, read_csv, read_folders
 
 CLASSES = EMOTIONS[:7]
 LABELS = dict(zip("0123456", ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")))
 COLUMNS = ("emotion", "pixels", "Usage")
 USAGES = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
-
-
-def read_csv(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the line number and the {column: value} of each row of a CSV file; spaces around column names are removed.
-
-    Raises:
-        ValueError: not a CSV file, or one of `columns` is missing in the header or in a row.
-    """
-    rows = read_rows(path)
-    _, header = next(rows, (0, []))
-    names = [name.strip() for name in header]
-    for line, values in rows:
-        row = dict(zip(names, values))
-        if missing := [name for name in columns if name not in row]:
-            raise ValueError(f"{path}, line {line}: no {', '.join(missing)}; expected the columns {', '.join(columns)}")
-        yield line, row
 
 
 def read_pixels(text: str, path: Path, line: int) -> np.ndarray:
@@ -58,9 +41,7 @@ def _read_csv(path: Path, usage: str) -> Records:
         if row["Usage"].strip() == usage:
             if row["emotion"] not in LABELS:
                 raise ValueError(f"{path}, line {line}: expected an emotion from 0 to 6, got {row['emotion']!r}")
-            records.images.append(read_pixels(row["pixels"], path, line))
-            records.labels.append(LABELS[row["emotion"]])
-            records.names.append(f"{path.name}:{line}")
+            records.add(read_pixels(row["pixels"], path, line), LABELS[row["emotion"]], f"{path.name}:{line}")
     return records
 
 

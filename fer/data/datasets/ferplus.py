@@ -14,8 +14,8 @@ from ...io.images import ImageSource
 from ...labels import EMOTIONS
 from ..dataset import Dataset
 from ..samples import Samples
-from .fer2013 import COLUMNS, USAGES, read_csv, read_pixels
-from .layouts import Layout, Parts, load_split, read_rows
+from .fer2013 import COLUMNS, USAGES, read_pixels
+from .layouts import Layout, Parts, load_split, read_csv, read_rows
 
 # Columns of the votes, in the order of the official files; the last two are not emotions.
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")

@@ -50,6 +50,9 @@ LAYOUTS = {
 def load_folder(root: str | Path, split: str, rule: str = "label") -> Samples:
     """Load one split of a folder of images: `{train,val,test}/<class>/*`, or `<class>/*`, whose splits are drawn.
 
+    `Train`, `training`, `valid`, `validation`, `Val` and `Test` are read as well. A split without a folder is drawn:
+    `val` from train. There is no `test` then, unless all splits are drawn.
+
     The classes are those that have a folder in any split: first the emotions in canonical order (under any of
     their names), then the other folder names in alphabetical order.
 

@@ -23,18 +23,24 @@ HELD_OUT = 0.1  # share of the data that each drawn split (val, test) receives
 class Records:
     """The faces in a part of a dataset, labelled by class names."""
 
-    images: list[ImageSource] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
+    images: list[ImageSource] = field(default_factory=list)  # paths, the bytes of files, or RGB arrays
+    labels: list[str] = field(default_factory=list)  # names of classes, not the labels of the release
+    names: list[str] = field(default_factory=list)  # for reports; they also decide which images a drawn split has
     groups: list[str] | None = None  # all records of a group (a person, a photo) go to the same split
-    boxes: np.ndarray | None = None
-    landmarks: np.ndarray | None = None
-    ignored: list[str] = field(default_factory=list)
+    boxes: np.ndarray | None = None  # the face in each photo, xyxy pixels [N,4]; None: the images are crops
+    landmarks: np.ndarray | None = None  # with boxes: [N,5,2] pixels, NaN if unknown
+    ignored: list[str] = field(default_factory=list)  # names of files without an image suffix
+
+    def add(self, image: ImageSource, label: str, name: str) -> None:
+        """Append a face."""
+        self.images.append(image)
+        self.labels.append(label)
+        self.names.append(name)
 
 
-# The parts of a dataset, each with a function that reads it: the official splits among train, val and test, or `all`
-# if the dataset has no splits. A part is read as Samples if it has its own targets.
 Parts = Mapping[str, Callable[[], Records | Samples]]
+"""The parts of a dataset, each with a function that reads it: the official splits among `train`, `val` and `test`, or
+`all` if the dataset has no splits. A part is read as `Samples` if it has its own targets, such as votes."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,22 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                     yield reader.line_num, row
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: expected a CSV file in UTF-8 ({error})") from None
+
+
+def read_csv(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the line number and the {column: value} of each row of a CSV file; spaces around column names are removed.
+
+    Raises:
+        ValueError: not a CSV file, or one of `columns` is missing in the header or in a row.
+    """
+    rows = read_rows(path)
+    _, header = next(rows, (0, []))
+    names = [name.strip() for name in header]
+    for line, values in rows:
+        row = dict(zip(names, values))
+        if missing := [name for name in columns if name not in row]:
+            raise ValueError(f"{path}, line {line}: no {', '.join(missing)}; expected the columns {', '.join(columns)}")
+        yield line, row
 
 
 def list_folder(root: Path) -> str:
@@ -200,9 +222,7 @@ def read_folders(folders: dict[Path, str], root: Path) -> Records:
         for path in sorted(_walk(folder)):
             name = os.path.relpath(path, root)
             if Path(path).suffix.lower() in IMAGE_SUFFIXES:
-                records.images.append(path)
-                records.labels.append(label)
-                records.names.append(name)
+                records.add(path, label, name)
             else:
                 records.ignored.append(name)
     return records

@@ -59,9 +59,7 @@ def _read_official(labels: dict[str, str], root: Path, list_file: Path, part: st
                 f"{list_file}, line {line}: expected a label from 1 to {len(labels)}, got {text[:100]!r}{other}"
             )
         stem = Path(name).stem
-        records.images.append(str(aligned / f"{stem}_aligned.jpg" if aligned.is_dir() else original / name))
-        records.labels.append(labels[label])
-        records.names.append(name)
+        records.add(str(aligned / f"{stem}_aligned.jpg" if aligned.is_dir() else original / name), labels[label], name)
     if not aligned.is_dir():
         records.boxes, records.landmarks = _read_annotations(root / "Annotation", records.names)
     return records

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fer.data import DATASETS, SplitNotFound, load_samples
-from fer.data.datasets.layouts import Records, class_folders, draw_parts, read_folders
+from fer.data.datasets.layouts import Records, class_folders, draw_parts, read_csv, read_folders
 from fer.labels import NAMES
-from trees import by_name, make_files
+from trees import by_name, make_files, write_text
 
 OTHER = ("a.jpg", "b.jpg", "notes/", "readme.txt", "photos/1.jpg")
 
@@ -163,6 +163,26 @@ def test_copies_of_one_name_stay_together():
     parts = draw_parts(Records(names, ["fear"] * 60, names), 2)
     np.testing.assert_array_equal(parts[::2], parts[1::2])
     assert np.bincount(parts).tolist() == [6, 6, 48]
+
+
+@pytest.mark.parametrize(
+    ("lines", "rows"),
+    [
+        ([], []),
+        (["file, label"], []),
+        (["file, label", "a.png,sad,more", "", "b.png,joy"], [(2, "a.png", "sad"), (4, "b.png", "joy")]),
+    ],
+)
+def test_read_csv(tmp_path, lines, rows):
+    path = write_text(tmp_path / "x.csv", *lines)
+    assert [(line, row["file"], row["label"]) for line, row in read_csv(path, ("file", "label"))] == rows
+
+
+@pytest.mark.parametrize("lines", [["file", "a.png"], ["file,label", "a.png"]])  # in the header, in a row
+def test_read_csv_without_a_column(tmp_path, lines):
+    path = write_text(tmp_path / "x.csv", *lines)
+    with pytest.raises(ValueError, match="x.csv, line 2: no label; expected the columns file, label"):
+        list(read_csv(path, ("file", "label")))
 
 
 def test_class_folders(tmp_path):
