@@ -16,6 +16,7 @@ from fer.faces import Detection, crop_face
 from fer.faces.alignment import crop_transform
 from fer.faces.detection import intersection_over_union, largest_first
 from fer.faces.flow import FlowDetector
+from fer.faces.quality import Quality
 from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.tracks import Tracks
 from fer.io.images import read_image
@@ -45,7 +46,8 @@ class Camera:
 
     If the checkpoint asks for two crops of a face (the aligned one and the square around the box), the network
     runs on both when the face is new. In later frames the two crops alternate, and the other one keeps its last
-    logits. Frames of the same camera are processed one at a time.
+    logits; the quality of a face is measured when its aligned crop has its turn. Frames of the same camera are
+    processed one at a time.
 
     Args:
         interval: seconds between detections, see `FlowDetector`.
@@ -58,6 +60,7 @@ class Camera:
         self.tracks = Tracks(FRAME_RATE, recognizer.description)
         self.lock, self.turn = Lock(), 0
         self.logits: list[np.ndarray] = []  # of the last frame's faces, [1 or 2,C] each: one row per crop
+        self.qualities: list[Quality | None] = []  # of the same faces, when their aligned crop last had its turn
         self.boxes = np.empty((0, 4))  # of the last frame's faces
 
     def look(self, image: np.ndarray, now: float, attention: bool = False) -> list[Face]:
@@ -78,30 +81,33 @@ class Camera:
     def _recognise(self, image: np.ndarray, detections: list[Detection], attention: bool) -> list[Face]:
         classifier = self.recognizer.classifier
         framings = [classifier.framings(face) for face in detections]
-        logits = [self._remember(face, len(crops)) for face, crops in zip(detections, framings)]
+        remembered = [self._remember(face, len(crops)) for face, crops in zip(detections, framings)]
+        logits, qualities = [values for values, _ in remembered], [quality for _, quality in remembered]
         due = [(i, k) for i, face_logits in enumerate(logits) for k in self._due_crops(face_logits, attention)]
         image = self.recognizer.description.preprocessing.convert_colors(image)
         crops = {(i, k): self._cut(image, framings[i][k]) for i, k in due}  # i: face, k: crop
         new_logits, maps = classifier.classify(list(crops.values()))
         for (i, k), values in zip(due, new_logits):
             logits[i][k] = values
-        aligned = [crops[i, 0] if (i, 0) in crops else self._cut(image, f[0]) for i, f in enumerate(framings)]
-        qualities = [classifier.measure(crop, face) for crop, face in zip(aligned, detections)]
+        for i, face in enumerate(detections):
+            if (i, 0) in crops:
+                qualities[i] = classifier.measure(crops[i, 0], face)
         aligned_maps = {i: weights for (i, k), weights in zip(due, maps) if k == 0}
         self.boxes, self.logits = np.reshape([face.box for face in detections], (-1, 4)), logits
+        self.qualities = qualities
         return [
             classifier.to_face(face, logits[i].mean(0), aligned_maps.get(i), qualities[i])
             for i, face in enumerate(detections)
         ]
 
-    def _remember(self, face: Detection, crops: int) -> np.ndarray:
-        """The logits [crops,C] of a face in the last frame; NaN if it is new or its number of crops has changed."""
+    def _remember(self, face: Detection, crops: int) -> tuple[np.ndarray, Quality | None]:
+        """Logits [crops,C] and quality of a face so far; NaN and None if it is new or has another number of crops."""
         overlaps = intersection_over_union(face.box, self.boxes)
         if len(overlaps) and overlaps.max() > SAME_FACE:
-            logits = self.logits[int(overlaps.argmax())]
-            if len(logits) == crops:
-                return logits.copy()
-        return np.full((crops, len(self.recognizer.classes)), np.nan, np.float32)
+            index = int(overlaps.argmax())
+            if len(self.logits[index]) == crops:
+                return self.logits[index].copy(), self.qualities[index]
+        return np.full((crops, len(self.recognizer.classes)), np.nan, np.float32), None
 
     def _due_crops(self, logits: np.ndarray, attention: bool) -> list[int]:
         due = {self.turn % len(logits)} | ({0} if attention else set())

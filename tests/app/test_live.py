@@ -122,11 +122,14 @@ def test_the_crops_of_a_face_take_turns_and_count_alike(two_crops, seconds, atte
     assert all(np.array_equal(f[0].attention, both.attention) for f, c in zip(faces, crops) if "a" in c)
 
 
-def test_the_quality_is_that_of_the_aligned_crop_whichever_has_its_turn(two_crops):
-    camera, (whole,) = Camera(two_crops, interval=0), two_crops(FRAME)
-    for k in range(4):
-        (face,) = camera.look(FRAME, 0.1 * k)
-        assert face.quality == whole.quality and face.quality.size == 70 and abs(face.quality.roll) < 1
+def test_the_quality_is_measured_when_the_aligned_crop_has_its_turn(two_crops):
+    camera, bright, dark = Camera(two_crops, interval=0), FRAME, FRAME // 2
+    (in_light,), (in_dark,) = two_crops(bright), two_crops(dark)
+    shown = [(bright, in_light), (bright, in_light), (dark, in_light), (dark, in_dark)]  # crops: as, a, s, a
+    for k, (image, expected) in enumerate(shown):
+        (face,) = camera.look(image, 0.1 * k)
+        assert face.quality == expected.quality
+    assert face.quality.size == 70 and abs(face.quality.roll) < 1
 
 
 def test_a_face_beyond_a_limit_says_why(view):
