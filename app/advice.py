@@ -11,6 +11,13 @@ ADVICE = {  # by the reason; see `fer.inference.trust.REASONS`
     "turned away": "Turned away: look towards the camera.",
     "low confidence": "No emotion stands out.",
 }
+LIMITS = {  # what a face may not be, by the name of the limit: the words, and the factor of the value in them
+    "size": ("lower or narrower than {:.0f} pixels", 1),
+    "brightness": ("darker than {:.0f} % of white", 100),
+    "sharpness": ("blurred (sharpness below {:.2f})", 1),
+    "yaw": ("turned to the side by more than {:.0f}°", 1),
+    "pitch": ("turned up or down by more than {:.0f}°", 1),
+}
 
 
 def advise(face: Face) -> str:
@@ -18,3 +25,9 @@ def advise(face: Face) -> str:
     if not face.unsure:
         return ""
     return ADVICE[face.unsure].format(size=face.quality.size if face.quality else float("nan"))
+
+
+def describe_limits(limits: dict[str, float]) -> str:
+    """The limits of a checkpoint as a sentence, or nothing where it has none."""
+    phrases = [words.format(factor * limits[name]) for name, (words, factor) in LIMITS.items() if name in limits]
+    return f" It does so too where a face is {', '.join(phrases)}, and says which." if phrases else ""

@@ -21,7 +21,7 @@ from fer.visualization.attention import draw_attention
 from fer.visualization.colors import color_of
 from fer.visualization.faces import draw_faces
 
-from .advice import advise
+from .advice import advise, describe_limits
 
 SIDE = 1_280  # pixels of the longer side of a displayed photo
 THUMBNAIL = 96  # pixels
@@ -247,7 +247,7 @@ def about(recognizer: EmotionRecognizer) -> str:
         dataset=plain(description.dataset or "unnamed data"),
         confidence=CALIBRATED if description.temperature != 1 else "The confidence of this network was not calibrated.",
         unsure=description.unsure_below,
-        limits=_limits(description.limits),
+        limits=describe_limits(description.limits),
         licence=plain(description.licence or "not stated"),
     )
 
@@ -255,21 +255,6 @@ def about(recognizer: EmotionRecognizer) -> str:
 def _percent(share: float | None) -> str:
     """A share in percent; None if the class has no image or was never predicted."""
     return "never" if share is None else f"{share:.0%}"
-
-
-LIMITS = {  # what a face may not be, by the name of the limit: the words, and the factor of the value in them
-    "size": ("lower or narrower than {:.0f} pixels", 1),
-    "brightness": ("darker than {:.0f} % of white", 100),
-    "sharpness": ("blurred (sharpness below {:.2f})", 1),
-    "yaw": ("turned to the side by more than {:.0f}°", 1),
-    "pitch": ("turned up or down by more than {:.0f}°", 1),
-}
-
-
-def _limits(limits: dict[str, float]) -> str:
-    """The limits of a checkpoint as a sentence, or nothing where it has none."""
-    phrases = [words.format(factor * limits[name]) for name, (words, factor) in LIMITS.items() if name in limits]
-    return f" It does so too where a face is {', '.join(phrases)}, and says which." if phrases else ""
 
 
 CALIBRATED = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app import views
+from app import advice
 from app.handlers import Handlers
 from fer.description import LIMITS
 from page_inputs import picture
@@ -41,7 +41,7 @@ def test_about_says_which_faces_are_not_believed(work):
     work.description.limits = {"yaw": 40, "size": 24, "brightness": 0.12}
     said = "lower or narrower than 24 pixels, darker than 12 % of white, turned to the side by more than 40°"
     assert f"It does so too where a face is {said}, and says which." in work.about()
-    assert set(views.LIMITS) == set(LIMITS)
+    assert set(advice.LIMITS) == set(LIMITS)
 
 
 @pytest.mark.parametrize(
