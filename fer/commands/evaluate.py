@@ -68,11 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ..evaluation.comparison import format_comparison
     from ..evaluation.environment import describe_packages
-    from ..evaluation.evaluate import EvaluationRequest, evaluate_subject, load_subject
+    from ..evaluation.evaluate import evaluate_subject, load_subject
     from ..evaluation.groups import find_table, format_groups, measure_groups, read_groups
     from ..evaluation.page import write_page
     from ..evaluation.predictions import write_predictions
     from ..evaluation.report import format_summary, write_report
+    from ..evaluation.request import EvaluationRequest
 
     names = {field.name for field in fields(EvaluationRequest)}
     request = EvaluationRequest(**{name: value for name, value in vars(arguments).items() if name in names})

@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ..evaluation.evaluate import EvaluationRequest
     from ..evaluation.publish import publish_checkpoint
     from ..evaluation.report import format_summary
+    from ..evaluation.request import EvaluationRequest
 
     request = EvaluationRequest(
         arguments.checkpoint,

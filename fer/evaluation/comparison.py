@@ -8,6 +8,7 @@ import numpy as np
 
 from .calibration import expected_calibration_error
 from .intervals import Interval, bootstrap
+from .metrics import balanced
 from .predictions import NO_PREDICTION, PredictionTable
 
 
@@ -94,12 +95,6 @@ def _differences(a: PredictionTable, b: PredictionTable) -> dict[str, Difference
     one, two = (values(table, everything) for table in both)
     intervals = bootstrap(differences, len(a))
     return {name: Difference(one[name], two[name], one[name] - two[name], intervals[name]) for name in names}
-
-
-def balanced(correct: np.ndarray, truth: np.ndarray) -> float:
-    """Mean recall of the classes that occur in `truth` [N]."""
-    counts = np.bincount(truth)
-    return float((np.bincount(truth, correct, len(counts))[counts > 0] / counts[counts > 0]).mean())
 
 
 def format_comparison(comparison: Comparison) -> str:

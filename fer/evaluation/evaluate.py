@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..data import DATASETS, Samples, SplitNotFound, duplicates_of, load_samples
+from ..data import Samples, load_samples
 from ..data.loader import CropDataset, make_loader
 from ..description import Description
 from ..faces import Detector, create_detector, is_upright
 from ..resources import find_weights
 from ..runtimes.networks import Network, load_network
-from ..terminal import progress
 from .calibration import (
     ReliabilityBin,
     SelectiveAccuracy,
     SelectiveCurve,
-    expected_calibration_error,
     reliability,
     selective,
     selective_curve,
     softmax,
 )
-from .comparison import balanced
-from .intervals import Interval, bootstrap
+from .intervals import Interval
 from .metrics import (
     AttentionSummary,
     Metrics,
     Predictions,
     VoterAgreement,
     accuracy,
-    confusion_matrix,
-    f1_scores,
+    measure_intervals,
     predict,
     summarize,
     summarize_attention,
@@ -42,41 +37,8 @@ from .metrics import (
     without_duplicates,
 )
 from .predictions import NO_PREDICTION, PredictionTable
-
-
-@dataclass(frozen=True)
-class EvaluationRequest:
-    """The network to evaluate, the images, and the options.
-
-    Args:
-        weights: the name of shipped weights, a checkpoint, or an ONNX file of `fer export`.
-        dataset, data, split, rule: the images, see `load_samples`.
-        duplicates_of: folder of the dataset that has the train split; None: `data`. Images that also occur in training,
-            and test images that occur in validation, are left out of `accuracy_without_duplicates`. Training and
-            validation images are selected by the rules of the checkpoint's training.
-        flip: average the logits with those of the mirrored image.
-        detector: "none" takes the images of the dataset as they are. "yunet" (with `detector_weights`) detects the
-            largest face in each image and crops it, as inference does with photos. Photos whose faces the dataset
-            annotates are always cropped by their annotation.
-        end_to_end: an image without a detected face counts as wrong; implies yunet. Otherwise it is used whole.
-        device, runtime, precision: see `load_network`.
-        batch_size: images in one pass of the network.
-    """
-
-    weights: str | Path
-    dataset: str
-    data: str | Path
-    split: str = "test"
-    rule: str = ""
-    duplicates_of: str | Path | None = None
-    flip: bool = False
-    detector: str = "none"
-    detector_weights: str | Path | None = None
-    end_to_end: bool = False
-    device: str = "auto"
-    runtime: str = "auto"
-    precision: str = "auto"
-    batch_size: int = 16
+from .request import EvaluationRequest
+from .samples import find_faces, find_seen, find_votes
 
 
 @dataclass
@@ -296,88 +258,9 @@ def measure(split: SplitPredictions) -> Evaluation:
     )
 
 
-def measure_intervals(logits: np.ndarray, targets: np.ndarray, leaked: np.ndarray | None = None) -> dict[str, Interval]:
-    """Bootstrap intervals of the headline figures, over the images."""
-    correct, truth = logits.argmax(1) == targets.argmax(1), targets.argmax(1)
-
-    def figures(rows: np.ndarray) -> dict[str, float]:
-        return {
-            "accuracy": float(correct[rows].mean()),
-            "balanced_accuracy": balanced(correct[rows], truth[rows]),
-            "macro_f1": float(f1_scores(confusion_matrix(logits[rows], targets[rows]))[np.unique(truth[rows])].mean()),
-            "expected_calibration_error": expected_calibration_error(logits[rows], targets[rows]),
-        }
-
-    intervals = bootstrap(figures, len(logits))
-    if leaked is not None and not leaked.all():
-        clean = correct[~leaked]
-        intervals |= bootstrap(lambda rows: {"accuracy_without_duplicates": float(clean[rows].mean())}, len(clean))
-    return intervals
-
-
 def _measure_end_to_end(split: SplitPredictions) -> EndToEnd:
     found = np.ones(len(split.samples), bool) if split.found is None else split.found
     correct = split.predictions.logits.argmax(1) == split.predictions.targets.argmax(1)
     return EndToEnd(
         int((~found).sum()), float((correct & found).mean()), float(correct[found].mean()) if found.any() else None
     )
-
-
-def find_faces(samples: Samples, detector: Detector) -> tuple[Samples, np.ndarray]:
-    """Treat the images as photos: detect the largest face of each.
-
-    Returns:
-        the samples with the box and the landmarks of the face, or the whole image if there is none; and whether there
-        is one [N].
-    """
-    boxes, landmarks = np.empty((len(samples), 4)), np.full((len(samples), 5, 2), np.nan)
-    found = np.zeros(len(samples), bool)
-    for i in progress(range(len(samples)), desc=detector.name, unit="image", leave=False):
-        image = samples.read(i)
-        faces = detector(image)
-        found[i] = bool(faces)
-        boxes[i] = faces[0].box if faces else (0, 0, *image.shape[1::-1])
-        if faces and faces[0].landmarks is not None:
-            landmarks[i] = faces[0].landmarks
-    return replace(samples, boxes=boxes, landmarks=landmarks), found
-
-
-def find_votes(samples: Samples, request: EvaluationRequest) -> np.ndarray | None:
-    """The share of the votes for each class [N,C], if people voted: the targets of the rule that keeps all images."""
-    rule = DATASETS[request.dataset].every
-    if not rule:
-        return None if (samples.targets.max(1) == 1).all() else samples.targets
-    voted = samples if samples.rule == rule else load_samples(request.dataset, request.data, request.split, rule)
-    positions = {name: i for i, name in enumerate(voted.names)}
-    return voted.targets[[positions[name] for name in samples.names]]
-
-
-def find_seen(samples: Samples, request: EvaluationRequest, rules: dict) -> np.ndarray | None:
-    """Find the images that were used in training: bool [N].
-
-    These are copies of training images and, in the test split, also copies of validation images, because validation
-    chose the epoch.
-
-    Args:
-        rules: `train_rule` and `val_rule` of the checkpoint's training.
-
-    Returns:
-        None for the train split itself, or if there is no train split.
-
-    Raises:
-        ValueError: the folder `request.duplicates_of` has no train split.
-    """
-    if request.split == "train":
-        return None
-    folder = request.duplicates_of or request.data
-    try:
-        train = load_samples(request.dataset, folder, "train", rules.get("train_rule", ""))
-    except SplitNotFound:
-        if request.duplicates_of:
-            raise
-        return None
-    leaked = duplicates_of(samples, train)
-    if request.split == "test":
-        with suppress(SplitNotFound):
-            leaked |= duplicates_of(samples, load_samples(request.dataset, folder, "val", rules.get("val_rule", "")))
-    return leaked

@@ -18,8 +18,9 @@ from ..resources import find_checkpoint
 from ..results.explanation import fuse_attention
 from ..runtimes.networks import load_network
 from .calibration import softmax
-from .evaluate import EvaluationRequest, find_faces
 from .faithfulness import BLUR, CONTROLS, FILLINGS, TESTS, Estimate, Faithfulness, measure_faithfulness
+from .request import EvaluationRequest
+from .samples import find_faces
 
 log = logging.getLogger("fer")
 

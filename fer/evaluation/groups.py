@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from .calibration import expected_calibration_error
-from .comparison import balanced
 from .intervals import Interval, bootstrap
-from .metrics import confusion_matrix
+from .metrics import balanced, confusion_matrix
 from .predictions import IMAGE_COLUMNS, NO_PREDICTION, PredictionTable, match_images
 
 FEW = 10  # images; a group with fewer has no intervals

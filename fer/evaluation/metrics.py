@@ -14,6 +14,7 @@ from ..models.attention import attention_overlap
 from ..runtimes.networks import Network
 from ..terminal import progress
 from .calibration import expected_calibration_error
+from .intervals import Interval, bootstrap
 
 
 class Predictions(NamedTuple):
@@ -201,3 +202,28 @@ def summarize(logits: np.ndarray, targets: np.ndarray, classes: tuple[str, ...])
         },
         confusion_matrix=matrix.tolist(),
     )
+
+
+def balanced(correct: np.ndarray, truth: np.ndarray) -> float:
+    """Mean recall of the classes that occur in `truth` [N]."""
+    counts = np.bincount(truth)
+    return float((np.bincount(truth, correct, len(counts))[counts > 0] / counts[counts > 0]).mean())
+
+
+def measure_intervals(logits: np.ndarray, targets: np.ndarray, leaked: np.ndarray | None = None) -> dict[str, Interval]:
+    """Bootstrap intervals of the headline figures, over the images."""
+    correct, truth = logits.argmax(1) == targets.argmax(1), targets.argmax(1)
+
+    def figures(rows: np.ndarray) -> dict[str, float]:
+        return {
+            "accuracy": float(correct[rows].mean()),
+            "balanced_accuracy": balanced(correct[rows], truth[rows]),
+            "macro_f1": float(f1_scores(confusion_matrix(logits[rows], targets[rows]))[np.unique(truth[rows])].mean()),
+            "expected_calibration_error": expected_calibration_error(logits[rows], targets[rows]),
+        }
+
+    intervals = bootstrap(figures, len(logits))
+    if leaked is not None and not leaked.all():
+        clean = correct[~leaked]
+        intervals |= bootstrap(lambda rows: {"accuracy_without_duplicates": float(clean[rows].mean())}, len(clean))
+    return intervals

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..models.checkpoint import load_checkpoint, save_checkpoint
 from .calibration import cross_fitted_error, expected_calibration_error, fit_temperature, unsure_threshold
-from .evaluate import Evaluation, EvaluationRequest, SplitPredictions, measure, predict_split
+from .evaluate import Evaluation, SplitPredictions, measure, predict_split
+from .request import EvaluationRequest
 
 
 def publish_checkpoint(

@@ -6,7 +6,8 @@ from conftest import make_ferplus
 from fake_detector import FakeDetector
 from fer.cli import main
 from fer.evaluation import evaluate, publish
-from fer.evaluation.evaluate import EvaluationRequest, evaluate_checkpoint
+from fer.evaluation.evaluate import evaluate_checkpoint
+from fer.evaluation.request import EvaluationRequest
 from fer.models.checkpoint import load_checkpoint, read_description, save_checkpoint
 
 

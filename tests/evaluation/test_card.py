@@ -8,7 +8,8 @@ import yaml
 
 from conftest import make_ferplus
 from fer.evaluation.card import make_card, read_evaluation, read_sections
-from fer.evaluation.evaluate import EvaluationRequest, evaluate_checkpoint
+from fer.evaluation.evaluate import evaluate_checkpoint
+from fer.evaluation.request import EvaluationRequest
 from fer.models.checkpoint import load_checkpoint, save_checkpoint
 
 TEXT = "# About\n## Purpose\nTo *test*.\n\n## Limits\nMany.\n\n## Licence\nNone.\n"

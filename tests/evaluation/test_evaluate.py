@@ -8,8 +8,9 @@ import torch
 from conftest import TEMPLATE, make_ferplus
 from fer.data import Samples, load_samples
 from fer.evaluation import evaluate as module
-from fer.evaluation.evaluate import EvaluationRequest, evaluate_checkpoint, predict_split
+from fer.evaluation.evaluate import evaluate_checkpoint, predict_split
 from fer.evaluation.predictions import NO_PREDICTION
+from fer.evaluation.request import EvaluationRequest
 from fer.faces import Detection
 from fer.inference.recognizer import EmotionRecognizer
 from fer.labels import EMOTIONS

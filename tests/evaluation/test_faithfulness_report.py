@@ -10,9 +10,9 @@ from conftest import make_ferplus
 from fer.cli import main
 from fer.data import load_samples
 from fer.evaluation import faithfulness_report as module
-from fer.evaluation.evaluate import EvaluationRequest
 from fer.evaluation.faithfulness import Faithfulness
 from fer.evaluation.faithfulness_report import evaluate_faithfulness
+from fer.evaluation.request import EvaluationRequest
 from fer.io.images import read_image
 
 MAPS = ["all heads", "head 1", "head 2", "mean map", "random", "blob"]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from conftest import make_ferplus
-from fer.evaluation.evaluate import EvaluationRequest, predict_split
+from fer.evaluation.evaluate import predict_split
 from fer.evaluation.limits import POOLS, WINDOW, Qualities, find_limits, measure_qualities
+from fer.evaluation.request import EvaluationRequest
 from fer.inference.recognizer import EmotionRecognizer
 from fer.resources import DEFAULT_WEIGHTS
 

@@ -8,9 +8,10 @@ import pytest
 
 from conftest import make_ferplus
 from fer.evaluation.comparison import compare
-from fer.evaluation.evaluate import EvaluationRequest, evaluate_subject, load_subject
+from fer.evaluation.evaluate import evaluate_subject, load_subject
 from fer.evaluation.groups import measure_groups
 from fer.evaluation.page import choose_pictures, write_page
+from fer.evaluation.request import EvaluationRequest
 from fer.evaluation.robustness import measure_robustness
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from conftest import make_ferplus
 from fer.evaluation.corruptions import CORRUPTIONS, corrupt_samples
-from fer.evaluation.evaluate import EvaluationRequest, load_subject, measure, predict_samples, predict_subject
+from fer.evaluation.evaluate import load_subject, measure, predict_samples, predict_subject
+from fer.evaluation.request import EvaluationRequest
 from fer.evaluation.robustness import format_robustness, measure_robustness, plot_robustness
 from fer.io.images import read_image
 from fer.resources import DEFAULT_WEIGHTS

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from conftest import make_ferplus
-from fer.evaluation.evaluate import EvaluationRequest, evaluate_checkpoint
+from fer.evaluation.evaluate import evaluate_checkpoint
+from fer.evaluation.request import EvaluationRequest
 from fer.experiments.averaging import average_checkpoints
 from fer.models.checkpoint import build_network, load_checkpoint, save_checkpoint
 
