@@ -101,6 +101,7 @@ def make_card(weights: str | os.PathLike, evaluations: list[str | os.PathLike], 
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
     templates.filters["percent"] = lambda value, digits=2: "" if value is None else f"{100 * value:.{digits}f}"

@@ -98,14 +98,14 @@ class Corruption:
 
 PIXELS = "pixels"  # the unit of strengths that are sizes
 CORRUPTIONS = (
-    Corruption("blur", "standard deviation, % of the side", (0.02, 0.04, 0.08), _blur),
+    Corruption("blur", "standard deviation, share of the side", (0.02, 0.04, 0.08), _blur),
     Corruption("noise", "standard deviation, gray values of 255", (10, 25, 50), _noise),
     Corruption("JPEG", "quality", (40, 20, 10), _jpeg),
     Corruption("low resolution", PIXELS, (48, 32, 24, 16), _reduce),
     Corruption("darkness", "share of the light", (0.5, 0.25, 0.1), _darken),
     Corruption("rotation", "degrees", (10, 20, 40), _rotate),
-    Corruption("eyes covered", "half height, % of the side", (0.04, 0.08, 0.12), _cover_eyes),
-    Corruption("mouth covered", "half height, % of the side", (0.04, 0.08, 0.12), _cover_mouth),
+    Corruption("eyes covered", "half height, share of the side", (0.04, 0.08, 0.12), _cover_eyes),
+    Corruption("mouth covered", "half height, share of the side", (0.04, 0.08, 0.12), _cover_mouth),
     Corruption("gray", "", (1,), _drop_color),
 )
 

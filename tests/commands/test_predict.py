@@ -290,4 +290,4 @@ def test_tables(tiny_checkpoint, tmp_path, capsys):
     )  # a folder gives its images alone
     capsys.readouterr()
     assert main([*command, "--annotate", str(tmp_path / "drawn")]) == 2
-    assert "--annotate draws images and videos" in capsys.readouterr().err
+    assert "--annotate: no picture can be drawn of a table" in capsys.readouterr().err

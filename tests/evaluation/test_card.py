@@ -11,6 +11,7 @@ from fer.evaluation.card import make_card, read_evaluation, read_sections
 from fer.evaluation.evaluate import evaluate_checkpoint
 from fer.evaluation.request import EvaluationRequest
 from fer.models.checkpoint import load_checkpoint, save_checkpoint
+from fer.resources import DEFAULT_WEIGHTS, find_checkpoint
 
 TEXT = "# About\n## Purpose\nTo *test*.\n\n## Limits\nMany.\n\n## Licence\nNone.\n"
 
@@ -79,6 +80,14 @@ def test_the_command_is_that_of_the_figures(folder, changes, command):
     path = folder / "crops" / "metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     assert read_evaluation(folder / "crops", "net").command.endswith(f"--data DIR {command}")
+
+
+def test_the_shipped_card_is_made_of_its_figures():
+    """fer card NAME --evaluation weights/figures/NAME/* --text weights/NAME.md --out weights/README.md"""
+    folder = find_checkpoint(DEFAULT_WEIGHTS).parent
+    evaluations = [folder / "figures" / DEFAULT_WEIGHTS / name for name in ("photos", "crops")]
+    card = make_card(DEFAULT_WEIGHTS, evaluations, folder / f"{DEFAULT_WEIGHTS}.md")
+    assert card == (folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_sections_are_found_by_their_headings(folder):
