@@ -21,11 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="in inference, also classify the square around each face's box and average; calibrate on faces from YuNet",
     )
+    parser.add_argument(
+        "--robustness",
+        metavar="FILE",
+        help="robustness.json of fer evaluate --robustness, whose limits of a face's quality are stored",
+    )
     add_detector_weights(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from ..evaluation.limits import read_limits
     from ..evaluation.publish import publish_checkpoint
     from ..evaluation.report import format_summary
     from ..evaluation.request import EvaluationRequest
@@ -37,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
         detector_weights=arguments.detector_weights,
         device=arguments.device,
     )
-    print(format_summary(publish_checkpoint(request, arguments.out, arguments.licence, arguments.second_crop)))
+    limits = read_limits(arguments.robustness) if arguments.robustness else None
+    evaluation = publish_checkpoint(request, arguments.out, arguments.licence, arguments.second_crop, limits)
+    print(format_summary(evaluation))
     print(f"written: {arguments.out}, {Path(arguments.out).stat().st_size / 1e6:.1f} MB")
     return EXIT_OK

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -72,6 +75,23 @@ def find_limits(clean: Qualities, corrupted: Iterable[tuple[str, Qualities]]) ->
                 pools[name].append(qualities)
     limits = {name: _find_limit(name, pool) for name, pool in pools.items()}
     return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def read_limits(path: str | os.PathLike) -> dict[str, float]:
+    """The limits in a `robustness.json`.
+
+    Raises:
+        ValueError: no such file, or no limits in it.
+    """
+    try:
+        limits = json.loads(Path(path).read_text(encoding="utf-8"))["limits"]
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        limits = None
+    if not isinstance(limits, dict) or not all(n in POOLS and isinstance(v, float) for n, v in limits.items()):
+        raise ValueError(f"{path}: expected robustness.json, as fer evaluate --robustness writes it") from None
+    return limits
 
 
 def _find_limit(name: str, pool: list[Qualities]) -> float | None:

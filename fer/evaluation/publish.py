@@ -15,7 +15,11 @@ from .request import EvaluationRequest
 
 
 def publish_checkpoint(
-    request: EvaluationRequest, out: str | Path, licence: str, second_crop: bool = False
+    request: EvaluationRequest,
+    out: str | Path,
+    licence: str,
+    second_crop: bool = False,
+    limits: dict[str, float] | None = None,
 ) -> Evaluation:
     """Calibrate a checkpoint on validation, and store it in half precision with its metrics and its licence.
 
@@ -29,6 +33,7 @@ def publish_checkpoint(
         licence: the terms under which the weights may be used.
         second_crop: let inference average the logits with those of a second crop, the square around the box. In a
             dataset of crops, YuNet then detects the faces, as in inference.
+        limits: of a face's quality, see `find_limits`; None keeps those of the checkpoint.
 
     Returns:
         the evaluation of the stored weights on the validation split. It is also stored in the description of the file
@@ -42,6 +47,8 @@ def publish_checkpoint(
     model, description = load_checkpoint(request.weights)
     description.dataset = request.dataset or description.dataset
     description.second_crop = second_crop
+    if limits is not None:
+        description.limits = limits
     with tempfile.TemporaryDirectory() as folder:
         stored = Path(folder) / Path(out).name
         save_checkpoint(stored, model, description, half=True)

@@ -1,5 +1,7 @@
 """fer publish: a checkpoint with its terms, figures and calibration."""
 
+import json
+
 import pytest
 
 from conftest import make_ferplus
@@ -56,4 +58,21 @@ def test_publish_with_a_second_crop_calibrates_on_found_faces(tmp_path, tiny_che
     assert main([*command, "--out", str(out), "--second-crop", "--detector-weights", "yunet.onnx"]) == 0
     assert asked == [("yunet", "yunet.onnx")]
     shipped = read_description(out)
-    assert shipped.second_crop and shipped.metrics["detector"] == "fake"
+    assert shipped.second_crop and shipped.metrics["detector"] == "fake" and shipped.limits == {}
+
+
+def test_publish_stores_measured_limits(tmp_path, tiny_checkpoint, capsys):
+    data, limits = make_ferplus(tmp_path / "data", {"FER2013Valid": 16}), {"size": 24.5, "sharpness": 0.4}
+    file, out = tmp_path / "robustness.json", tmp_path / "shipped.safetensors"
+    command = ["publish", str(tiny_checkpoint), "--dataset", "ferplus", "--data", str(data), "--licence", "mine"]
+    command += ["--out", str(out), "--robustness", str(file)]
+    file.write_text(json.dumps({"rows": [], "limits": limits}))
+    assert main(command) == 0
+    assert read_description(out).limits == limits
+    for text in (None, "{", "[]", '{"limits": {"age": 3.0}}', '{"limits": {"size": "small"}}'):
+        file.unlink(missing_ok=True)
+        if text is not None:
+            file.write_text(text)
+        assert main(command) == 2
+        message = "No such file" if text is None else "expected robustness.json, as fer evaluate --robustness writes it"
+        assert f"robustness.json: {message}" in capsys.readouterr().err
