@@ -30,4 +30,4 @@ def advise(face: Face) -> str:
 def describe_limits(limits: dict[str, float]) -> str:
     """The limits of a checkpoint as a sentence, or nothing where it has none."""
     phrases = [words.format(factor * limits[name]) for name, (words, factor) in LIMITS.items() if name in limits]
-    return f" It does so too where a face is {', '.join(phrases)}, and says which." if phrases else ""
+    return f" It also shows *unsure*, with the reason, for a face that is {', '.join(phrases)}." if phrases else ""

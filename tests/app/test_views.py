@@ -37,10 +37,10 @@ def test_about_says_what_runs_the_network(recognizer, tmp_path, name, device, sa
 
 
 def test_about_says_which_faces_are_not_believed(work):
-    assert "It does so too" not in work.about()
+    assert "It also shows" not in work.about()
     work.description.limits = {"yaw": 40, "size": 24, "brightness": 0.12}
     said = "lower or narrower than 24 pixels, darker than 12 % of white, turned to the side by more than 40°"
-    assert f"It does so too where a face is {said}, and says which." in work.about()
+    assert f"It also shows *unsure*, with the reason, for a face that is {said}." in work.about()
     assert set(advice.LIMITS) == set(LIMITS)
 
 
