@@ -72,3 +72,13 @@ def drawn(load, root: Path, *splits: str) -> list[Samples]:
     names = [name for samples in loaded for name in samples.names]
     assert len(set(names)) == len(names)
     return loaded
+
+
+def assert_same(packed: Samples, samples: Samples) -> None:
+    """The same classes, names, rule, targets and pixels."""
+    assert packed.classes == samples.classes
+    assert packed.names == samples.names
+    assert packed.rule == samples.rule
+    np.testing.assert_allclose(packed.targets, samples.targets, atol=1e-6)
+    for i in range(len(samples)):
+        np.testing.assert_array_equal(packed.read(i), samples.read(i))

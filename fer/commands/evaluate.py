@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(format_comparison(comparison[0]))
     print(f"written: metrics.json, predictions.csv, predictions.parquet and pictures in {arguments.out}")
     if arguments.faithfulness:
-        _measure_faithfulness(request, arguments.faithfulness, out)
+        _measure_faithfulness(subject, arguments.faithfulness, out)
     if arguments.report:
         write_page(
             arguments.report,
@@ -133,10 +133,10 @@ def _measure_robustness(subject, split, out: Path) -> list:
     return rows
 
 
-def _measure_faithfulness(request, n: int, out: Path) -> None:
+def _measure_faithfulness(subject, n: int, out: Path) -> None:
     from ..evaluation.faithfulness_report import evaluate_faithfulness, format_faithfulness, write_faithfulness
 
-    report = evaluate_faithfulness(request, n)
+    report = evaluate_faithfulness(subject, n)
     write_faithfulness(out, report)
     print(format_faithfulness(report))
     print(f"written: faithfulness.json and faithfulness.png in {out}")

@@ -73,28 +73,22 @@ def compare(first: PredictionTable, second: PredictionTable, other: str) -> Comp
 
 
 def _differences(a: PredictionTable, b: PredictionTable) -> dict[str, Difference]:
-    both = (a, b)
-    names = ["accuracy", "balanced_accuracy"]
-    if all(table.probs is not None and not np.isnan(table.probs).any() for table in both):
-        names.append("expected_calibration_error")
+    both = [(table.correct, table.logits) for table in (a, b)]
+    truth, calibrated = a.truth, all(logits is not None for _, logits in both)
 
-    def values(table: PredictionTable, rows: np.ndarray) -> dict[str, float]:
-        correct, truth = table.correct[rows], table.truth[rows]
-        figures = {"accuracy": float(correct.mean()), "balanced_accuracy": balanced(correct, truth)}
-        if "expected_calibration_error" in names and table.probs is not None:
-            with np.errstate(divide="ignore"):
-                logits = np.log(table.probs[rows])
-            figures["expected_calibration_error"] = expected_calibration_error(logits, table.targets[rows])
+    def values(correct: np.ndarray, logits: np.ndarray | None, rows: np.ndarray) -> dict[str, float]:
+        figures = {"accuracy": float(correct[rows].mean()), "balanced_accuracy": balanced(correct[rows], truth[rows])}
+        if calibrated and logits is not None:
+            figures["expected_calibration_error"] = expected_calibration_error(logits[rows], a.targets[rows])
         return figures
 
     def differences(rows: np.ndarray) -> dict[str, float]:
-        one, two = (values(table, rows) for table in both)
-        return {name: one[name] - two[name] for name in names}
+        one, two = (values(*table, rows) for table in both)
+        return {name: one[name] - two[name] for name in one}
 
-    everything = np.arange(len(a))
-    one, two = (values(table, everything) for table in both)
+    one, two = (values(*table, np.arange(len(a))) for table in both)
     intervals = bootstrap(differences, len(a))
-    return {name: Difference(one[name], two[name], one[name] - two[name], intervals[name]) for name in names}
+    return {name: Difference(one[name], two[name], one[name] - two[name], intervals[name]) for name in one}
 
 
 def format_comparison(comparison: Comparison) -> str:

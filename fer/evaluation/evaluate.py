@@ -29,6 +29,7 @@ from .metrics import (
     Predictions,
     VoterAgreement,
     accuracy,
+    is_correct,
     measure_intervals,
     predict,
     summarize,
@@ -249,7 +250,7 @@ def measure(split: SplitPredictions) -> Evaluation:
         summarize(logits, targets, classes),
         selective(logits, targets, split.description.unsure_below),
         None if split.votes is None else voter_agreement(logits, targets, split.votes),
-        None if split.found is None else _measure_end_to_end(split),
+        None if split.found is None else _measure_end_to_end(is_correct(logits, targets), split.found),
         reliability(logits, targets),
         selective_curve(logits, targets),
         summarize_attention(split.predictions.attention),
@@ -258,9 +259,7 @@ def measure(split: SplitPredictions) -> Evaluation:
     )
 
 
-def _measure_end_to_end(split: SplitPredictions) -> EndToEnd:
-    found = np.ones(len(split.samples), bool) if split.found is None else split.found
-    correct = split.predictions.logits.argmax(1) == split.predictions.targets.argmax(1)
+def _measure_end_to_end(correct: np.ndarray, found: np.ndarray) -> EndToEnd:
     return EndToEnd(
         int((~found).sum()), float((correct & found).mean()), float(correct[found].mean()) if found.any() else None
     )

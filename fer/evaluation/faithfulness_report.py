@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import Samples, load_samples
+from ..data import Samples
 from ..data.loader import CropDataset
 from ..description import Description
 from ..faces import create_detector
 from ..resources import find_checkpoint
 from ..results.explanation import fuse_attention
-from ..runtimes.networks import load_network
 from .calibration import softmax
+from .evaluate import Subject
 from .faithfulness import BLUR, CONTROLS, FILLINGS, TESTS, Estimate, Faithfulness, measure_faithfulness
 from .request import EvaluationRequest
 from .samples import find_faces
@@ -44,7 +44,7 @@ class FaithfulnessReport:
         return figures | figures.pop("faithfulness")
 
 
-def evaluate_faithfulness(request: EvaluationRequest, faces: int, seed: int = 0) -> FaithfulnessReport:
+def evaluate_faithfulness(subject: Subject, faces: int, seed: int = 0) -> FaithfulnessReport:
     """The deletion and insertion tests of a checkpoint's attention, on a random sample of a split.
 
     The maps are `all heads` (see `fuse_attention`), each head alone, `mean map` (the mean of `all heads` over the
@@ -52,15 +52,14 @@ def evaluate_faithfulness(request: EvaluationRequest, faces: int, seed: int = 0)
     Grad-CAM. The network sees one crop of each face, the one that the maps are of.
 
     Args:
-        request: `flip`, `duplicates_of` have no effect.
+        subject: see `load_subject`; `flip` and `duplicates_of` of its request have no effect.
         faces: size of the sample; a smaller split is taken as a whole.
         seed: of the sample, the random maps and the bootstrap.
 
     Raises:
-        ValueError: see `load_samples`, `load_network`, `create_detector`.
+        ValueError: see `create_detector`.
     """
-    network, description = load_network(request.weights, request.device, request.runtime, request.precision)
-    samples = load_samples(request.dataset, request.data, request.split, request.rule)
+    request, network, description, samples = subject.request, subject.network, subject.description, subject.samples
     chosen = np.random.default_rng(seed).permutation(len(samples))[:faces]
     crops, detector = _cut(samples.subset(np.sort(chosen)), request, description)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from .calibration import expected_calibration_error
 from .intervals import Interval, bootstrap
 from .metrics import balanced, confusion_matrix
-from .predictions import IMAGE_COLUMNS, NO_PREDICTION, PredictionTable, match_images
+from .predictions import IMAGE_COLUMNS, NO_PREDICTION, PredictionTable, match_images, read_columns
 
 FEW = 10  # images; a group with fewer has no intervals
 
@@ -53,21 +52,16 @@ def read_groups(path: str | os.PathLike, columns: list[str], names: list[str]) -
     Raises:
         ValueError: no such file or column, or no image of the split in it.
     """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            known, rows = list(reader.fieldnames or ()), list(reader)
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read as CSV ({error})") from None
-    key = next((name for name in IMAGE_COLUMNS if name in known), None)
-    if key is None or (missing := [name for name in columns if name not in known]):
+    table = read_columns(path)
+    key = next((name for name in IMAGE_COLUMNS if name in table), None)
+    if key is None or (missing := [name for name in columns if name not in table]):
         wanted = f"the column {', '.join(missing)}" if key else f"one of the columns {', '.join(IMAGE_COLUMNS)}"
-        raise ValueError(f"{path}: expected {wanted}; the columns are {', '.join(known)}")
-    positions = match_images([row[key] for row in rows], names)
+        raise ValueError(f"{path}: expected {wanted}; the columns are {', '.join(table)}")
+    positions = match_images(table[key], names)
     if not positions:
         raise ValueError(f"{path}: none of its images is in the split, whose first image is {names[0]}")
     return {
-        column: [(rows[positions[i]][column] or "").strip() if i in positions else "" for i in range(len(names))]
+        column: [(table[column][positions[i]] or "").strip() if i in positions else "" for i in range(len(names))]
         for column in columns
     }
 
@@ -93,14 +87,13 @@ def measure_groups(predictions: PredictionTable, column: str, values: list[str])
 def _measure(predictions: PredictionTable, name: str, inside: np.ndarray, others: np.ndarray) -> Group:
     group = predictions.subset(inside)
     n, correct, truth, others_correct = len(group), group.correct, group.truth, predictions.correct[others]
+    logits = group.logits
     predicted = group.subset(group.labels != NO_PREDICTION)
 
     def figures(rows: np.ndarray) -> dict[str, float]:
         values = {"accuracy": float(correct[rows].mean()), "balanced_accuracy": balanced(correct[rows], truth[rows])}
-        if group.probs is not None and len(predicted) == n:
-            with np.errstate(divide="ignore"):
-                logits = np.log(group.probs[rows])
-            values["expected_calibration_error"] = expected_calibration_error(logits, group.targets[rows])
+        if logits is not None:
+            values["expected_calibration_error"] = expected_calibration_error(logits[rows], group.targets[rows])
         return values
 
     values = figures(np.arange(n))

@@ -90,7 +90,7 @@ def read_limits(path: str | os.PathLike) -> dict[str, float]:
     except (ValueError, KeyError, TypeError):
         limits = None
     if not isinstance(limits, dict) or not all(n in POOLS and isinstance(v, float) for n, v in limits.items()):
-        raise ValueError(f"{path}: expected robustness.json, as fer evaluate --robustness writes it") from None
+        raise ValueError(f"{path}: expected robustness.json, as fer evaluate --robustness writes it")
     return limits
 
 

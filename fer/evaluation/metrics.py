@@ -62,12 +62,17 @@ def summarize_attention(attention: np.ndarray) -> AttentionSummary:
     )
 
 
+def is_correct(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Whether the predicted class has the largest target: logits and targets [N,C] -> bool [N]."""
+    return logits.argmax(1) == targets.argmax(1)
+
+
 def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
     """Accuracy of logits [N,C] for targets [N,C]: share of the images whose predicted class has the largest target.
 
     NaN for N = 0.
     """
-    return float((logits.argmax(1) == targets.argmax(1)).mean()) if len(logits) else float("nan")
+    return float(is_correct(logits, targets).mean()) if len(logits) else float("nan")
 
 
 def without_duplicates(logits: np.ndarray, targets: np.ndarray, leaked: np.ndarray | None) -> dict:
@@ -212,7 +217,7 @@ def balanced(correct: np.ndarray, truth: np.ndarray) -> float:
 
 def measure_intervals(logits: np.ndarray, targets: np.ndarray, leaked: np.ndarray | None = None) -> dict[str, Interval]:
     """Bootstrap intervals of the headline figures, over the images."""
-    correct, truth = logits.argmax(1) == targets.argmax(1), targets.argmax(1)
+    correct, truth = is_correct(logits, targets), targets.argmax(1)
 
     def figures(rows: np.ndarray) -> dict[str, float]:
         return {

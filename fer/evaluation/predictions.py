@@ -14,13 +14,8 @@ import numpy as np
 from ..io.atomic import write_atomically
 from ..labels import class_of
 
-IMAGE_COLUMNS = (
-    "image",
-    "path",
-    "file_name",
-    "file",
-    "name",
-)  # one of them names the image in a file of another program
+# One of these columns names the image in a file of another program.
+IMAGE_COLUMNS = ("image", "path", "file_name", "file", "name")
 NO_PREDICTION = -1
 
 
@@ -62,6 +57,14 @@ class PredictionTable:
     def correct(self) -> np.ndarray:
         """Whether the prediction is right [N]; no prediction is not."""
         return self.labels == self.truth
+
+    @property
+    def logits(self) -> np.ndarray | None:
+        """The logarithms of the probabilities [N,C]; None if these are not known for each image."""
+        if self.probs is None or np.isnan(self.probs).any():
+            return None
+        with np.errstate(divide="ignore"):
+            return np.log(self.probs)
 
     def subset(self, rows: np.ndarray) -> PredictionTable:
         """The images at `rows` (integers, or a boolean mask)."""
@@ -185,11 +188,23 @@ def _read_rows(path: str | os.PathLike) -> dict[str, list]:
             return pyarrow.parquet.read_table(path).to_pydict()
         except (OSError, pyarrow.ArrowException) as error:
             raise ValueError(f"{path}: cannot be read as Parquet ({error})") from None
+    return read_columns(path, errors="surrogateescape")
+
+
+def read_columns(path: str | os.PathLike, errors: str = "strict") -> dict[str, list]:
+    """The columns of a CSV file by name; None where a row ends early.
+
+    Args:
+        errors: what to do with bytes that are not UTF-8, see `open`.
+
+    Raises:
+        ValueError: the file cannot be read as CSV.
+    """
     try:
-        with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        with open(path, newline="", encoding="utf-8-sig", errors=errors) as file:
             reader = csv.DictReader(file)
             names, rows = list(reader.fieldnames or ()), list(reader)
-    except (OSError, csv.Error) as error:
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: cannot be read as CSV ({error})") from None
     return {name: [row[name] for row in rows] for name in names}
 

@@ -14,7 +14,7 @@ from .corruptions import CORRUPTIONS, PIXELS, Corruption, corrupt_samples
 from .evaluate import SplitPredictions, Subject, predict_samples
 from .intervals import Interval, bootstrap
 from .limits import ANGLES, Qualities, measure_qualities
-from .metrics import summarize
+from .metrics import is_correct, summarize
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _measure(split: SplitPredictions, qualities: Qualities, name: str, unit: str
     logits, targets = split.logits, split.predictions.targets
     metrics = summarize(logits, targets, split.samples.classes)
     sure = selective(logits, targets, split.description.unsure_below)
-    correct = logits.argmax(1) == targets.argmax(1)
+    correct = is_correct(logits, targets)
     return Robustness(
         name,
         unit,

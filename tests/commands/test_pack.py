@@ -7,16 +7,7 @@ import pyarrow.parquet
 from conftest import make_ferplus
 from fer.cli import main
 from fer.data import load_samples
-from fer.data.samples import Samples
-
-
-def assert_same(packed: Samples, samples: Samples) -> None:
-    assert packed.classes == samples.classes
-    assert packed.names == samples.names
-    assert packed.rule == samples.rule
-    np.testing.assert_allclose(packed.targets, samples.targets, atol=1e-6)
-    for i in range(len(samples)):
-        np.testing.assert_array_equal(packed.read(i), samples.read(i))
+from trees import assert_same
 
 
 def test_every_split_is_packed_and_what_cannot_be_read_is_told(tmp_path, capsys):

@@ -1,38 +1,18 @@
 """fer check-data: what is wrong with a copy is found, counted and named."""
 
-import json
-
 import numpy as np
 import pytest
-from PIL import Image
 
+from checks import check, make_pictures, picture
 from conftest import make_ferplus
 from fer.cli import main
 from fer.data.check import near_pairs
 from fer.io.images import write_image
 
 
-def picture(seed: int, side: int = 48) -> np.ndarray:
-    """Smooth noise in colour: pictures of different seeds do not look alike."""
-    small = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
-    return np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC))
-
-
 @pytest.fixture
 def tree(tmp_path):
-    """train/{happy,sad}, test/{happy,sad}, five different pictures each."""
-    seed = 0
-    for split in ("train", "val", "test"):
-        for emotion in ("happy", "sad"):
-            for _ in range(5):
-                seed += 1
-                write_image(tmp_path / "tree" / split / emotion / f"{split}{seed}.png", picture(seed))
-    return tmp_path / "tree"
-
-
-def check(tree, tmp_path, name: str = "folder", workers: int = 0) -> tuple[int, dict]:
-    status = main(["check-data", name, str(tree), "--out", str(tmp_path / "report"), "--workers", str(workers)])
-    return status, json.loads((tmp_path / "report" / "report.json").read_text())
+    return make_pictures(tmp_path / "tree")
 
 
 def test_a_sound_copy(tree, tmp_path, capsys):

@@ -10,6 +10,7 @@ from fer.data.pack import PackOptions, pack_split
 from fer.data.samples import Samples
 from fer.io.atomic import write_atomically
 from fer.io.images import encode_image, write_image
+from trees import assert_same
 
 CLASSES = ("neutral", "happiness", "anger")
 
@@ -21,15 +22,6 @@ def make_samples(n: int, side: int = 40, colour: bool = True, **fields) -> Sampl
     targets = rng.dirichlet(np.ones(3), n).astype(np.float32).reshape(n, 3)
     names = [f"some folder/é {i}.png" for i in range(n)]
     return Samples(images, targets, names, CLASSES, "made up", "votes", **fields)
-
-
-def assert_same(packed: Samples, samples: Samples) -> None:
-    assert packed.classes == samples.classes
-    assert packed.names == samples.names
-    assert packed.rule == samples.rule
-    np.testing.assert_allclose(packed.targets, samples.targets, atol=1e-6)
-    for i in range(len(samples)):
-        np.testing.assert_array_equal(packed.read(i), samples.read(i))
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ from conftest import make_ferplus
 from fer.cli import main
 from fer.data import load_samples
 from fer.evaluation import faithfulness_report as module
+from fer.evaluation.evaluate import load_subject
 from fer.evaluation.faithfulness import Faithfulness
 from fer.evaluation.faithfulness_report import evaluate_faithfulness
 from fer.evaluation.request import EvaluationRequest
 from fer.io.images import read_image
+from fer.runtimes.networks import load_network
 
 MAPS = ["all heads", "head 1", "head 2", "mean map", "random", "blob"]
 
@@ -39,12 +41,13 @@ def test_the_command(data, tiny_graph, tmp_path, capsys, caplog):
 def test_grad_cam_joins_where_it_can(data, tiny_checkpoint, monkeypatch):
     pytest.importorskip("pytorch_grad_cam")
     request = EvaluationRequest(tiny_checkpoint, "ferplus", data, "val", device="cpu", batch_size=5)
-    assert list(evaluate_faithfulness(request, 7).faithfulness.scores["deletion"]["blur"])[4:] == [
+    subject = load_subject(request)
+    assert list(evaluate_faithfulness(subject, 7).faithfulness.scores["deletion"]["blur"])[4:] == [
         "Grad-CAM",
         *MAPS[4:],
     ]
     monkeypatch.setitem(sys.modules, "pytorch_grad_cam", None)
-    assert list(evaluate_faithfulness(request, 2).faithfulness.scores["deletion"]["blur"]) == MAPS
+    assert list(evaluate_faithfulness(subject, 2).faithfulness.scores["deletion"]["blur"]) == MAPS
 
 
 def test_what_is_measured(data, tiny_graph, monkeypatch):
@@ -56,15 +59,15 @@ def test_what_is_measured(data, tiny_graph, monkeypatch):
         return Faithfulness(len(crops), 8, seed, {})
 
     monkeypatch.setattr(module, "measure_faithfulness", measure)
-    request = EvaluationRequest(tiny_graph, "ferplus", data, "val", batch_size=4)
+    subject = load_subject(EvaluationRequest(tiny_graph, "ferplus", data, "val", batch_size=4))
     for seed, faces in ((0, 5), (0, 5), (1, 5), (0, 100)):
-        evaluate_faithfulness(request, faces, seed)
+        evaluate_faithfulness(subject, faces, seed)
     (crops, maps, probs), again, other, all_of_them = seen
     np.testing.assert_array_equal(crops, again[0])
     assert not np.array_equal(crops, other[0])
     assert [len(s[0]) for s in seen] == [5, 5, 5, 12]
     whole = load_samples("ferplus", data, "val")
-    network, description = module.load_network(tiny_graph)
+    network, description = load_network(tiny_graph)
     expected = np.stack([description.preprocessing.prepare(whole.read(i)) for i in range(12)])
     np.testing.assert_array_equal(all_of_them[0], expected)
     logits, attention = network(crops)

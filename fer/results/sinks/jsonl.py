@@ -22,8 +22,8 @@ class JsonlSink(RowSink):
         begun = resume and is_begun(path, lambda start: start.startswith(b'{"path": '[: len(start)]))
         if begun:
             with rows_of(path), open(path, encoding="utf-8") as file:
-                found = list(json.loads(file.readline()))
-            check_columns(path, found, self.columns)
+                columns = list(json.loads(file.readline()))
+            check_columns(path, columns, self.columns)
             self.done, self.failed = keep_rows(path, _records, 0, retry)
         self.file = open(path, "a" if begun else "w", encoding="utf-8")
 
