@@ -20,9 +20,10 @@ from fer.faces.quality import Quality
 from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.tracks import Tracks
 from fer.io.images import read_image
+from fer.results.explanation import fuse_attention, spread
 from fer.results.rows import quality_columns
 from fer.results.types import Face, ImageResult
-from fer.visualization.attention import fuse_attention
+from fer.visualization.attention import scale_to_unit
 
 from .advice import advise
 from .budget import PixelBudget, count_pixels
@@ -144,9 +145,9 @@ class LiveView:
         Returns:
             `faces`, largest first, each with `track`, `box` (xyxy pixels), `label`, `confidence`, `unsure`
             (the reason, or ""), `quality` (in the order of `fer.results.rows.QUALITY`) and `probs` (in the order of
-            the classes); with `attention` also `maps` (all heads fused, then each head;
-            rows of weights from 0 to 1) and `crop` (a, b, c, d, e, f of the canvas transform from the unit square
-            to the frame);
+            the classes); with `attention` also `maps` (all heads fused, then each head; rows of weights from 0 to 1,
+            spread over the crop) and `crop` (a, b, c, d, e, f of the canvas transform from the unit square to the
+            frame);
             `hint`, a sentence for the person in front of the camera, or "";
             `milliseconds`, the time it took.
         """
@@ -189,7 +190,9 @@ class LiveView:
             "probs": [round(p, 4) for p in face.probs.values()],
         }
         if attention and face.attention is not None:
-            described["maps"] = [_to_unit(m) for m in (fuse_attention(face.attention), *face.attention)]
+            grid, side = self.recognizer.classifier.description.grid, 2 * face.attention.shape[-1]
+            maps = (fuse_attention(face.attention), *face.attention)
+            described["maps"] = [scale_to_unit(spread(m, side, grid)).round(2).tolist() for m in maps]
             to_crop = np.vstack([crop_transform(face, self.recognizer.classifier.template), [0, 0, 1]])
             described["crop"] = [float(v) for v in np.linalg.inv(to_crop)[:2].T.ravel()]
         return described
@@ -213,9 +216,3 @@ def _decode(url: str) -> bytes:
         return base64.b64decode(url.partition(",")[2], validate=True)
     except binascii.Error:
         raise ValueError("expected a data URL in base64") from None
-
-
-def _to_unit(weights: np.ndarray) -> list[list[float]]:
-    """Scale a map [h,w] to 0..1; return its rows."""
-    weights = (weights - weights.min()) / max(float(np.ptp(weights)), 1e-9)
-    return weights.round(2).tolist()

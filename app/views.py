@@ -89,7 +89,8 @@ def _card(recognizer: EmotionRecognizer, image: np.ndarray, face: Face, number: 
     figures = ""
     if face.attention is not None:
         captions = ["all heads", *(f"head {k}" for k in range(1, len(face.attention) + 1))]
-        pictures = draw_attention(recognizer.classifier.cut(image, face)[0], face.attention, THUMBNAIL)
+        crop, grid = recognizer.classifier.cut(image, face)[0], recognizer.classifier.description.grid
+        pictures = draw_attention(crop, face.attention, THUMBNAIL, grid)
         figures = "".join(
             f"<figure>{picture(p, f'attention of {c}')}<figcaption>{c}</figcaption></figure>"
             for c, p in zip(captions, pictures)

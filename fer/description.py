@@ -12,7 +12,7 @@ from .labels import check_classes
 from .preprocessing import Preprocessing
 
 ATTENTIONS, FUSIONS = ("paper", "qkv"), ("paper", "sum")  # kinds of heads, and of their fusion
-FORMAT_VERSION = 4  # 2: fusion, 3: second_crop, 4: limits
+FORMAT_VERSION = 4  # 2: fusion, 3: second_crop, 4: limits and grid
 MAX_HEADS = 1000
 LIMITS = {"size": 4096, "brightness": 1, "sharpness": 16, "yaw": 180, "pitch": 180}  # names and largest values
 
@@ -32,6 +32,9 @@ class Description:
     # Beyond these limits of its quality (see `fer.faces.quality`) a face is called unsure. Size, brightness and
     # sharpness are the least, yaw and pitch the largest angle to either side. An absent name has no limit.
     limits: dict[str, float] = field(default_factory=dict)
+    # Places of the cells of the attention maps along each side of the crop, as fractions of the side: the centre of the
+    # first one, and the distance between neighbours. [] stands for equal parts of the side.
+    grid: list[float] = field(default_factory=list)
     attention: str = "paper"  # kind of heads
     fusion: str = "paper"  # kind of fusion of the heads
     dataset: str = ""
@@ -131,6 +134,12 @@ def _is_limits(value: object) -> bool:
     )
 
 
+def _is_grid(value: object) -> bool:
+    return isinstance(value, list) and (
+        not value or len(value) == 2 and all(_is_number(v, -1, 1) for v in value) and value[1] > 0
+    )
+
+
 _FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # what is expected: in words, and as a check
     "backbone": ("a name", lambda value: _is_text(value) and value != ""),
     "num_heads": (f"a whole number of 1 to {MAX_HEADS}", lambda v: type(v) is int and 1 <= v <= MAX_HEADS),
@@ -144,6 +153,7 @@ _FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # what is expected
         f"an object with any of {', '.join(f'{name} (0 to {most})' for name, most in LIMITS.items())}",
         _is_limits,
     ),
+    "grid": ("[] or two numbers of -1 to 1, the second above 0", _is_grid),
     "attention": (f"one of {', '.join(ATTENTIONS)}", lambda v: _is_text(v) and v in ATTENTIONS),
     "fusion": (f"one of {', '.join(FUSIONS)}", lambda v: _is_text(v) and v in FUSIONS),
     "dataset": ("a text", _is_text),

@@ -97,6 +97,9 @@ def test_not_an_object(tiny_checkpoint, tmp_path, text):
         ({"limits": {"brightness": 1.01}}, "limits: expected .*, got {'brightness': 1.01}"),
         ({"limits": {"yaw": float("nan")}}, "limits: expected .*, got {'yaw': nan}"),
         ({"limits": {"pitch": 181}}, "limits: expected .*, got {'pitch': 181}"),
+        ({"grid": [0.1]}, r"grid: expected \[\] or two numbers of -1 to 1, .*, got \[0.1\]"),
+        ({"grid": [0.1, 0]}, r"grid: expected .*, got \[0.1, 0\]"),
+        ({"grid": None}, "grid: expected .*, got nothing"),
         ({"attention": "vit"}, "attention: expected one of paper, qkv, got 'vit'"),
         ({"attention": ["paper"]}, "attention: expected one of"),
         ({"fusion": None}, "fusion: expected one of paper, sum, got nothing"),
@@ -129,7 +132,7 @@ def test_a_field_that_is_wrong(tiny_checkpoint, tmp_path, values, message):
 
 def test_fields_with_a_default_may_be_missing(tiny_checkpoint):
     """As in the first format, which had neither fusion nor second_crop nor limits."""
-    absent = dict.fromkeys(("fusion", "second_crop", "limits"), LEFT_OUT)
+    absent = dict.fromkeys(("fusion", "second_crop", "limits", "grid"), LEFT_OUT)
     old = Description.from_json(changed(tiny_checkpoint, **absent, format_version=1))
     assert (old.fusion, old.second_crop, old.limits, old.format_version) == ("paper", False, {}, FORMAT_VERSION)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from ..results.explanation import spread
 from ..terminal import progress
 
 Probe = Callable[[np.ndarray], np.ndarray]  # prepared crops, uint8 [M,S,S,1 or 3] -> probabilities [M,C]
@@ -49,7 +50,13 @@ class Faithfulness:
 
 
 def measure_faithfulness(
-    probe: Probe, crops: np.ndarray, maps: dict[str, np.ndarray], *, steps: int = STEPS, seed: int = 0
+    probe: Probe,
+    crops: np.ndarray,
+    maps: dict[str, np.ndarray],
+    *,
+    grid: Sequence[float] = (),
+    steps: int = STEPS,
+    seed: int = 0,
 ) -> Faithfulness:
     """The deletion and insertion tests (Petsiuk et al. 2018, arXiv:1806.07421) of maps over faces.
 
@@ -65,6 +72,7 @@ def measure_faithfulness(
         probe: the network, with its softmax.
         crops: prepared crops, uint8 [N,S,S,1 or 3].
         maps: by name, [N,h,w] each.
+        grid: places of their cells, see `fer.description.Description`; the controls divide the crop evenly.
         steps: equal parts in which the pixels are changed.
 
     Raises:
@@ -75,15 +83,14 @@ def measure_faithfulness(
     if wrong := [name for name, m in maps.items() if len(m) != len(crops) or name in CONTROLS]:
         raise ValueError(f"expected a map for each of {len(crops)} faces, and names other than {CONTROLS}: {wrong}")
     shape = next(iter(maps.values())).shape[1:] if maps else (7, 7)
-    maps = maps | make_controls(len(crops), shape, seed)
-    faces = zip(crops, zip(*maps.values()))
-    curves = np.stack(
-        [
-            [curves_of(probe, crop, fill(crop, filling), list(of_face), steps) for filling in FILLINGS]
-            for crop, of_face in progress(faces, total=len(crops), desc="faithfulness", unit="face", leave=False)
-        ]
-    )  # [N,fillings,tests,maps,steps+1]
-    return Faithfulness(len(crops), steps, seed, score(curves, list(maps), seed))
+    controls = make_controls(len(crops), shape, seed)
+    faces = zip(crops, zip(*maps.values()), zip(*controls.values()))
+    curves = []  # [N,fillings,tests,maps,steps+1]
+    for crop, of_face, of_controls in progress(faces, total=len(crops), desc="faithfulness", unit="face", leave=False):
+        side = len(crop)
+        spreads = [*(spread(m, side, grid) for m in of_face), *(spread(m, side) for m in of_controls)]
+        curves.append([curves_of(probe, crop, fill(crop, filling), spreads, steps) for filling in FILLINGS])
+    return Faithfulness(len(crops), steps, seed, score(np.stack(curves), [*maps, *controls], seed))
 
 
 def make_controls(n: int, shape: tuple[int, ...], seed: int = 0) -> dict[str, np.ndarray]:
@@ -122,7 +129,7 @@ def _change(crop: np.ndarray, filled: np.ndarray, maps: list[np.ndarray], steps:
     """For each map and inner step: the crop after deletion, and the empty crop after insertion."""
     side = len(crop)
     for weights in maps:
-        order = np.argsort(-cv2.resize(weights.astype(np.float32), (side, side)), axis=None, kind="stable")
+        order = np.argsort(-spread(weights, side), axis=None, kind="stable")
         rank = np.empty(side * side, int)
         rank[order] = np.arange(side * side)
         for step in range(1, steps):

@@ -71,7 +71,7 @@ def evaluate_faithfulness(subject: Subject, faces: int, seed: int = 0) -> Faithf
 
     logits, attention = (np.concatenate(part) for part in zip(*run(crops)))
     maps = _attention_maps(attention) | _grad_cam(request, crops, logits.argmax(1))
-    faithfulness = measure_faithfulness(probe, crops, maps, seed=seed)
+    faithfulness = measure_faithfulness(probe, crops, maps, grid=description.grid, seed=seed)
     return FaithfulnessReport(
         request.dataset,
         request.split,

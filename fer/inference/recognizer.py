@@ -150,9 +150,9 @@ class EmotionRecognizer:
         """
         detected = self._detect(image, keep_image=True)  # boxes in pixels of the whole image
         (result,) = self._classify([detected])
-        template = self.classifier.template
+        template, grid = self.classifier.template, self.classifier.description.grid
         return [
-            Explanation(face, crops[0], crop_transform(face, template))
+            Explanation(face, crops[0], crop_transform(face, template), grid)
             for face, crops in zip(result.faces, detected.inputs)
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +10,8 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from .dan import Backbone
 from .mobilefacenet import MobileFaceNet, convert_mxnet_weights
@@ -95,6 +97,40 @@ def create_backbone(name: str, weights: str | Path | None = None) -> Backbone:
         except (RuntimeError, KeyError) as error:  # KeyError: an unknown name beside those of MXNet
             raise ValueError(f"{weights} does not fit the backbone {name}: {shorten(str(error), 300)}") from None
     return backbone
+
+
+def find_grid(backbone: Backbone, side: int) -> list[float]:
+    """Where the features of a crop lie in it: `Description.grid`.
+
+    A 3x3 convolution of stride 2 with a padding of 1 computes its output i around its input 2i, not 2i + 0.5: with four
+    of them on 112 px, the cells lie around the pixels 0, 16, 32, ..., and not in the middle of equal parts. See
+    Dumoulin and Visin 2016, arXiv:1603.07285.
+
+    Args:
+        side: input size in pixels.
+
+    Returns:
+        the centre of the first cell and the step between cells, as fractions of the side; [] if the backbone reduces
+        the image by other means than convolution and pooling.
+    """
+    centre, step = 0.5, 1  # of the first cell, and between cells, in pixels of the input
+
+    def follow(layer: Any, inputs: tuple[Tensor], _: Tensor) -> None:
+        nonlocal centre, step
+        kernel, stride, padding = (
+            v if isinstance(v, int) else v[-1] for v in (layer.kernel_size, layer.stride, layer.padding)
+        )
+        if stride > 1 and inputs[0].shape[-1] == -(-side // step):  # the first of parallel branches
+            centre += ((kernel - 1) / 2 - padding) * step
+            step *= stride
+
+    copied = copy.deepcopy(backbone).cpu().eval()
+    for layer in copied.modules():
+        if isinstance(layer, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)):
+            layer.register_forward_hook(follow)
+    with torch.inference_mode():
+        width = copied.features(torch.zeros(1, 3, side, side)).shape[-1]
+    return [centre / side, step / side] if -(-side // step) == width else []
 
 
 def _read_backbone(name: str, path: str | Path) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
 
@@ -13,13 +14,13 @@ from safetensors.torch import save_file
 from ..description import Description
 from ..io.atomic import write_atomically
 from ..resources import find_checkpoint
-from .backbone import create_backbone
+from .backbone import create_backbone, find_grid
 from .dan import DAN
 from .weights import read_safetensors
 
 
 def save_checkpoint(path: str | os.PathLike, model: DAN, description: Description, half: bool = False) -> None:
-    """Write the weights of `model` and their description to `path` (safetensors), atomically.
+    """Write the weights of `model` and their description, with its grid, to `path` (safetensors), atomically.
 
     Args:
         half: store matrices and kernels in float16; loading gives float32 again. Vectors (biases, batch statistics)
@@ -33,7 +34,8 @@ def save_checkpoint(path: str | os.PathLike, model: DAN, description: Descriptio
         state = {name: t.half() if t.ndim > 1 else t for name, t in state.items()}
         if too_large := [name for name, t in state.items() if not t.isfinite().all()]:
             raise ValueError(f"{', '.join(too_large)} does not fit into half precision (float16)")
-    metadata = {"fer": description.to_json()}
+    grid = find_grid(model.backbone, description.preprocessing.input_size)
+    metadata = {"fer": replace(description, grid=grid).to_json()}
     write_atomically(path, lambda temporary: save_file(state, temporary, metadata))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +14,33 @@ from .types import Face, _ByValue
 def fuse_attention(attention: np.ndarray) -> np.ndarray:
     """The mean [...,h,w] of the heads' maps [...,K,h,w], each scaled to a mean of 1."""
     return (attention / np.maximum(attention.mean((-2, -1), keepdims=True), 1e-9)).mean(-3)
+
+
+def spread(weights: np.ndarray, side: int, grid: Sequence[float] = ()) -> np.ndarray:
+    """A map of a crop [h,w] in another resolution, float32 [side,side], interpolated between the centres of its cells.
+
+    Args:
+        side: number of even parts of the crop's side.
+        grid: places of the map's cells, see `fer.description.Description`.
+    """
+    x, y = np.meshgrid(*2 * [(np.arange(side) + 0.5) / side])
+    return sample(weights, x, y, grid)
+
+
+def sample(weights: np.ndarray, x: np.ndarray, y: np.ndarray, grid: Sequence[float] = ()) -> np.ndarray:
+    """The values of a map of a crop [h,w] at places of the crop, 0 to 1 -> float32, of the shape of `x` and `y`."""
+    column, row = (
+        (place - first) / step
+        for place, cells in ((x, weights.shape[1]), (y, weights.shape[0]))
+        for first, step in [grid or (0.5 / cells, 1 / cells)]
+    )
+    return cv2.remap(
+        weights.astype(np.float32),
+        column.astype(np.float32),
+        row.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +63,7 @@ class Explanation(_ByValue):
     face: Face
     crop: np.ndarray  # the input of the network, uint8 [S,S,1] (gray) or [S,S,3] (RGB)
     transform: np.ndarray  # [2,3], from pixels of the image to the unit square of the crop
+    grid: Sequence[float] = ()  # where the cells of the maps lie, see `fer.description.Description`
     grad_cam: np.ndarray | None = None  # [h,w], Grad-CAM for the label; see `fer.models.grad_cam`
 
     @property
@@ -69,15 +98,8 @@ class Explanation(_ByValue):
         left, top, right, bottom = window
         if left >= right or top >= bottom:
             return np.empty((bottom - top, right - left), np.float32)
-        h, w = weights.shape
         x, y = np.arange(left, right) + 0.5, np.arange(top, bottom)[:, None] + 0.5  # centres of pixels
         u, v = (a * x + b * y + c for a, b, c in self.transform)  # places in the crop, 0 to 1
-        placed = cv2.remap(
-            weights.astype(np.float32),
-            (u * w - 0.5).astype(np.float32),
-            (v * h - 0.5).astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        placed = sample(weights, u, v, self.grid)
         placed[(u < 0) | (u > 1) | (v < 0) | (v > 1)] = np.nan
         return placed

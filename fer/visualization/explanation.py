@@ -26,10 +26,10 @@ def draw_sheet(explanation: Explanation, side: int = 168) -> np.ndarray:
         RGB uint8 [H,W,3].
     """
     crop = np.ascontiguousarray(np.broadcast_to(explanation.crop, (*explanation.crop.shape[:2], 3)))
-    face, maps = explanation.face, draw_attention(crop, explanation.attention, side)
+    face, maps = explanation.face, draw_attention(crop, explanation.attention, side, explanation.grid)
     captions = ["crop", "all heads", *(f"head {k}" for k in range(1, len(maps)))]
     if explanation.grad_cam is not None:
-        maps.append(draw_attention(crop, explanation.grad_cam[None], side)[1])
+        maps.append(draw_attention(crop, explanation.grad_cam[None], side, explanation.grid)[1])
         captions.append("Grad-CAM")
     pictures = [np.asarray(Image.fromarray(crop).resize((side, side), Image.Resampling.BICUBIC)), *maps]
     gap, line = side // 16, side // 7

@@ -15,7 +15,7 @@ from fer.evaluation.faithfulness import Faithfulness
 from fer.evaluation.faithfulness_report import evaluate_faithfulness
 from fer.evaluation.request import EvaluationRequest
 from fer.io.images import read_image
-from fer.runtimes.networks import load_network
+from fer.runtimes.networks import load_network, read_onnx_description
 
 MAPS = ["all heads", "head 1", "head 2", "mean map", "random", "blob"]
 
@@ -54,7 +54,8 @@ def test_what_is_measured(data, tiny_graph, monkeypatch):
     """The crops of a sample drawn by the seed, their maps, and the network's calibrated probabilities."""
     seen = []
 
-    def measure(probe, crops, maps, seed):
+    def measure(probe, crops, maps, grid, seed):
+        assert list(grid) == read_onnx_description(tiny_graph).grid
         seen.append((crops, maps, probe(crops)))
         return Faithfulness(len(crops), 8, seed, {})
 

@@ -3,7 +3,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import resnet18
 
-from fer.models.backbone import create_backbone
+from fer.models.backbone import create_backbone, find_grid
 from fer.models.checkpoint import load_checkpoint
 
 
@@ -85,3 +85,33 @@ def test_torch_files_that_do_not_fit(tmp_path, content, message):
     with pytest.raises(ValueError, match=message) as error:
         create_backbone("resnet18", tmp_path / "faces.pth")
     assert len(str(error.value).splitlines()) == 1
+
+
+def linear(backbone):
+    """All of its convolutions are means and its normalisations do nothing: each input counts by its number of paths."""
+    for module in backbone.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            fan_in = parameter[0].numel() if parameter.ndim > 1 else 1
+            torch.nn.init.constant_(parameter, 0 if name == "bias" else 1 / fan_in)
+        for name, layer in module.named_children():
+            if isinstance(layer, torch.nn.MaxPool2d):  # among equal inputs it would prefer the first
+                setattr(module, name, torch.nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding))
+    return backbone.eval()
+
+
+@pytest.mark.parametrize(("name", "side"), [("mobilefacenet", 112), ("resnet18", 112), ("convnext_atto", 128)])
+def test_the_cells_lie_where_their_inputs_are(name, side):
+    """The centre of the inputs on which a cell depends, by their gradient, far from the border of a larger image."""
+    backbone = linear(create_backbone(name))
+    first, step = (side * place for place in find_grid(backbone, side))
+    x = torch.ones(1, 3, 6 * side, 6 * side, requires_grad=True)
+    features = backbone.features(x)
+    cell = features.shape[-1] // 2
+    features[0, :, cell, cell + 1].sum().backward()
+    weights = x.grad[0].sum(0)
+    centre = (weights.sum(0) * (torch.arange(6 * side) + 0.5)).sum() / weights.sum()
+    assert centre == pytest.approx(first + (cell + 1) * step, abs=0.3)
+
+
+def test_other_means_of_reduction_are_taken_for_equal_parts():
+    assert find_grid(create_backbone("swin_tiny_patch4_window7_224"), 224) == []

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from fer.cli import main
 from fer.description import FORMAT_VERSION
 from fer.labels import EMOTIONS
-from fer.models.backbone import create_backbone
+from fer.models.backbone import create_backbone, find_grid
 from fer.models.checkpoint import (
     Description,
     load_checkpoint,
@@ -33,6 +33,7 @@ def test_a_checkpoint_rebuilds_alone(tiny_checkpoint):
     assert description.classes == EMOTIONS
     assert description.preprocessing == Preprocessing(input_size=32)
     assert description == read_description(tiny_checkpoint)
+    assert description.grid == find_grid(model.backbone, 32) == [0.5 / 32, 16 / 32]
 
 
 def test_half_precision_halves_the_file_and_loads_as_float32(tiny_checkpoint, tmp_path):

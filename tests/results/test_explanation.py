@@ -1,11 +1,13 @@
 """Maps of a crop, put back on the photo."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from conftest import TEMPLATE
 from fer.faces import Detection, crop_transform
-from fer.results.explanation import Explanation, fuse_attention
+from fer.results.explanation import Explanation, fuse_attention, spread
 from fer.results.types import Face
 
 rng = np.random.default_rng(0)
@@ -34,6 +36,18 @@ def test_each_cell_comes_to_its_place(angle):
         x = 80 + 70 * (place[0] * np.cos(turn) - place[1] * np.sin(turn))
         y = 60 + 70 * (place[0] * np.sin(turn) + place[1] * np.cos(turn))
         assert placed[int(y), int(x)] == pytest.approx(MAP[row, column], abs=0.1)  # within a pixel of the centre
+
+
+def test_cells_lie_on_the_grid_of_the_checkpoint():
+    """With a step of 16 of 112 px from pixel 0 on: the centre of a cell has its value, half-way lies the mean."""
+    grid = (0.5 / 112, 16 / 112)
+    wide = spread(MAP, 112, grid)
+    np.testing.assert_allclose(wide[::16, ::16], MAP, atol=0.01)
+    np.testing.assert_allclose(wide[16, 8], MAP[1, :2].mean(), atol=0.01)
+    np.testing.assert_allclose(wide[97:, 97:], MAP[-1, -1], rtol=1e-5)  # beyond the last cell
+    placed = replace(explanation(), grid=grid).place(MAP, (0, 0, WIDTH, HEIGHT))
+    x, y = (int(centre - 35 + 70 * (0.5 + 16 * 3) / 112) for centre in (80, 60))
+    assert placed[y, x] == pytest.approx(MAP[3, 3], abs=0.1)
 
 
 @pytest.mark.parametrize("angle", [0, 40])
