@@ -79,8 +79,13 @@ class Samples:
         image = self.read(i)
         if self.boxes is None:
             return image
+        return crop_face(image, self.detection(i, image), template, size)
+
+    def detection(self, i: int, image: np.ndarray) -> Detection:
+        """The face of image i in pixels of `image`, which is that image. The box of a stored crop is all of it."""
+        box = np.array([0, 0, *image.shape[1::-1]], float) if self.boxes is None else self.boxes[i]
         landmarks = None if self.landmarks is None or np.isnan(self.landmarks[i]).any() else self.landmarks[i]
-        return crop_face(image, Detection(self.boxes[i], landmarks, 1.0), template, size)
+        return Detection(box, landmarks, 1.0)
 
     @cached_property
     def are_files(self) -> bool:

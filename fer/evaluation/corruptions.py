@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from ..data import Samples
+from ..faces.alignment import crop_side
 from ..io.images import encode_image, read_image
 
 Corrupt = Callable[[np.ndarray, float, int, np.ndarray], np.ndarray]  # image, strength, seed, template -> image
@@ -129,6 +130,14 @@ class CorruptedSamples(Samples):
     def crop(self, i: int, template: np.ndarray, size: int) -> np.ndarray:
         crop = super().crop(i, template, size)
         return self._corrupt(crop, i) if self.annotated else crop
+
+    def reduction(self, i: int, template: np.ndarray) -> float:
+        """Pixels that are left of a pixel of image i: less than 1 if it is reduced and enlarged again."""
+        if self.corruption.unit != PIXELS:
+            return 1.0
+        image = super().read(i)
+        side = crop_side(self.detection(i, image), template) if self.annotated else min(image.shape[:2])
+        return min(1.0, self.strength / side)
 
 
 def corrupt_samples(samples: Samples, corruption: Corruption, strength: float, places: np.ndarray) -> CorruptedSamples:

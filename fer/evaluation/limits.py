@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..faces import Detection
 from ..faces.quality import measure_quality
 from .calibration import softmax
+from .corruptions import CorruptedSamples
 from .evaluate import SplitPredictions
 
 LEVEL = 0.8  # accuracy of sure predictions; they reach 0.9 on images as they are
@@ -36,21 +36,16 @@ class Qualities:
     correct: np.ndarray
 
 
-def measure_qualities(split: SplitPredictions, scale: float = 1.0) -> Qualities:
-    """The qualities of the faces of a split, measured as in inference.
-
-    Args:
-        scale: pixels of the true image per pixel of the image; less than 1 if it has been enlarged.
-    """
+def measure_qualities(split: SplitPredictions) -> Qualities:
+    """The qualities of the faces of a split, measured as in inference. An image that a corruption has reduced and
+    enlarged again has the size to which it was reduced."""
     faces, preprocessing = split.faces, split.description.preprocessing
     template = np.reshape(split.description.template, (-1, 2))
     values = {name: np.empty(len(faces)) for name in POOLS}
     for i in range(len(faces)):
         crop = faces.crop(i, template, preprocessing.crop_size)
-        box = np.array([0, 0, *crop.shape[1::-1]], float) if faces.boxes is None else faces.boxes[i]
-        known = faces.landmarks is not None and not np.isnan(faces.landmarks[i]).any()
-        landmarks = faces.landmarks[i] if known and faces.landmarks is not None else None
-        quality = measure_quality(preprocessing.to_crop_size(crop), Detection(box, landmarks, 1.0), scale)
+        scale = faces.reduction(i, template) if isinstance(faces, CorruptedSamples) else 1.0
+        quality = measure_quality(preprocessing.to_crop_size(crop), faces.detection(i, crop), scale)
         for name in POOLS:
             values[name][i] = getattr(quality, name)
     confidence = softmax(split.logits).max(1)

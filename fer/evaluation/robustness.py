@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import Samples
 from .calibration import selective
-from .corruptions import CORRUPTIONS, PIXELS, Corruption, corrupt_samples
+from .corruptions import CORRUPTIONS, corrupt_samples
 from .evaluate import SplitPredictions, Subject, predict_samples
 from .intervals import Interval, bootstrap
 from .limits import ANGLES, Qualities, measure_qualities
@@ -54,15 +53,8 @@ def measure_robustness(subject: Subject, clean: SplitPredictions) -> Iterator[tu
         for strength in corruption.strengths:
             changed = corrupt_samples(subject.samples, corruption, strength, places)
             split = predict_samples(subject, changed)
-            qualities = measure_qualities(split, _scale(subject.samples, corruption, strength))
+            qualities = measure_qualities(split)
             yield _measure(split, qualities, corruption.name, corruption.unit, strength), qualities
-
-
-def _scale(samples: Samples, corruption: Corruption, strength: float) -> float:
-    """By how much a corruption reduces an image before it is enlarged again."""
-    if corruption.unit != PIXELS or not len(samples):
-        return 1.0
-    return min(1.0, strength / min(samples.read(0).shape[:2]))
 
 
 def _measure(split: SplitPredictions, qualities: Qualities, name: str, unit: str, strength: float) -> Robustness:

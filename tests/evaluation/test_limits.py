@@ -1,9 +1,12 @@
 """Limits of quality, on faces whose errors are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from conftest import make_ferplus
+from fer.evaluation.corruptions import CORRUPTIONS, corrupt_samples
 from fer.evaluation.evaluate import predict_split
 from fer.evaluation.limits import POOLS, WINDOW, Qualities, find_limits, measure_qualities
 from fer.evaluation.request import EvaluationRequest
@@ -55,10 +58,23 @@ def test_qualities_are_those_of_inference(tmp_path):
     data = make_ferplus(tmp_path / "data", {"FER2013Valid": 4})
     split = predict_split(EvaluationRequest(DEFAULT_WEIGHTS, "ferplus", data, "val"))
     recognizer = EmotionRecognizer.from_pretrained(detector="none")
-    whole, half = measure_qualities(split), measure_qualities(split, scale=0.5)
+    whole = measure_qualities(split)
     for i in range(4):
         (face,) = recognizer(split.samples.read(i))
         for name in ("size", "brightness", "sharpness"):
             assert whole.values[name][i] == pytest.approx(getattr(face.quality, name))
-        assert half.values["size"][i] == face.quality.size / 2 and np.isnan(whole.values["yaw"][i])
+        assert np.isnan(whole.values["yaw"][i])
         assert whole.sure[i] == (face.confidence >= recognizer.description.unsure_below)
+
+
+def test_the_size_is_that_to_which_a_face_was_reduced(tmp_path):
+    """Images of crops of different sizes; and faces in photos, whose boxes tell their size."""
+    data = make_ferplus(tmp_path / "data", {"FER2013Valid": 3})
+    split = predict_split(EvaluationRequest(DEFAULT_WEIGHTS, "ferplus", data, "val"))
+    (low,) = (c for c in CORRUPTIONS if c.name == "low resolution")
+    images = [np.zeros((side, side, 3), np.uint8) for side in (20, 96, 300)]
+    crops = replace(split.samples, images=images)
+    boxes = np.array([[2, 2, 18, 18], [10, 20, 70, 80], [50, 50, 250, 150.0]])
+    for samples, sizes in ((crops, (20, 24, 24)), (replace(crops, boxes=boxes), (16, 24, 12))):
+        reduced = corrupt_samples(samples, low, 24, np.empty((0, 2)))
+        assert measure_qualities(replace(split, faces=reduced)).values["size"] == pytest.approx(sizes)
