@@ -1,4 +1,4 @@
-"""The page of an evaluation: what it says, and that it needs nothing else. A browser opens it in tests/app."""
+"""The page of an evaluation: what it says, and that it needs nothing else."""
 
 import re
 from html.parser import HTMLParser
@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from app.benchmark import CHROMIUM, FLAGS
 from conftest import make_ferplus
 from fer.evaluation.comparison import compare
 from fer.evaluation.evaluate import evaluate_subject, load_subject
@@ -94,3 +95,36 @@ def test_the_pictures_are_the_most_confident_mistakes_and_the_least_certain_hits
     assert not table.correct[wrong].any() and confidence[wrong[0]] == confidence[~table.correct].max()
     assert table.correct[right].all() and confidence[right[0]] == confidence[table.correct].min()
     assert (np.diff(confidence[wrong]) <= 0).all() and (np.diff(confidence[right]) >= 0).all()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_a_browser_shows_it(page, tmp_path, width, scheme):
+    """It fits a phone, follows the colours of the system, and what scrolls can be reached by the keyboard."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="browser tests need playwright: pip install playwright"
+    )
+    (tmp_path / "report.html").write_text(page[0], encoding="utf-8")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        requests, complaints = [], []
+        tab.on("request", lambda request: requests.append(request.url))
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.goto((tmp_path / "report.html").as_uri())
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert tab.locator("img").evaluate_all("images => images.every(image => image.naturalWidth > 0)")
+        boxes = [chart.bounding_box() for chart in tab.locator("svg").all()]
+        assert boxes and all(box["width"] > 200 and box["height"] > 80 for box in boxes)
+        style = "getComputedStyle(document.body)"
+        paper, ink = tab.evaluate(f"[{style}.backgroundColor, {style}.color]")
+        assert (brightness(paper) > brightness(ink)) == (scheme == "light")
+        wider = "e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === 'auto' && e.tabIndex < 0"
+        assert tab.evaluate(f"[...document.querySelectorAll('*')].filter({wider}).length") == 0
+        browser.close()
+    assert [url for url in requests if not url.startswith(("file:", "data:"))] == [] and complaints == []
+
+
+def brightness(color: str) -> int:
+    return sum(map(int, re.findall(r"\d+", color)[:3]))
