@@ -17,7 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--dataset", required=True, choices=DATASETS, help="name of the dataset")
     parser.add_argument("--data", required=True, metavar="DIR", help="folder of the dataset")
-    parser.add_argument("--split", default="test", help="train, val or test (default: test)")
+    parser.add_argument(
+        "--split", default="test", help="train, val, test, or all of a dataset that has no splits (default: test)"
+    )
     parser.add_argument("--rule", default="", help="which images are kept (default: the dataset's; FER+: majority)")
     parser.add_argument(
         "--duplicates-of",

@@ -52,12 +52,12 @@ def find_seen(samples: Samples, request: EvaluationRequest, rules: dict) -> np.n
         rules: `train_rule` and `val_rule` of the checkpoint's training.
 
     Returns:
-        None for the train split itself, or if there is no train split.
+        None for the train split itself, if there is no train split, or if it would be drawn from the same images.
 
     Raises:
         ValueError: the folder `request.duplicates_of` has no train split.
     """
-    if request.split == "train":
+    if request.split == "train" or request.split == "all" and not request.duplicates_of:
         return None
     folder = request.duplicates_of or request.data
     try:

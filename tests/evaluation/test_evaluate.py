@@ -18,6 +18,7 @@ from fer.models.checkpoint import load_checkpoint, read_description, save_checkp
 from fer.models.inputs import to_input
 from fer.resources import DEFAULT_WEIGHTS, find_checkpoint
 from fer.runtimes.torch_network import TorchNetwork
+from trees import make_image
 
 
 @pytest.fixture
@@ -75,6 +76,17 @@ def test_copies_of_what_training_has_seen(tmp_path, tiny_checkpoint, absent, spl
         shutil.rmtree(data / absent)
     figures = evaluate_checkpoint(EvaluationRequest(tiny_checkpoint, "ferplus", data, split, device="cpu")).to_dict()
     assert (figures["n"], figures["n_without_duplicates"]) == (24, left)
+
+
+def test_all_of_a_folder_has_copies_only_in_another_one(tmp_path, tiny_checkpoint):
+    """Its train split would be drawn from the same images."""
+    for name in ("sad", "happy"):
+        make_image(tmp_path / "a" / name / "1.png")
+    shutil.copytree(tmp_path / "a/happy", tmp_path / "b/happy")
+    request = EvaluationRequest(tiny_checkpoint, "folder", tmp_path / "a", "all", device="cpu")
+    assert evaluate_checkpoint(request).to_dict()["n_without_duplicates"] is None
+    figures = evaluate_checkpoint(replace(request, duplicates_of=tmp_path / "b")).to_dict()
+    assert (figures["n"], figures["n_without_duplicates"]) == (2, 1)
 
 
 def test_a_class_that_the_checkpoint_does_not_know(data, tiny_checkpoint, monkeypatch):

@@ -125,8 +125,8 @@ def load_split(
     """Load one split of the dataset in `root`.
 
     A split that the dataset does not have is drawn deterministically, by class or by group (see `draw_parts`):
-    `val` from the training part; `val` and `test` from a dataset without splits. The test part is never used
-    for another split.
+    `val` from the training part; `val` and `test` from a dataset without splits, of which `all` is the whole. The test
+    part is never used for another split.
 
     Args:
         classes, rule: of the samples; without effect on parts that are read as Samples.
@@ -136,8 +136,8 @@ def load_split(
         ValueError: unknown split, or a class that the dataset does not have; see also `find_parts`.
         SplitNotFound: the dataset has no such split here, and it cannot be drawn.
     """
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
+    if split not in (*SPLITS, "all"):
+        raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}, all")
     layout, parts = find_parts(dataset, Path(root), layouts)
     part, held_out = _choose_part(split, parts, draw)
     if part is None:
@@ -160,9 +160,9 @@ def load_split(
 
 def _choose_part(split: str, parts: Parts, draw: bool) -> tuple[str | None, tuple[str, ...]]:
     """Return the part that holds a split, and the splits that are drawn from this part."""
-    if "all" in parts:
+    if split != "all" and "all" in parts:
         return "all", ("val", "test")
-    if draw and "train" in parts and "val" not in parts and split != "test":
+    if draw and "train" in parts and "val" not in parts and split in ("train", "val"):
         return "train", ("val",)
     return (split if split in parts else None), ()
 

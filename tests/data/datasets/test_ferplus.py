@@ -191,7 +191,7 @@ def test_parquet_shards(tmp_path):
     [
         (("nothing", ".", "train"), "unknown dataset 'nothing'; choose one of ferplus"),
         (("ferplus", "nowhere", "train"), "nowhere: no such folder; --data must name"),
-        (("ferplus", ".", "holdout"), "unknown split 'holdout'; choose one of train, val, test"),
+        (("ferplus", ".", "holdout"), "unknown split 'holdout'; choose one of train, val, test, all"),
         (("ferplus", ".", "train", "most"), "unknown rule 'most'; choose one of majority, probability, all"),
     ],
 )

@@ -48,6 +48,13 @@ def test_layouts(tmp_path, parts, layouts, numbers):
         assert samples.names == sorted(samples.names)
 
 
+def test_all_of_a_folder_without_splits(tmp_path):
+    make_files(tmp_path, *MANY)
+    whole, splits = load_samples("folder", tmp_path, "all"), drawn(load_folder, tmp_path, "train", "val", "test")
+    assert by_name(whole) == by_name(splits[0]) | by_name(splits[1]) | by_name(splits[2])
+    assert whole.layout == "folders"
+
+
 def test_the_parts_stay_in_their_folders(tmp_path):
     make_files(tmp_path, *(f"{part}/happy/{part}.png" for part in ("train", "val", "test")))
     for split in ("train", "val", "test"):

@@ -34,7 +34,7 @@ def test_wrong_arguments(tmp_path, dataset):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="file: no such folder"):
         load_samples(dataset, tmp_path / "file", "train")
-    with pytest.raises(ValueError, match="unknown split 'holdout'; choose one of train, val, test"):
+    with pytest.raises(ValueError, match="unknown split 'holdout'; choose one of train, val, test, all"):
         load_samples(dataset, tmp_path, "holdout")
     with pytest.raises(ValueError, match=f"unknown rule 'nearly'; choose one of {DATASETS[dataset].rules[0]}"):
         load_samples(dataset, tmp_path, "train", "nearly")
@@ -52,6 +52,7 @@ def test_an_unknown_dataset(tmp_path):
         (["test/happy/a.png"], "train", "is here, with test"),
         (["test/happy/a.png"], "val", "is here, with test"),
         (["train/happy/a.png"], "test", "is here, with train"),
+        (["train/happy/a.png"], "all", "no all split of images; the layout .* is here, with train"),
     ],
 )
 def test_a_split_that_can_not_be_had(tmp_path, files, split, message):
