@@ -10,6 +10,7 @@ import numpy as np
 
 from ..results.explanation import spread
 from ..terminal import progress
+from .intervals import bootstrap
 
 Probe = Callable[[np.ndarray], np.ndarray]  # prepared crops, uint8 [M,S,S,1 or 3] -> probabilities [M,C]
 
@@ -17,7 +18,6 @@ TESTS = ("deletion", "insertion")
 FILLINGS = ("blur", "gray")  # what stands where pixels are removed
 CONTROLS = ("random", "blob")  # maps that know nothing of the face
 STEPS = 8
-RESAMPLES = 2000  # of the bootstrap
 BLUR = 0.1  # standard deviation of the Gaussian blur, as a share of the crop's side
 
 
@@ -141,24 +141,28 @@ def _change(crop: np.ndarray, filled: np.ndarray, maps: list[np.ndarray], steps:
 def score(curves: np.ndarray, names: list[str], seed: int = 0) -> dict[str, dict[str, dict[str, MethodScore]]]:
     """The scores of curves [N,fillings,tests,maps,steps+1], by test, filling and name of the map."""
     areas = (curves[..., :-1] + curves[..., 1:]).mean(-1) / 2  # trapezoids; [N,fillings,tests,maps]
-    n = len(areas)
-    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), RESAMPLES) / n  # [RESAMPLES,N]
-
-    def interval(values: np.ndarray) -> Estimate:
-        low, high = np.percentile(draws @ values, (2.5, 97.5))
-        return Estimate(float(values.mean()), float(low), float(high))
-
-    scores: dict[str, dict[str, dict[str, MethodScore]]] = {}
+    values = {}  # of each face [N]
     for t, test in enumerate(TESTS):
         sign = -1 if test == "deletion" else 1  # where a small area is good
         for f, filling in enumerate(FILLINGS):
             area = dict(zip(names, areas[:, f, t].T))
-            scores.setdefault(test, {})[filling] = {
+            for name in names:
+                values[test, filling, name, "auc"] = area[name]
+                values |= {(test, filling, name, c): sign * (area[name] - area[c]) for c in CONTROLS if c != name}
+    means = {key: float(v.mean()) for key, v in values.items()}
+    intervals = bootstrap(lambda faces: {key: v[faces].mean() for key, v in values.items()}, len(areas), seed=seed)
+    estimates = {key: Estimate(means[key], intervals[key].low, intervals[key].high) for key in values}
+    return {
+        test: {
+            filling: {
                 name: MethodScore(
-                    interval(area[name]),
-                    {c: interval(sign * (area[name] - area[c])) for c in CONTROLS if c != name},
+                    estimates[test, filling, name, "auc"],
+                    {c: estimates[test, filling, name, c] for c in CONTROLS if c != name},
                     curves[:, f, t, m].mean(0).round(4).tolist(),
                 )
                 for m, name in enumerate(names)
             }
-    return scores
+            for f, filling in enumerate(FILLINGS)
+        }
+        for t, test in enumerate(TESTS)
+    }

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 RESAMPLES = 1000
 LEVEL = 0.95
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Interval:
 
 
 def bootstrap(
-    statistics: Callable[[np.ndarray], Mapping[str, float]], n: int, resamples: int = RESAMPLES, seed: int = 0
-) -> dict[str, Interval]:
+    statistics: Callable[[np.ndarray], Mapping[Key, float]], n: int, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[Key, Interval]:
     """The interval of each figure that `statistics` gives for the images at indices [n].
 
     Percentile intervals. A figure that is NaN for a resample is left out there.
@@ -35,7 +38,7 @@ def bootstrap(
     """
     rng = np.random.default_rng(seed)
     draws = [statistics(rng.integers(n, size=n)) for _ in range(resamples)] if n else []
-    names = draws[0] if draws else {}
+    names = list(draws[0]) if draws else []
     tail = (1 - LEVEL) / 2
     return {
         name: Interval(*(float(q) for q in np.nanquantile([draw[name] for draw in draws], (tail, 1 - tail))))
