@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 from dataclasses import fields
 from pathlib import Path
 
 from .common import EXIT_OK, add_detector, add_weights, at_least
 
 HELP = "measure a checkpoint on a labelled split"
+
+log = logging.getLogger("fer")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,19 +118,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _measure_robustness(subject, split, out: Path) -> list:
-    """Measure, with a row on the terminal as soon as it is known; writes robustness.json and robustness.png."""
+    """Measure, find the limits of quality and apply them; writes robustness.json and robustness.png."""
     from dataclasses import asdict
 
     from ..evaluation.limits import find_limits
-    from ..evaluation.robustness import format_robustness, measure_robustness, plot_robustness
+    from ..evaluation.robustness import apply_limits, format_robustness, measure_robustness, plot_robustness
 
-    rows, qualities = [], []
-    for row, of_row in measure_robustness(subject, split):
-        rows.append(row)
-        qualities.append((row.corruption, of_row))
-        print(format_robustness([row]).partition("\n")[2] if len(rows) > 1 else format_robustness([row]), flush=True)
-    limits = find_limits(qualities[0][1], qualities[1:])
-    print(f"  limits of quality: {', '.join(f'{name} {limit:.3g}' for name, limit in limits.items()) or 'none'}")
+    measured = []
+    for row, qualities in measure_robustness(subject, split):
+        measured.append((row, qualities))
+        name = f"{row.corruption} {row.strength:g}" if row.unit else row.corruption
+        log.info("%s: accuracy %.2f %%", name, 100 * row.accuracy)
+    (_, clean), *corrupted = measured
+    limits = find_limits(clean, [(row.corruption, qualities) for row, qualities in corrupted])
+    rows = [apply_limits(row, qualities, limits) for row, qualities in measured]
+    print(format_robustness(rows))
+    print(f"  with limits of quality: {', '.join(f'{name} {limit:.3g}' for name, limit in limits.items()) or 'none'}")
     figures = {"rows": [asdict(r) for r in rows], "limits": limits}
     (out / "robustness.json").write_text(json.dumps(figures, indent=2) + "\n")
     title = f"{subject.weights} on {subject.request.dataset} {subject.request.split}, n = {rows[0].n}"

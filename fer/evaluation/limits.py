@@ -52,6 +52,13 @@ def measure_qualities(split: SplitPredictions) -> Qualities:
     return Qualities(values, confidence >= split.description.unsure_below, split.table().correct)
 
 
+def are_within(qualities: Qualities, limits: dict[str, float]) -> np.ndarray:
+    """Whether each face is within the limits, bool [N]. A quality that is unknown is within them."""
+    values = qualities.values
+    beyond = [np.abs(values[n]) > limit if n in ANGLES else values[n] < limit for n, limit in limits.items()]
+    return ~np.any(beyond, axis=0) if beyond else np.ones(len(qualities.sure), bool)
+
+
 def find_limits(clean: Qualities, corrupted: Iterable[tuple[str, Qualities]]) -> dict[str, float]:
     """The limit of each quality, for `Description.limits`.
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from .calibration import selective
 from .corruptions import CORRUPTIONS, corrupt_samples
 from .evaluate import SplitPredictions, Subject, predict_samples
 from .intervals import Interval, bootstrap
-from .limits import ANGLES, Qualities, measure_qualities
+from .limits import ANGLES, Qualities, are_within, measure_qualities
 from .metrics import is_correct, summarize
 
 
@@ -28,7 +27,8 @@ class Robustness:
     accuracy_interval: Interval
     balanced_accuracy: float
     expected_calibration_error: float
-    unsure: float  # share of the images that are called unsure
+    low_confidence: float  # share of the images whose confidence is below the threshold
+    unsure: float  # share of the images that are called unsure for any reason
     accuracy_when_sure: float | None
     n_without_face: int | None  # images in which the detector finds no face; None without a detector
     quality: dict[str, float | None]  # medians of `Quality` over the faces: size, brightness, sharpness, yaw, pitch
@@ -37,8 +37,8 @@ class Robustness:
 def measure_robustness(subject: Subject, clean: SplitPredictions) -> Iterator[tuple[Robustness, Qualities]]:
     """The figures and qualities of `clean`, then those of each corruption in each strength, as they are measured.
 
-    Images are corrupted before the detector, where there is one, sees them. Temperature and threshold stay those of the
-    checkpoint. The bands that cover eyes or mouth lie where the template of the checkpoint has them.
+    Images are corrupted before the detector, where there is one, sees them. Temperature, threshold and limits stay
+    those of the checkpoint. The bands that cover eyes or mouth lie where the template of the checkpoint has them.
 
     Args:
         subject: see `load_subject`.
@@ -57,12 +57,21 @@ def measure_robustness(subject: Subject, clean: SplitPredictions) -> Iterator[tu
             yield _measure(split, qualities, corruption.name, corruption.unit, strength), qualities
 
 
+def apply_limits(row: Robustness, qualities: Qualities, limits: dict[str, float]) -> Robustness:
+    """The figures with other limits of quality. `qualities` are those of the row."""
+    sure = qualities.sure & are_within(qualities, limits)
+    return replace(
+        row,
+        unsure=float((~sure).mean()),
+        accuracy_when_sure=float(qualities.correct[sure].mean()) if sure.any() else None,
+    )
+
+
 def _measure(split: SplitPredictions, qualities: Qualities, name: str, unit: str, strength: float) -> Robustness:
     logits, targets = split.logits, split.predictions.targets
     metrics = summarize(logits, targets, split.samples.classes)
-    sure = selective(logits, targets, split.description.unsure_below)
     correct = is_correct(logits, targets)
-    return Robustness(
+    row = Robustness(
         name,
         unit,
         strength,
@@ -71,27 +80,28 @@ def _measure(split: SplitPredictions, qualities: Qualities, name: str, unit: str
         bootstrap(lambda rows: {"accuracy": float(correct[rows].mean())}, len(correct))["accuracy"],
         metrics.balanced_accuracy,
         metrics.expected_calibration_error,
-        sure.unsure,
-        sure.accuracy_when_sure,
+        float((~qualities.sure).mean()),
+        0.0,
+        None,
         None if split.found is None else int((~split.found).sum()),
         {
             name: None if np.isnan(values).all() else float(np.nanmedian(np.abs(values) if name in ANGLES else values))
             for name, values in qualities.values.items()
         },
     )
+    return apply_limits(row, qualities, split.description.limits)
 
 
 def format_robustness(rows: list[Robustness]) -> str:
     """The table as text."""
-    lines = [
-        f"  {'corruption':<16}{'strength':>10}{'accuracy':>10}{'calibration error':>19}{'unsure':>9}{'the others':>12}"
-    ]
+    header = f"  {'corruption':<16}{'strength':>10}{'accuracy':>10}{'calibration error':>19}{'low confidence':>16}"
+    lines = [f"{header}{'unsure':>9}{'the others':>12}"]
     for r in rows:
         strength = f"{r.strength:g}" if r.unit else ""
         others = "-" if r.accuracy_when_sure is None else f"{r.accuracy_when_sure:.2%}"
         lines.append(
             f"  {r.corruption:<16}{strength:>10}{r.accuracy:>10.2%}{r.expected_calibration_error:>19.2%}"
-            f"{r.unsure:>9.2%}{others:>12}"
+            f"{r.low_confidence:>16.2%}{r.unsure:>9.2%}{others:>12}"
         )
     return "\n".join(lines)
 

@@ -21,6 +21,7 @@ def folder(tiny_checkpoint, tmp_path):
     """weights/net.safetensors with its evaluation, and the text of a person."""
     model, description = load_checkpoint(tiny_checkpoint)
     description.metrics = {"calibration": {"n": 12, "error_before": 0.2, "error_cross_fitted": 0.1}}
+    description.limits = {"size": 17.28, "yaw": 40.0}
     save_checkpoint(tmp_path / "net.safetensors", model, description)
     data = make_ferplus(tmp_path / "data", {"FER2013Train": 8, "FER2013Valid": 24})
     evaluation = evaluate_checkpoint(EvaluationRequest(tmp_path / "net.safetensors", "ferplus", data, "val"))
@@ -32,7 +33,7 @@ def folder(tiny_checkpoint, tmp_path):
 
 def test_a_card(folder):
     row = {"corruption": "blur", "unit": "%", "strength": 0.02, "accuracy": 0.5, "expected_calibration_error": 0.25}
-    row |= {"unsure": 0.125, "accuracy_when_sure": None}
+    row |= {"low_confidence": 0.0625, "unsure": 0.125, "accuracy_when_sure": None}
     (folder / "crops" / "robustness.json").write_text(json.dumps({"rows": [row]}))
     card = make_card(folder / "net.safetensors", [folder / "crops"], folder / "net.md")
     metrics = json.loads((folder / "crops" / "metrics.json").read_text())
@@ -42,8 +43,9 @@ def test_a_card(folder):
     interval = metrics["intervals"]["accuracy"]
     figures = f"{100 * metrics['accuracy']:.2f} ({100 * interval['low']:.1f} to {100 * interval['high']:.1f})"
     assert f"| accuracy | {figures} |" in text
-    assert "| blur | 0.02 (%) | 50.0 | 25.0 | 12.5 |  |" in text
+    assert "| blur | 0.02 (%) | 50.0 | 25.0 | 6.2 | 12.5 |  |" in text
     assert "fer evaluate --weights net --dataset ferplus --data DIR --split val --out OUT --robustness" in text
+    assert "| size | at least 17.3 |\n| yaw | at most 40 |" in text
     assert "on the 12 validation images" in text and "from 20.00 to 10.00 %" in text
     assert "## Purpose\n\nTo *test*." in text and "## Licence\n\nNone." in text and "Not measured: the data say" in text
     for name, c in metrics["per_class"].items():

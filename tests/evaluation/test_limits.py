@@ -8,7 +8,7 @@ import pytest
 from conftest import make_ferplus
 from fer.evaluation.corruptions import CORRUPTIONS, corrupt_samples
 from fer.evaluation.evaluate import predict_split
-from fer.evaluation.limits import POOLS, WINDOW, Qualities, find_limits, measure_qualities
+from fer.evaluation.limits import POOLS, WINDOW, Qualities, are_within, find_limits, measure_qualities
 from fer.evaluation.request import EvaluationRequest
 from fer.inference.recognizer import EmotionRecognizer
 from fer.resources import DEFAULT_WEIGHTS
@@ -78,3 +78,15 @@ def test_the_size_is_that_to_which_a_face_was_reduced(tmp_path):
     for samples, sizes in ((crops, (20, 24, 24)), (replace(crops, boxes=boxes), (16, 24, 12))):
         reduced = corrupt_samples(samples, low, 24, np.empty((0, 2)))
         assert measure_qualities(replace(split, faces=reduced)).values["size"] == pytest.approx(sizes)
+
+
+def test_a_face_is_within_the_limits_unless_a_known_quality_is_beyond_one():
+    values = {"size": np.array([10, 20, 30, np.nan]), "yaw": np.array([0, -50, 50, np.nan])}
+    qualities = make_qualities(np.ones(4, bool), **values)
+    for limits, expected in (
+        ({"size": 20}, [False, True, True, True]),
+        ({"size": 20, "yaw": 40}, [False, False, False, True]),
+        ({"pitch": 1}, [True] * 4),
+        ({}, [True] * 4),
+    ):
+        assert are_within(qualities, limits).tolist() == expected

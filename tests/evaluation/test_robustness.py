@@ -7,7 +7,7 @@ from conftest import make_ferplus
 from fer.evaluation.corruptions import CORRUPTIONS, corrupt_samples
 from fer.evaluation.evaluate import load_subject, measure, predict_samples, predict_subject
 from fer.evaluation.request import EvaluationRequest
-from fer.evaluation.robustness import format_robustness, measure_robustness, plot_robustness
+from fer.evaluation.robustness import apply_limits, format_robustness, measure_robustness, plot_robustness
 from fer.io.images import read_image
 from fer.resources import DEFAULT_WEIGHTS
 
@@ -47,3 +47,15 @@ def test_a_row_is_that_of_the_corrupted_images(subject):
     assert row.expected_calibration_error == measure(split).metrics.expected_calibration_error
     clean = predict_subject(subject)
     assert np.abs(split.predictions.logits - clean.predictions.logits).max() > 0.01
+
+
+def test_limits_are_a_reason_to_be_unsure_beside_the_confidence(subject):
+    row, qualities = next(measure_robustness(subject, predict_subject(subject)))
+    assert row.unsure == row.low_confidence == (~qualities.sure).mean()
+    size = np.median(qualities.values["size"]) + 1  # all images have one size
+    limited = apply_limits(row, qualities, {"size": size})
+    assert (limited.unsure, limited.accuracy_when_sure, limited.low_confidence) == (1.0, None, row.low_confidence)
+    dark = np.median(qualities.values["brightness"])
+    limited, sure = apply_limits(row, qualities, {"brightness": dark}), qualities.values["brightness"] >= dark
+    assert limited.unsure == 1 - (sure & qualities.sure).mean()
+    assert limited.accuracy_when_sure == qualities.correct[sure & qualities.sure].mean()
