@@ -7,6 +7,7 @@ import re
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -34,6 +35,14 @@ def camera_frames() -> list[np.ndarray]:
     if CLIP.exists():
         return list(read_frames(CLIP))[::2]
     return [frame for path in sorted(SAMPLES.glob("*.jpg")) for frame in read_frames(path)]
+
+
+def spoilt_frames() -> list[np.ndarray]:
+    """A face gets dark, is bright again, and gets blurred."""
+    face = list(read_frames(SAMPLES / "astronaut.jpg"))
+    dark = [(share * face[0]).astype(np.uint8) for share in np.geomspace(1, 0.03, 45)]
+    blurred = [cv2.GaussianBlur(face[0], (0, 0), sigma) for sigma in np.linspace(0.1, 14, 45)]
+    return [*dark, *face, *blurred, *face]
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +76,17 @@ def url(serve):
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    """Starts browsers: with the camera, or with none."""
-    clip = write_y4m(tmp_path_factory.mktemp("camera") / "face.y4m", camera_frames())
+    """Starts browsers: with the camera, with one whose picture is spoilt, or with none."""
+    clips = tmp_path_factory.mktemp("camera")
+    clip, spoilt = write_y4m(clips / "face.y4m", camera_frames()), write_y4m(clips / "spoilt.y4m", spoilt_frames())
     with sync_api.sync_playwright() as playwright:
         browsers = {
             kind: playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS + more)
-            for kind, more in (("camera", camera_flags(clip)), ("none", []))
+            for kind, more in (
+                ("camera", camera_flags(clip)),
+                ("spoilt camera", camera_flags(spoilt)),
+                ("none", []),
+            )
         }
         yield browsers
         for browser in browsers.values():
@@ -359,6 +373,18 @@ def test_the_reason_why_a_face_is_unsure_does_not_flicker(tab, monkeypatch):
     page.wait_for_selector(".hint:not(.shown)", state="attached")
     assert time.monotonic() - said["last"] > 0.7
     page.wait_for_function(f"{title} !== 'unsure'")
+
+
+def test_the_page_says_why_a_face_is_not_to_be_believed(tab):
+    page = tab("spoilt camera")
+    page.set_default_timeout(60_000)
+    start(page)
+    for reason, advice in (
+        ("too dark", "It is very dark here: more light would help."),
+        ("blurred", "Blurred: hold still"),
+    ):
+        page.wait_for_selector(f".card h4 small:has-text('{reason}')")
+        page.wait_for_selector(f".hint.shown:has-text('{advice}')")
 
 
 EVIL = "<img src=x onerror=window.caught=1>${window.caught=1}{{this}}"
