@@ -18,6 +18,10 @@ from .mobilefacenet import MobileFaceNet, convert_mxnet_weights
 from .weights import read_safetensors, read_torch_weights
 
 
+class DownloadError(ValueError):
+    """Weights could not be downloaded."""
+
+
 class TimmBackbone(Backbone):
     """A `timm` network, e.g. `resnet18`, that gives its last feature map.
 
@@ -28,6 +32,7 @@ class TimmBackbone(Backbone):
 
     Raises:
         ValueError: unknown name, or a network without feature maps.
+        DownloadError: the weights could not be downloaded.
     """
 
     def __init__(self, name: str, pretrained: bool = False):
@@ -39,12 +44,19 @@ class TimmBackbone(Backbone):
                 f"unknown or unsuitable backbone {name!r}; expected mobilefacenet, mobilefacenet-128 or a name from "
                 "timm.list_models()"
             )
+        create = partial(timm.create_model, name, features_only=True, out_indices=(-1,))
         try:
-            self.net = timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=(-1,))
+            self.net = create()
         except Exception as error:  # the type differs between timm's networks
             raise ValueError(
                 f"unsuitable backbone {name!r} ({shorten(str(error), 300) or type(error).__name__}); choose another one"
             ) from None
+        if pretrained:
+            try:
+                self.net = create(pretrained=True)
+            except Exception as error:  # there are many ways for a download to fail
+                reason = shorten(str(error), 200) or type(error).__name__
+                raise DownloadError(f"the weights of timm for {name!r} could not be downloaded ({reason})") from None
         net: Any = self.net
         self.num_features = net.feature_info.channels()[-1]
         self.channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"  # e.g. Swin
@@ -78,7 +90,7 @@ def create_backbone(name: str, weights: str | Path | None = None) -> Backbone:
         weights: a path or "timm"; None starts from random values.
 
     Raises:
-        ValueError: unknown name, or weights that cannot be read, are not finite or do not fit.
+        ValueError: unknown name, or weights that cannot be read or downloaded, are not finite or do not fit.
     """
     if name in _MOBILEFACENETS:
         if weights == "timm":

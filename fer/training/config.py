@@ -51,7 +51,9 @@ class TrainConfig:
     # network
     backbone: str = _option("mobilefacenet", "mobilefacenet, mobilefacenet-128 or a name from timm.list_models()")
     backbone_weights: str = _option(
-        "", "initial weights: a safetensors or torch file, a name of shipped weights, or timm; empty: random"
+        "",
+        "initial weights: a safetensors or torch file, a name of shipped weights, or timm; of several, separated by "
+        "commas, the first that exists; empty: random",
     )
     init_weights: str = _option("", "checkpoint to start from: all weights that fit, and classes of the same name")
     num_heads: int = _option(4, "number of attention heads")

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ..data.transforms import Augmentation
-from ..models.backbone import create_backbone
+from ..models.backbone import DownloadError, create_backbone
 from ..models.checkpoint import load_matching, read_description
 from ..models.dan import DAN
 from ..resources import find_checkpoint, resource_folder
@@ -57,7 +57,15 @@ def check_names(config: TrainConfig) -> None:
         read_description(find_checkpoint(name))
     weights = _backbone_weights(config)
     with torch.random.fork_rng(devices=[]):
-        model = _make_network(config, 2, weights if weights != "timm" else None)
+        try:
+            model = _make_network(config, 2, weights)
+        except DownloadError as error:
+            others = [name for name in config.backbone_weights.split(",") if name != "timm"]
+            put = f", or put {' or '.join(others)} here" if others else ""
+            raise ValueError(
+                f"--backbone-weights {config.backbone_weights}: {error}. Connect to the internet{put}, or train from "
+                "random values with --backbone-weights ''"
+            ) from None
     find_frozen(model, config.freeze)
 
 
@@ -93,23 +101,33 @@ def _warn_of_frozen(freeze: list[str], random: set[str]) -> None:
             )
 
 
-def find_weights(name: str) -> str | None:
-    """Find a weights file: a path, a file name in the folders for downloads, or the name of shipped weights.
+def find_weights(names: str) -> str | None:
+    """Find initial weights: the first of several names, separated by commas, that exists.
+
+    Args:
+        names: of each a path, the name of a file in `weights/pretrained`, the name of shipped weights, or timm.
 
     Returns:
         the path; "timm" for timm; None for an empty name.
 
     Raises:
-        ValueError: no such file; the message lists the paths that were tried.
+        ValueError: none exists; the message lists the paths that were tried.
     """
-    if not name or name == "timm":
-        return name or None
-    candidates = [Path(name), Path("pretrained") / name, Path("../shared/pretrained") / name]
-    candidates.append(resource_folder("weights") / f"{name}.safetensors")
-    for path in candidates:
-        if path.is_file():
-            return str(path)
+    shipped = resource_folder("weights")
+    tried: list[Path] = []
+    for name in names.split(",") if names else []:
+        candidates = [Path(name), shipped / "pretrained" / name, shipped / f"{name}.safetensors"]
+        for path in candidates:
+            if name != "timm" and path.is_file():
+                return str(path)
+        if name == "timm":
+            if tried:
+                log.warning("%s is not here: the backbone starts from timm's weights instead", tried[0])
+            return name
+        tried += candidates
+    if not names:
+        return None
     raise ValueError(
-        f"--backbone-weights {name}: no such file; looked for {', '.join(map(str, candidates))}. Put it there, "
+        f"--backbone-weights {names}: no such file; looked for {', '.join(map(str, tried))}. Put it there, "
         "give its path, or train from random values with --backbone-weights ''"
     )

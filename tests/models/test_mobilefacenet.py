@@ -4,11 +4,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fer.models.backbone import create_backbone
+from fer.resources import resource_folder
 
 
-def test_published_face_identification_weights(shared):
+def test_published_face_identification_weights():
     """All of the published file but its embedding head is used, and the features it gives tell faces from noise."""
-    path = shared / "pretrained/mobilefacenet_ms1m.safetensors"
+    path = resource_folder("weights") / "pretrained/mobilefacenet_ms1m.safetensors"
     published = load_file(path)
     backbone = create_backbone("mobilefacenet", path).eval()
     used = [k for k in published if not k.startswith(("conv_6dw7_7", "fc1", "pre_fc1"))]

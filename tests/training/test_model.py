@@ -5,27 +5,68 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
+from safetensors.torch import load_file
 from torchvision.models import resnet18
 
 from fer.data import load_samples
 from fer.labels import EMOTIONS
 from fer.models.checkpoint import load_checkpoint
-from fer.training.config import TrainConfig
-from fer.training.model import build_model
+from fer.resources import resource_folder
+from fer.training.config import TrainConfig, load_recipe
+from fer.training.model import build_model, check_names
 from fer.training.splits import Splits
 from fer.training.trainer import Trainer
 from runs import tiny_config
 
 
-def test_backbone_weights_from_a_torch_file_in_the_folder_of_downloads(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "names", ["resnet18_msceleb.pth", "resnet18_msceleb.pth,timm", "gone.pth,resnet18_msceleb.pth"]
+)
+def test_backbone_weights_from_a_torch_file(tmp_path, monkeypatch, names, caplog):
     source = resnet18()
-    (tmp_path / "pretrained").mkdir()
-    torch.save({"state_dict": source.state_dict()}, tmp_path / "pretrained" / "resnet18_msceleb.pth")
+    torch.save({"state_dict": source.state_dict()}, tmp_path / "resnet18_msceleb.pth")
     monkeypatch.chdir(tmp_path)
-    config = TrainConfig(data="x", backbone="resnet18", backbone_weights="resnet18_msceleb.pth", input_size=32)
+    config = TrainConfig(data="x", backbone="resnet18", backbone_weights=names, input_size=32)
     loaded = build_model(config, EMOTIONS).backbone.net
     assert torch.equal(loaded.layer4[1].conv2.weight, source.layer4[1].conv2.weight)
+    assert caplog.messages == []
+
+
+def test_imagenet_weights_where_those_of_the_authors_are_absent(tmp_path, monkeypatch, caplog):
+    """It is said; and where they cannot be downloaded either, what can be done, before any work."""
+    monkeypatch.chdir(tmp_path)
+    published = timm.create_model("resnet18")
+    monkeypatch.setattr(timm.models._builder, "load_pretrained", lambda net, **_: net.load_state_dict(kept(net)))
+
+    def kept(net):
+        return {name: published.state_dict()[name] for name in net.state_dict()}
+
+    config = TrainConfig(**load_recipe("rafdb") | {"data": "x", "input_size": 32})
+    loaded = build_model(config, tuple("abcdefg")).backbone.net
+    assert torch.equal(loaded.layer4[1].conv2.weight, published.layer4[1].conv2.weight)
+    assert caplog.messages == ["resnet18_msceleb.pth is not here: the backbone starts from timm's weights instead"]
+
+    def fail(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(timm.models._builder, "load_pretrained", fail)
+    message = (
+        r"'resnet18' could not be downloaded \(no network\). Connect .* or put resnet18_msceleb.pth here, or train from"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_names(config)
+
+
+def test_the_shipped_initial_weights(tmp_path, monkeypatch):
+    """From any folder; they come with the package, for networks with and without the last convolution."""
+    monkeypatch.chdir(tmp_path)
+    for recipe in ("ferplus", "rafdb-mobilefacenet"):
+        config = TrainConfig(**load_recipe(recipe) | {"data": "x", "input_size": 32})
+        stem = build_model(config, EMOTIONS).backbone.stem[0][0].weight
+        weights = load_file(resource_folder("weights") / "pretrained" / config.backbone_weights)
+        assert torch.equal(stem, weights["conv_1_conv2d_weight"])
 
 
 def test_a_run_goes_on_from_a_checkpoint(ferplus_tree, tmp_path, tiny_checkpoint, caplog):
