@@ -87,7 +87,7 @@ class Camera:
         due = [(i, k) for i, face_logits in enumerate(logits) for k in self._due_crops(face_logits, attention)]
         image = self.recognizer.description.preprocessing.convert_colors(image)
         crops = {(i, k): self._cut(image, framings[i][k]) for i, k in due}  # i: face, k: crop
-        new_logits, maps = classifier.classify(list(crops.values()))
+        new_logits, maps, _ = classifier.classify(list(crops.values()))
         for (i, k), values in zip(due, new_logits):
             logits[i][k] = values
         for i, face in enumerate(detections):
@@ -97,7 +97,7 @@ class Camera:
         self.boxes, self.logits = np.reshape([face.box for face in detections], (-1, 4)), logits
         self.qualities = qualities
         return [
-            classifier.to_face(face, logits[i].mean(0), aligned_maps.get(i), qualities[i])
+            classifier.to_face(face, logits[i].mean(0), aligned_maps.get(i), quality=qualities[i])
             for i, face in enumerate(detections)
         ]
 

@@ -34,7 +34,7 @@ def test_class_weights_are_those_of_torch():
     expected = torch.nn.functional.cross_entropy(logits, target, weights)
     torch.testing.assert_close(soft_cross_entropy(logits, target, weights), expected)
     loss = DANLoss(3, 4, affinity=0.0, partition=0.0, class_weights=weights)
-    out = DANOutput(logits, torch.zeros(6, 4, 1, 1), torch.zeros(6, 2, 4), torch.zeros(6, 2, 1, 1))
+    out = DANOutput(logits, torch.zeros(6, 4, 1, 1), torch.zeros(6, 2, 4), torch.zeros(6, 2, 1, 1), torch.zeros(6, 4))
     torch.testing.assert_close(loss(out, target)["cross_entropy"], expected)
     assert "class_weights" not in loss.state_dict()
 
@@ -81,7 +81,10 @@ def test_partition_loss_at_its_edges(heads, finite):
 def output(n=5, c=4, d=6, k=3) -> DANOutput:
     make = torch.Generator().manual_seed(1)
     return DANOutput(
-        *(torch.randn(s, generator=make, requires_grad=True) for s in ((n, c), (n, d, 2, 2), (n, k, d), (n, k, 2, 2)))
+        *(
+            torch.randn(shape, generator=make, requires_grad=True)
+            for shape in ((n, c), (n, d, 2, 2), (n, k, d), (n, k, 2, 2), (n, d))
+        )
     )
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from ..device import has_bfloat16
 from ..preprocessing import Preprocessing
 from ..resources import find_weights
-from ..runtimes.networks import Network, load_network
+from ..runtimes.networks import load_network
+from ..runtimes.types import Network
 from .rounds import Work
 
 

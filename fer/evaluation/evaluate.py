@@ -12,7 +12,8 @@ from ..data.loader import CropDataset, make_loader
 from ..description import Description
 from ..faces import Detector, create_detector, is_upright
 from ..resources import find_weights
-from ..runtimes.networks import Network, load_network
+from ..runtimes.networks import load_network
+from ..runtimes.types import Network
 from .calibration import (
     ReliabilityBin,
     SelectiveAccuracy,

@@ -16,6 +16,7 @@ from ..description import Description
 from ..faces import create_detector
 from ..resources import find_checkpoint
 from ..results.explanation import fuse_attention
+from ..runtimes.types import NetworkOutput
 from .calibration import softmax
 from .evaluate import Subject
 from .faithfulness import BLUR, CONTROLS, FILLINGS, TESTS, Estimate, Faithfulness, measure_faithfulness
@@ -63,13 +64,13 @@ def evaluate_faithfulness(subject: Subject, faces: int, seed: int = 0) -> Faithf
     chosen = np.random.default_rng(seed).permutation(len(samples))[:faces]
     crops, detector = _cut(samples.subset(np.sort(chosen)), request, description)
 
-    def run(crops: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    def run(crops: np.ndarray) -> Iterable[NetworkOutput]:
         return (network(crops[i : i + request.batch_size]) for i in range(0, len(crops), request.batch_size))
 
     def probe(crops: np.ndarray) -> np.ndarray:
-        return softmax(np.concatenate([logits for logits, _ in run(crops)]) / description.temperature)
+        return softmax(np.concatenate([output.logits for output in run(crops)]) / description.temperature)
 
-    logits, attention = (np.concatenate(part) for part in zip(*run(crops)))
+    logits, attention, _ = (np.concatenate(part) for part in zip(*run(crops)))
     maps = _attention_maps(attention) | _grad_cam(request, crops, logits.argmax(1))
     faithfulness = measure_faithfulness(probe, crops, maps, grid=description.grid, seed=seed)
     return FaithfulnessReport(

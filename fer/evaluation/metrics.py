@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from ..distributed import gather_shards, rank
 from ..models.attention import attention_overlap
-from ..runtimes.networks import Network
+from ..runtimes.types import Network
 from ..terminal import progress
 from .calibration import expected_calibration_error
 from .intervals import Interval, bootstrap
@@ -38,7 +38,7 @@ def predict(network: Network, loader: DataLoader, *, flip: bool = False) -> Pred
     parts = []
     for images, target in progress(loader, desc="evaluate", unit="batch", leave=False, disable=rank() > 0):
         crops = images.numpy()
-        logits, attention = network(crops)
+        logits, attention, _ = network(crops)
         if flip:
             logits = (logits + network(np.ascontiguousarray(crops[:, :, ::-1]))[0]) / 2
         parts.append((torch.from_numpy(logits), target, torch.from_numpy(attention)))

@@ -103,26 +103,32 @@ def _round(values: np.ndarray) -> list[float | None]:
     return [None if v != v else round(v, 6) for v in values.astype(float).tolist()]
 
 
+def write_predictions_csv(table: PredictionTable, path: str | os.PathLike) -> None:
+    """Write a CSV file; columns as in `PredictionTable.columns`."""
+    columns = table.columns()
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values()))
+
+    write_atomically(path, write)
+
+
 def write_predictions(table: PredictionTable, folder: str | os.PathLike) -> None:
     """Write `predictions.csv` and `predictions.parquet` into a folder; columns as in `PredictionTable.columns`."""
     import pyarrow
     import pyarrow.parquet
 
     columns = table.columns()
-
-    def write_csv(path: Path) -> None:
-        with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(zip(*columns.values()))
-
     texts = {"image", "split", "target", "label"}
     bools = {"correct", "unsure", "duplicate"}
     kinds = dict.fromkeys(texts, pyarrow.string()) | dict.fromkeys(bools, pyarrow.bool_())
     schema = pyarrow.schema([(name, kinds.get(name, pyarrow.float64())) for name in columns])
     readable = {**columns, "image": [name.encode("utf-8", "replace").decode() for name in columns["image"]]}
     arrow = pyarrow.table(readable, schema=schema)
-    write_atomically(Path(folder, "predictions.csv"), write_csv)
+    write_predictions_csv(table, Path(folder, "predictions.csv"))
     write_atomically(Path(folder, "predictions.parquet"), lambda path: pyarrow.parquet.write_table(arrow, path))
 
 

@@ -12,7 +12,7 @@ from ..description import Description
 from ..faces import Detection, crop_face, is_upright
 from ..faces.quality import Quality, measure_quality
 from ..results.types import Face
-from ..runtimes.networks import Network
+from ..runtimes.types import Network
 from .trust import why_unsure
 
 
@@ -21,6 +21,7 @@ class CropOutputs(NamedTuple):
 
     logits: np.ndarray  # float32 [N,C]
     attention: list[np.ndarray]  # of each crop [K,h,w]
+    embedding: np.ndarray  # float32 [N,D]; see `NetworkOutput`
 
 
 class FaceClassifier:
@@ -71,20 +72,25 @@ class FaceClassifier:
 
     def run(self, inputs: Sequence[np.ndarray]) -> CropOutputs:
         """Run the network on prepared crops, uint8 [S,S,1 or 3] each, in batches."""
-        logits, attention = [np.empty((0, len(self.classes)), np.float32)], list[np.ndarray]()
-        for start in range(0, len(inputs), self.batch_size):
-            outputs = self.network(np.stack(inputs[start : start + self.batch_size]))
-            logits.append(outputs[0])
-            attention.extend(outputs[1])
-        return CropOutputs(np.concatenate(logits), attention)
+        if not inputs:
+            return CropOutputs(np.empty((0, len(self.classes)), np.float32), [], np.empty((0, 0), np.float32))
+        starts = range(0, len(inputs), self.batch_size)
+        outputs = [self.network(np.stack(inputs[start : start + self.batch_size])) for start in starts]
+        return CropOutputs(
+            np.concatenate([o.logits for o in outputs]),
+            [maps for o in outputs for maps in o.attention],
+            np.concatenate([o.embedding for o in outputs]),
+        )
 
     def run_faces(self, faces: Sequence[Sequence[np.ndarray]]) -> CropOutputs:
-        """As `run`, for the prepared crops of each face: mean logits [N,C], and the attention of its first crop."""
-        logits, attention = self.run([crop for crops in faces for crop in crops])
+        """As `run`, for the prepared crops of each face: the means over its crops, and the attention of its first."""
+        logits, attention, embedding = self.run([crop for crops in faces for crop in crops])
         counts = np.array([len(crops) for crops in faces], int)
         first = np.cumsum(counts) - counts
-        mean = np.add.reduceat(logits, first) / counts[:, None].astype(np.float32)
-        return CropOutputs(mean, [attention[i] for i in first])
+        mean_logits, mean_embedding = (
+            np.add.reduceat(values, first) / counts[:, None].astype(np.float32) for values in (logits, embedding)
+        )
+        return CropOutputs(mean_logits, [attention[i] for i in first], mean_embedding)
 
     def to_probs(self, logits: np.ndarray) -> np.ndarray:
         """Logits [N,C] -> calibrated probabilities [N,C]: the softmax of the logits divided by the temperature."""
@@ -101,9 +107,10 @@ class FaceClassifier:
         detection: Detection,
         logits: np.ndarray,
         attention: np.ndarray | None = None,
+        embedding: np.ndarray | None = None,
         quality: Quality | None = None,
     ) -> Face:
-        """The face of a detection whose crops have the mean logits [C]."""
+        """The face of a detection whose crops have the mean logits [C] and the mean embedding [D]."""
         probs = self.to_probs(logits[None])[0]
         return Face(
             detection.box,
@@ -114,6 +121,7 @@ class FaceClassifier:
             aligned=detection.landmarks is not None and len(self.template) > 0,
             attention=attention,
             quality=quality,
+            embedding=embedding,
         )
 
 

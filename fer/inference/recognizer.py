@@ -23,7 +23,8 @@ from ..io.video import VideoReader
 from ..resources import DEFAULT_WEIGHTS
 from ..results.explanation import Explanation
 from ..results.types import Face, ImageResult
-from ..runtimes.networks import Network, load_network
+from ..runtimes.networks import load_network
+from ..runtimes.types import Network
 from .classifier import FaceClassifier
 from .tracks import SMOOTHING, Tracks
 from .video import follow_faces
@@ -155,6 +156,25 @@ class EmotionRecognizer:
             Explanation(face, crops[0], crop_transform(face, template), grid)
             for face, crops in zip(result.faces, detected.inputs)
         ]
+
+    def embed(self, image: ImageSource) -> np.ndarray:
+        """The embeddings of the faces, float32 [N,D], in the order of a call, or [0,0].
+
+        The embedding of a face is what the classifier sees: the features that the heads attend to, added up, and
+        averaged over the crops of the face. Faces with similar expressions have similar ones, so that they serve to
+        search for expressions, to group them, and to train another classifier. They are not made to tell who a person
+        is, and are weaker at that than at expressions (see docs/predict.md).
+
+        Raises:
+            ValueError: the image cannot be read.
+
+        Examples:
+            >>> from fer import EmotionRecognizer
+            >>> EmotionRecognizer.from_pretrained().embed("samples/astronaut.jpg").shape
+            (1, 128)
+        """
+        embeddings = [face.embedding for face in self(image) if face.embedding is not None]
+        return np.stack(embeddings) if embeddings else np.empty((0, 0), np.float32)
 
     def predict_crops(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Probabilities [N,C], in the order of `classes`, of crops that show one face each.

@@ -19,6 +19,7 @@ class DANOutput(NamedTuple):
     features: Tensor  # feature map of the backbone [N,D,h,w]
     heads: Tensor  # [N,K,D], with log-softmax over K where K > 1 (for both fusions); for the partition loss
     attention: Tensor  # attention maps of the heads [N,K,h,w]
+    embedding: Tensor  # the input of the classifier: the fused heads [N,D]
 
 
 class Backbone(nn.Module):
@@ -80,7 +81,7 @@ class DAN(nn.Module):
         raw, attention = self.attention(features)
         heads = torch.log_softmax(raw.float(), dim=1) if raw.shape[1] > 1 else raw  # heads compete for each dimension
         fused = (heads if self.fusion == "paper" else raw).sum(1)  # [N,D]
-        return DANOutput(self.norm(self.classifier(fused)), features, heads, attention)
+        return DANOutput(self.norm(self.classifier(fused)), features, heads, attention, fused)
 
     def fold(self) -> DAN:
         """A faster copy for inference, with the same outputs: batch normalisation is folded into the convolutions."""

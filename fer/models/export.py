@@ -27,12 +27,9 @@ class ExportedDAN(nn.Module):
         self.model, self.preprocessing = model.fold(), preprocessing
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Prepared crops, uint8 [N,S,S,1 or 3] -> logits [N,C], attention [N,K,h,w], embedding [N,D].
-
-        The embedding is the mean of the features over the positions.
-        """
+        """Prepared crops, uint8 [N,S,S,1 or 3] -> logits [N,C], attention [N,K,h,w], embedding [N,D]."""
         output = self.model(normalize(crops, self.preprocessing))
-        return output.logits, output.attention, output.features.mean((2, 3))
+        return output.logits, output.attention, output.embedding
 
 
 def export_onnx(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = False) -> Description:
@@ -72,10 +69,18 @@ def export_onnx(checkpoint: str | os.PathLike, out: str | os.PathLike, half: boo
     graph = program.model_proto
     if half:
         _store_in_half_precision(graph.graph)
-    del graph.metadata_props[:]
+    _remove_notes(graph)
     graph.metadata_props.append(onnx.StringStringEntryProto(key="fer", value=description.to_json()))
     write_atomically(out, lambda temporary: temporary.write_bytes(graph.SerializeToString()))
     return description
+
+
+def _remove_notes(model) -> None:
+    """Remove what the exporter notes about the machine and the code: traces with paths, names of modules."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
 
 
 def _store_in_half_precision(graph) -> None:

@@ -49,6 +49,7 @@ class Face(_ByValue, Detection):
     track: int | None = None  # in a video: the number of the person's track
     attention: np.ndarray | None = None  # [K,h,w]: each head's weights over the crop
     quality: Quality | None = None  # how well the face can be seen; None: unknown
+    embedding: np.ndarray | None = None  # float32 [D], what the classifier sees; see `EmotionRecognizer.embed`
 
     @property
     def label(self) -> str:
@@ -61,7 +62,7 @@ class Face(_ByValue, Detection):
         return max(self.probs.values())
 
     def to_dict(self) -> dict:
-        """Plain values for JSON. Missing values are None; the attention is left out."""
+        """Plain values for JSON. Missing values are None; attention and embedding are left out."""
         return {
             "box": [float(v) for v in self.box],
             "landmarks": None if self.landmarks is None else [[float(x), float(y)] for x, y in self.landmarks],

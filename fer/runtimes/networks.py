@@ -1,11 +1,11 @@
-"""Networks: a batch of crops in, logits and attention out, whatever runtime computes them."""
+"""Networks: a batch of crops in, logits, attention and embeddings out, whatever runtime computes them."""
 
 from __future__ import annotations
 
 import copy
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,26 +13,12 @@ from ..description import Description
 from ..resources import find_weights
 from .onnx_metadata import read_metadata
 from .sessions import PRECISIONS, PROVIDERS, OnnxRuntimeSession, OpenVinoSession, Session
+from .types import Network, NetworkOutput
 
 if TYPE_CHECKING:
     from .torch_network import TorchNetwork
 
 RUNTIMES = ("auto", "openvino", "onnxruntime", "torch")
-
-
-class Network(Protocol):
-    """A network that is ready for inference. Any number of threads may call it at the same time."""
-
-    name: str  # of the runtime
-    device: str
-    precision: str
-    batched: bool  # whether batches of many images are faster than single images in several threads
-
-    def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Prepared crops, uint8 [N,S,S,1 or 3] -> logits float32 [N,C] and attention float32 [N,K,h,w]."""
-
-    def for_threads(self, threads: int) -> Network:
-        """The same network, tuned for this many calls at the same time, each on one core."""
 
 
 class OnnxNetwork:
@@ -78,15 +64,15 @@ class OnnxNetwork:
         preprocessing = self.description.preprocessing
         blank = (1, preprocessing.input_size, preprocessing.input_size, 1 if preprocessing.gray else 3)
         try:
-            logits, _ = self(np.zeros(blank, np.uint8))
+            logits = self(np.zeros(blank, np.uint8)).logits
         except Exception as error:  # ONNX Runtime's exceptions have no public base class
             raise ValueError(f"{path}: its graph does not fit its description ({type(error).__name__})") from None
         if logits.shape != (1, len(self.description.classes)) or not np.isfinite(logits).all():
             raise ValueError(f"{path}: damaged: a blank crop gives the logits {logits.tolist()}")
 
-    def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, crops: np.ndarray) -> NetworkOutput:
         outputs = self._session(crops)
-        return outputs["logits"], outputs["attention"]
+        return NetworkOutput(outputs["logits"], outputs["attention"], outputs["embedding"])
 
     def for_threads(self, threads: int) -> OnnxNetwork:
         if threads not in self._of_threads:

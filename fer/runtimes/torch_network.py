@@ -10,6 +10,7 @@ from ..preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from ..models.dan import DAN
+    from .types import NetworkOutput
 
 
 class TorchNetwork:
@@ -35,15 +36,17 @@ class TorchNetwork:
         self.precision = precision if has_bfloat16(self.device) else "float32"
         self.model = model.eval().to(self.device).to(memory_format=torch.channels_last)
 
-    def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, crops: np.ndarray) -> NetworkOutput:
         import torch
 
         from ..device import autocast
         from ..models.inputs import normalize
+        from .types import NetworkOutput
 
         with torch.inference_mode(), autocast(self.device, self.precision == "bfloat16"):
             output = self.model(normalize(torch.from_numpy(crops).to(self.device), self.preprocessing))
-            return output.logits.float().cpu().numpy(), output.attention.float().cpu().numpy()
+            parts = (output.logits, output.attention, output.embedding)
+            return NetworkOutput(*(part.float().cpu().numpy() for part in parts))
 
     def for_threads(self, threads: int) -> TorchNetwork:
         return self

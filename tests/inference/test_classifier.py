@@ -48,7 +48,9 @@ def test_the_second_crop_is_the_square_around_the_box():
             if face.landmarks is landmarks:
                 crops.append(crop_face(gray, without_landmarks(face), recognizer.classifier.template, 48))
                 assert np.abs(np.subtract(*map(np.float32, crops))).mean() > 1
-            logits, attention = recognizer.classifier.run([description.preprocessing.prepare(crop) for crop in crops])
+            logits, attention, _ = recognizer.classifier.run(
+                [description.preprocessing.prepare(crop) for crop in crops]
+            )
             expected = torch.softmax(torch.tensor(logits.mean(0) / description.temperature), 0)
             np.testing.assert_allclose(list(face.probs.values()), expected, atol=1e-5)
             np.testing.assert_allclose(face.attention, attention[0], rtol=1e-3, atol=1e-5)

@@ -78,11 +78,24 @@ def test_an_explanation_shows_what_the_network_saw(tiny_checkpoint):
     explanations = recognizer.explain(image)
     assert [e.face for e in explanations] == recognizer(image)
     for e in explanations:
-        logits, attention = network(e.crop[None])
+        logits, attention, _ = network(e.crop[None])
         np.testing.assert_allclose(list(e.face.probs.values()), recognizer.classifier.to_probs(logits)[0], rtol=1e-4)
         np.testing.assert_allclose(e.attention, attention[0], rtol=1e-4)
     np.testing.assert_allclose(explanations[0].transform, [[1 / 30, 0, -20 / 30], [0, 1 / 30, -20 / 30]], atol=1e-9)
     np.testing.assert_allclose(explanations[2].transform, [[1 / 30, 0, -5 / 30], [0, 1 / 30, -5 / 30]], atol=1e-9)
+
+
+def test_embeddings_are_what_the_classifier_sees(recognizer, tiny_checkpoint):
+    """For each face in order: with the classifier of the checkpoint they give its probabilities."""
+    model, description = load_checkpoint(tiny_checkpoint)
+    image = photo(3)
+    embeddings, faces = recognizer.embed(image), recognizer(image)
+    assert embeddings.shape == (3, model.classifier.in_features) and embeddings.dtype == np.float32
+    with torch.no_grad():
+        logits = model.norm(model.classifier(torch.from_numpy(embeddings)))
+    for face, expected in zip(faces, torch.softmax(logits / description.temperature, 1)):
+        np.testing.assert_allclose(list(face.probs.values()), expected, atol=1e-3)
+    assert recognizer.embed(photo(0)).size == 0 and "embedding" not in faces[0].to_dict()
 
 
 def test_explanations_of_nothing(recognizer):

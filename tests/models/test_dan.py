@@ -32,12 +32,13 @@ def test_fusion_equals_the_formula(num_heads, fusion):
     torch.testing.assert_close(out.heads, heads)
     summed = sum((heads if fusion == "paper" else raw)[:, k] for k in range(num_heads))
     logits = summed @ model.classifier.weight.T + model.classifier.bias
+    torch.testing.assert_close(out.embedding, summed)
     torch.testing.assert_close(out.logits, batch_norm(logits, model.norm, slice(None)))
 
 
 def test_shapes():
     out = DAN(TinyBackbone(), 5, 4)(torch.randn(3, 3, 16, 12))
-    assert [tuple(t.shape) for t in out] == [(3, 5), (3, 32, 8, 6), (3, 4, 32), (3, 4, 8, 6)]
+    assert [tuple(t.shape) for t in out] == [(3, 5), (3, 32, 8, 6), (3, 4, 32), (3, 4, 8, 6), (3, 32)]
 
 
 @pytest.mark.parametrize("backbone", [TinyBackbone, lambda: create_backbone("mobilefacenet")])

@@ -12,7 +12,7 @@ import torch
 from fer.models.checkpoint import load_checkpoint, save_checkpoint
 from fer.models.export import export_onnx
 from fer.models.inputs import normalize
-from fer.resources import DEFAULT_WEIGHTS
+from fer.resources import DEFAULT_WEIGHTS, resource_folder
 from fer.runtimes.networks import OnnxNetwork, load_network
 from fer.runtimes.onnx_metadata import read_metadata
 
@@ -31,17 +31,24 @@ def test_outputs_are_those_of_the_checkpoint(tiny_graph, tiny_checkpoint, n):
     crops = crops_of(network, n)
     with torch.inference_mode():
         output = model(normalize(torch.from_numpy(crops), network.description.preprocessing))
-    logits, attention = network(crops)
+    logits, attention, embedding = network(crops)
     np.testing.assert_allclose(logits, output.logits, atol=1e-4)
     np.testing.assert_allclose(attention, output.attention, rtol=1e-3, atol=1e-3)
-    embedding = network._session(crops)["embedding"]
-    np.testing.assert_allclose(embedding, output.features.mean((2, 3)), atol=1e-4)
+    np.testing.assert_allclose(embedding, output.embedding, atol=1e-3)
+    np.testing.assert_allclose(model.norm(model.classifier(torch.tensor(embedding))).detach(), logits, atol=1e-3)
 
 
 def test_it_says_what_the_checkpoint_says(tiny_graph, tiny_checkpoint):
     assert OnnxNetwork(tiny_graph).description == load_checkpoint(tiny_checkpoint)[1]
     theirs = {entry.key: entry.value for entry in onnx.load(tiny_graph).metadata_props}  # read by the package onnx
     assert read_metadata(tiny_graph) == theirs
+
+
+def test_it_says_nothing_of_the_machine_that_made_it(tiny_graph):
+    shipped = resource_folder("weights") / f"{DEFAULT_WEIGHTS}.onnx"
+    for path in (tiny_graph, shipped):
+        written = path.read_bytes()
+        assert b"site-packages" not in written and b"fer/models" not in written and b".py" not in written
 
 
 def test_it_has_the_limits_of_the_checkpoint(tiny_checkpoint, tmp_path):

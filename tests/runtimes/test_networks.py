@@ -54,8 +54,8 @@ def test_threads_share_a_network_and_no_thread_count_changes(files, runtime):
     batches = [crops(n, description) for n in (1, 2, 3, 4)] * 5
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(network, batches))
-    for batch, (logits, _) in zip(batches, results):
-        np.testing.assert_allclose(logits, network(batch)[0], atol=1e-4)
+    for batch, output in zip(batches, results):
+        np.testing.assert_allclose(output.logits, network(batch).logits, atol=1e-4)
     assert counts == (torch.get_num_threads(), cv2.getNumThreads())
 
 
