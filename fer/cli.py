@@ -16,6 +16,7 @@ from .commands import (
     evaluate,
     explain,
     export,
+    fit,
     import_dan,
     measure_template,
     pack,
@@ -33,6 +34,7 @@ _COMMANDS = {  # module: add_arguments(parser), run(arguments), HELP
     "predict": predict,
     "explain": explain,
     "app": app,
+    "fit": fit,
     "benchmark": benchmark,
     "train": train,
     "study": study,
@@ -77,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout = None
         return EXIT_OK
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(error.name or "", "train")
+        extra = _EXTRAS.get(error.name or "", "fit" if arguments.command == "fit" else "train")
         _print_error(arguments, f"needs the package {error.name}: pip install 'dan-fer[{extra}]'")
         return EXIT_USAGE
     except (ValueError, OSError, FerError) as error:

@@ -28,6 +28,7 @@ LABORATORY = {
     "evaluation": {"io", "runtimes", "faces", "results", "models", "data"},
     "training": {"io", "runtimes", "faces", "models", "losses", "data", "evaluation"},
     "experiments": {"io", "models", "data", "training"},
+    "fitting": {"io", "inference", "data", "evaluation"},  # of data and evaluation what needs no torch
 }
 EVERYTHING = {*LIGHT_CORE, *LABORATORY}
 ALLOWED = (

@@ -20,7 +20,11 @@ ELSEWHERE = {
     "fer/evaluation/request.py": "a dataclass; tests/evaluation/test_evaluate.py and others make it",
     "fer/evaluation/samples.py": "steps of fer/evaluation/evaluate.py: tests/evaluation/test_evaluate.py",
     "fer/evaluation/report.py": "pictures of an evaluation; tests/commands/test_evaluate.py looks at them",
+    "fer/commands/fit.py": "tests/fitting/test_fit.py calls it",
+    "fer/fitting/checkpoint.py": "writes the files of fer/fitting/fit.py: tests/fitting/test_fit.py",
+    "fer/fitting/faces.py": "finds the faces for fer/fitting/fit.py: tests/fitting/test_fit.py",
     "fer/models/weights.py": "reads files for checkpoints: tests/models/test_checkpoint.py",
+    "fer/runtimes/types.py": "types only, of what tests/runtimes/test_networks.py compares",
     "fer/runtimes/torch_network.py": "one of the runtimes that tests/runtimes/test_networks.py compares",
     "app/benchmark.py": "camera and browser of tests/app/test_browser.py",
 }

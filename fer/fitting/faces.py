@@ -1,0 +1,75 @@
+"""The faces of a labelled folder of photos, with their embeddings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..data import Samples, load_samples
+from ..inference.recognizer import EmotionRecognizer
+from ..terminal import progress
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledFaces:
+    """The largest face of each photo in a folder."""
+
+    names: list[str]  # of the N photos with a face, relative to the folder
+    classes: tuple[str, ...]
+    labels: np.ndarray  # index of the class [N]
+    embeddings: np.ndarray  # float32 [N,D]
+    probs: np.ndarray  # of the network as it is [N, its classes]
+    groups: np.ndarray  # the person in each photo [N], or its number where persons are unknown
+    without_face: list[str]
+    unreadable: dict[str, str]  # name of the photo: reason
+
+
+def find_labelled_faces(recognizer: EmotionRecognizer, folder: str | Path, person: str = "") -> LabelledFaces:
+    """Find the largest face of each photo in `folder`, which has a subfolder for each class.
+
+    Args:
+        person: a regular expression, found in the name of a photo (`class/file.jpg`); its first group names the person.
+
+    Raises:
+        ValueError: see `load_samples`; or `person` is no regular expression with a group, or does not fit a name.
+    """
+    samples = load_samples("folder", folder, "all")
+    persons = _find_persons(samples, person)
+    faces, kept, without_face, unreadable = [], [], [], {}
+    results = recognizer.predict_paths(samples.images)
+    for i, result in enumerate(progress(results, total=len(samples), desc="faces", unit="photo", leave=False)):
+        if result.error:
+            unreadable[samples.names[i]] = result.error
+        elif not result.faces:
+            without_face.append(samples.names[i])
+        else:
+            faces.append(max(result.faces, key=lambda face: float(np.prod(face.box[2:] - face.box[:2]))))
+            kept.append(i)
+    return LabelledFaces(
+        [samples.names[i] for i in kept],
+        samples.classes,
+        samples.targets[kept].argmax(1),
+        np.array([face.embedding for face in faces], np.float32),
+        np.array([list(face.probs.values()) for face in faces], np.float32),
+        persons[kept],
+        without_face,
+        unreadable,
+    )
+
+
+def _find_persons(samples: Samples, pattern: str) -> np.ndarray:
+    if not pattern:
+        return np.arange(len(samples))
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"--person {pattern}: not a regular expression ({error})") from None
+    if not expression.groups:
+        raise ValueError(f"--person {pattern}: expected a group in parentheses, which names the person")
+    found = [expression.search(name) for name in samples.names]
+    if missing := [name for name, match in zip(samples.names, found) if match is None or match[1] is None]:
+        raise ValueError(f"--person {pattern}: does not fit {missing[0]} ({len(missing)} of {len(found)} photos)")
+    return np.array([match[1] for match in found if match])

@@ -1,0 +1,183 @@
+"""Fit a classifier of one's own classes to a folder of photos, and measure it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..evaluation.calibration import expected_calibration_error, fit_temperature, softmax, unsure_threshold
+from ..evaluation.intervals import Interval, bootstrap
+from ..evaluation.predictions import PredictionTable
+from ..inference.recognizer import EmotionRecognizer
+from .checkpoint import find_base, write_fitted
+from .classifier import cross_validate, fit_classifier
+from .faces import LabelledFaces, find_labelled_faces
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What was fitted, and how good it is by cross-validation over the same photos."""
+
+    faces: LabelledFaces
+    table: PredictionTable  # of each face by a classifier that was fitted without it
+    accuracy: float
+    accuracy_interval: Interval
+    accuracy_as_it_is: float | None  # of the network as it is, among the classes of the folder; None: it has others
+    confusion: np.ndarray  # number of faces [C,C], by class and prediction
+    persons_known: bool
+
+    @property
+    def disagreements(self) -> list[int]:
+        """The faces whose prediction is another class than that of their folder, the most confident first."""
+        table = self.table
+        assert table.probs is not None
+        wrong = np.flatnonzero(~table.correct)
+        return [int(i) for i in wrong[np.argsort(-table.probs[wrong].max(1), kind="stable")]]
+
+
+def fit_photos(
+    recognizer: EmotionRecognizer,
+    weights: str | os.PathLike,
+    photos: str | Path,
+    out: str | os.PathLike,
+    person: str = "",
+) -> Fit:
+    """Fit a linear classifier to the embeddings of the faces in a folder, and write it as a checkpoint.
+
+    Temperature and threshold of unsure predictions are fitted to the cross-validated predictions.
+
+    Args:
+        recognizer: with the network of `weights`.
+        weights: see `find_base`.
+        photos: a folder with a subfolder for each class, with whole photos or crops.
+        out: the `.safetensors` file to write; an ONNX file is written beside it.
+        person: see `find_labelled_faces`.
+
+    Raises:
+        ValueError: see `find_base`, `find_labelled_faces`, `cross_validate`; `out` does not end with .safetensors; or a
+            class has too few faces.
+    """
+    if Path(out).suffix != ".safetensors":
+        raise ValueError(f"--out {out}: expected a name that ends with .safetensors")
+    find_base(weights)
+    faces = find_labelled_faces(recognizer, photos, person)
+    _check_numbers(faces, photos)
+    logits = cross_validate(faces.embeddings, faces.labels, faces.groups)
+    targets = np.eye(len(faces.classes), dtype=np.float32)[faces.labels]
+    temperature = fit_temperature(logits, targets)
+    threshold = unsure_threshold(logits / temperature, targets)
+    fit = _measure(faces, logits / temperature, targets, threshold, recognizer.classes, bool(person))
+    description = replace(
+        recognizer.description,
+        classes=faces.classes,
+        temperature=temperature,
+        unsure_below=threshold,
+        dataset="folder",
+        recipe={"fit": {"weights": Path(weights).stem, "faces": len(faces.names)}},
+        metrics=_figures(fit, logits / temperature, targets),
+    )
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    write_fitted(weights, fit_classifier(faces.embeddings, faces.labels, faces.groups), description, out)
+    return fit
+
+
+def _check_numbers(faces: LabelledFaces, photos: str | Path) -> None:
+    """Each class needs faces of two groups, so that one can be tested by the other."""
+    if len(faces.classes) < 2:
+        raise ValueError(f"{photos}: one class, {faces.classes[0]!r}; a classifier needs at least two folders")
+    for index, name in enumerate(faces.classes):
+        n, groups = (faces.labels == index).sum(), len(np.unique(faces.groups[faces.labels == index]))
+        if groups < 2:
+            what = f"{n} photos with a face, all of one person" if n > 1 else f"{n} photos with a face"
+            raise ValueError(
+                f"{photos}: {name} has {what}; at least 2 are needed, 20 or more give figures that tell something"
+            )
+
+
+def _measure(
+    faces: LabelledFaces,
+    logits: np.ndarray,
+    targets: np.ndarray,
+    threshold: float,
+    known: tuple[str, ...],
+    persons_known: bool,
+) -> Fit:
+    probs = softmax(logits)
+    labels = probs.argmax(1)
+    correct = labels == faces.labels
+    confusion = np.zeros((len(faces.classes),) * 2, int)
+    np.add.at(confusion, (faces.labels, labels), 1)
+    as_it_is = None
+    if set(faces.classes) <= set(known):
+        among = faces.probs[:, [known.index(name) for name in faces.classes]]
+        as_it_is = float((among.argmax(1) == faces.labels).mean())
+    return Fit(
+        faces,
+        PredictionTable(faces.names, "all", faces.classes, targets, labels, probs, unsure=probs.max(1) < threshold),
+        float(correct.mean()),
+        bootstrap(lambda rows: {"accuracy": float(correct[rows].mean())}, len(correct))["accuracy"],
+        as_it_is,
+        confusion,
+        persons_known,
+    )
+
+
+def _figures(fit: Fit, logits: np.ndarray, targets: np.ndarray) -> dict:
+    """The figures for the description of the checkpoint, named as those of an evaluation."""
+    matrix = fit.confusion
+    recall = [_ratio(matrix[i, i], matrix[i].sum()) for i in range(len(matrix))]
+    precision = [_ratio(matrix[i, i], matrix[:, i].sum()) for i in range(len(matrix))]
+    return {
+        "dataset": "folder",
+        "split": "all, cross-validated",
+        "rule": "label",
+        "n": len(fit.table),
+        "accuracy": fit.accuracy,
+        "intervals": {"accuracy": {"low": fit.accuracy_interval.low, "high": fit.accuracy_interval.high}},
+        "balanced_accuracy": float(np.mean([r for r in recall if r is not None])),
+        "expected_calibration_error": expected_calibration_error(logits, targets),
+        "confusion_matrix": matrix.tolist(),
+        "per_class": {
+            name: {"n": int(matrix[i].sum()), "recall": recall[i], "precision": precision[i]}
+            for i, name in enumerate(fit.faces.classes)
+        },
+    }
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def format_fit(fit: Fit, shown: int = 10) -> str:
+    """The figures as text."""
+    faces, interval = fit.faces, fit.accuracy_interval
+    lines = [
+        f"{len(faces.names)} faces; {len(faces.without_face)} photos without a face, "
+        f"{len(faces.unreadable)} could not be read",
+        f"  accuracy           {fit.accuracy:7.2%}  ({interval.low:.1%} to {interval.high:.1%}; by cross-validation"
+        f"{' over persons' if fit.persons_known else ''})",
+    ]
+    if fit.accuracy_as_it_is is not None:
+        lines.append(f"  network as it is   {fit.accuracy_as_it_is:7.2%}  (among these classes)")
+    if not fit.persons_known:
+        lines.append(
+            "  who is in the photos is unknown: for people who are in none, it is less accurate (see --person)"
+        )
+    width = max(12, *(len(name) + 2 for name in faces.classes))
+    lines.append(f"  {'class':<{width}}{'faces':>7}{'recall':>9}  predicted as")
+    for i, name in enumerate(faces.classes):
+        row = fit.confusion[i]
+        others = ", ".join(f"{faces.classes[j]} {row[j]}" for j in np.argsort(-row, kind="stable") if row[j])
+        lines.append(f"  {name:<{width}}{row.sum():>7}{row[i] / row.sum():>9.1%}  {others}")
+    if fit.disagreements:
+        probs = fit.table.probs
+        assert probs is not None
+        lines.append("photos that disagree with their folder, the most confident first:")
+        for i in fit.disagreements[:shown]:
+            lines.append(f"  {faces.names[i]}  {faces.classes[fit.table.labels[i]]} {probs[i].max():.0%}")
+        if len(fit.disagreements) > shown:
+            lines.append(f"  and {len(fit.disagreements) - shown} more")
+    return "\n".join(lines)
