@@ -35,6 +35,9 @@ def test_a_card(folder):
     row = {"corruption": "blur", "unit": "%", "strength": 0.02, "accuracy": 0.5, "expected_calibration_error": 0.25}
     row |= {"low_confidence": 0.0625, "unsure": 0.125, "accuracy_when_sure": None}
     (folder / "crops" / "robustness.json").write_text(json.dumps({"rows": [row]}))
+    area = {"auc": {"mean": 0.5, "low": 0.4375, "high": 0.5625}, "gain": {}, "curve": []}
+    scores = {test: {"blur": {"all heads": area, "blob": area}} for test in ("deletion", "insertion")}
+    (folder / "crops" / "faithfulness.json").write_text(json.dumps({"n": 12, "scores": scores}))
     card = make_card(folder / "net.safetensors", [folder / "crops"], folder / "net.md")
     metrics = json.loads((folder / "crops" / "metrics.json").read_text())
     _, header, text = re.split("^---$", card, flags=re.M)
@@ -45,6 +48,8 @@ def test_a_card(folder):
     assert f"| accuracy | {figures} |" in text
     assert "| blur | 0.02 (%) | 50.0 | 25.0 | 6.2 | 12.5 |  |" in text
     assert "fer evaluate --weights net --dataset ferplus --data DIR --split val --out OUT --robustness" in text
+    assert "| all heads | 0.500 (0.438 to 0.562) | 0.500 (0.438 to 0.562) |\n| blob |" in text
+    assert "--out OUT --faithfulness 12" in text
     assert "| size | at least 17.3 |\n| yaw | at most 40 |" in text
     assert "on the 12 validation images" in text and "from 20.00 to 10.00 %" in text
     assert "## Purpose\n\nTo *test*." in text and "## Licence\n\nNone." in text and "Not measured: the data say" in text
