@@ -56,6 +56,9 @@ def check_names(config: TrainConfig) -> None:
     for name in config.teachers:
         read_description(find_checkpoint(name))
     weights = _backbone_weights(config)
+    if weights == "timm" != config.backbone_weights:
+        absent = config.backbone_weights.removesuffix(",timm")
+        log.warning("%s is not here: the backbone starts from timm's ImageNet weights instead", absent)
     with torch.random.fork_rng(devices=[]):
         try:
             model = _make_network(config, 2, weights)
@@ -121,8 +124,6 @@ def find_weights(names: str) -> str | None:
             if name != "timm" and path.is_file():
                 return str(path)
         if name == "timm":
-            if tried:
-                log.warning("%s is not here: the backbone starts from timm's weights instead", tried[0])
             return name
         tried += candidates
     if not names:

@@ -81,7 +81,12 @@ def test_it_says_what_was_measured(page):
     assert "By &lt;age&gt;" in text and "young &amp; old" in text  # names are not read as HTML
     assert "Compared with peer.csv" in text and "20 labels differ" in text
     assert "Beside human votes" in text and f"the network in {m.accuracy:.1%}" in text
-    assert "Robustness" in text and "blur 0.02" in text and "numpy 1.2.3" in text
+    assert (
+        "Robustness" in text
+        and "blur standard deviation, share of the side 0.02" in text
+        and "blur 0.04" in text
+        and "numpy 1.2.3" in text
+    )
     for count in np.ravel(m.confusion_matrix):
         assert f">{count}<" in html
     chosen = choose_pictures(table)

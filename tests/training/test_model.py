@@ -44,9 +44,12 @@ def test_imagenet_weights_where_those_of_the_authors_are_absent(tmp_path, monkey
         return {name: published.state_dict()[name] for name in net.state_dict()}
 
     config = TrainConfig(**load_recipe("rafdb") | {"data": "x", "input_size": 32})
+    check_names(config)
+    said = "resnet18_msceleb.pth is not here: the backbone starts from timm's ImageNet weights instead"
+    assert caplog.messages == [said]
     loaded = build_model(config, tuple("abcdefg")).backbone.net
     assert torch.equal(loaded.layer4[1].conv2.weight, published.layer4[1].conv2.weight)
-    assert caplog.messages == ["resnet18_msceleb.pth is not here: the backbone starts from timm's weights instead"]
+    assert caplog.messages == [said]
 
     def fail(*_, **__):
         raise OSError("no network")
