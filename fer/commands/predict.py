@@ -60,6 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"write the rows to a file instead of a table; its suffix chooses the format: {', '.join(SINKS)}",
     )
+    parser.add_argument(
+        "--embeddings", action="store_true", help="also write the embedding of each face to --out, a column per value"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace --out if it exists")
     parser.add_argument(
         "--annotate", type=named, metavar="DIR", help="folder for annotated copies, and for timelines of videos"
@@ -95,27 +98,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ..inference.recognizer import EmotionRecognizer
+    from ..results.rows import embedding_columns
     from ..results.sinks import check_out, open_sink
     from ..results.tally import Tally
     from ..visualization.copies import AnnotatedCopies
 
     resume = arguments.resume or arguments.retry_errors
     check_out(arguments.out, resume, arguments.overwrite)
+    if arguments.embeddings and not arguments.out:
+        raise ValueError("--embeddings are for a file; name it by --out")
     paths, copies = _find_paths(arguments)
     options = recognizer_options(arguments)
     on_driver = {"device": "cpu"} if arguments.engine == "ray" else {}  # the driver does not compute
     recognizer = EmotionRecognizer.from_pretrained(**options | on_driver)
-    tally = Tally()
+    tally, columns = Tally(), recognizer.classes
+    if arguments.embeddings:
+        columns += embedding_columns(recognizer.classifier.embedding_size)
     with (
         _engine(arguments),  # before --out is opened, so that a wrong address does not change it
-        open_sink(arguments.out, recognizer.classes, resume, arguments.retry_errors, arguments.overwrite) as sink,
+        open_sink(arguments.out, columns, resume, arguments.retry_errors, arguments.overwrite) as sink,
         AnnotatedCopies(copies) as drawing,
     ):
         remaining = [path for path in paths if not sink.has(str(path))]
         tally.begin(len(paths) - len(remaining), sum(sink.has_failed(str(path)) for path in paths))
         results = _recognise(arguments, recognizer, options, remaining)
         try:
-            _write(results, sink, drawing, tally, len(paths))
+            _write(results, sink, drawing, tally, len(paths), arguments.embeddings)
         finally:  # also when interrupted
             results.close()  # ends the threads
             if not arguments.quiet:
@@ -123,7 +131,14 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_SOME_FAILED if tally.failures or tally.failed_before else EXIT_OK
 
 
-def _write(results: Iterator[ImageResult], sink: Sink, drawing: AnnotatedCopies, tally: Tally, total: int) -> None:
+def _write(
+    results: Iterator[ImageResult],
+    sink: Sink,
+    drawing: AnnotatedCopies,
+    tally: Tally,
+    total: int,
+    embeddings: bool,
+) -> None:
     """Write each result to the sink and draw its copy, with a progress bar over `total` files."""
     from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -137,7 +152,7 @@ def _write(results: Iterator[ImageResult], sink: Sink, drawing: AnnotatedCopies,
     ):
         for result in results:
             if not result.repeated:
-                sink.write(to_rows(result))
+                sink.write(to_rows(result, embeddings))
                 tally.add(result)
             drawing.add(result)
             bar.set_postfix(tally.short(), refresh=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +44,13 @@ class FaceClassifier:
     @property
     def classes(self) -> tuple[str, ...]:
         return self.description.classes
+
+    @cached_property
+    def embedding_size(self) -> int:
+        """The number of values of an embedding."""
+        side = self.preprocessing.input_size
+        blank = np.zeros((side, side, 1 if self.preprocessing.gray else 3), np.uint8)
+        return self.run([blank]).embedding.shape[1]
 
     def framings(self, face: Detection) -> tuple[Detection, ...]:
         """What `crop_face` takes for each crop of a face.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from ..faces.quality import Quality
 from .types import ImageResult
 
@@ -17,8 +19,17 @@ INTEGERS, BOOLEANS = {"frame", "face", "track"}, {"aligned"}
 TEXTS = {"path", "status", "error", "detector", "label", "unsure"}  # all other columns are floats
 
 
-def to_rows(result: ImageResult) -> Iterator[dict]:
-    """One row per face; or one row with the status no_face or, for an unreadable image, error."""
+def embedding_columns(size: int) -> tuple[str, ...]:
+    """The names of the columns of an embedding with `size` values."""
+    return tuple(f"embedding_{i}" for i in range(size))
+
+
+def to_rows(result: ImageResult, embeddings: bool = False) -> Iterator[dict]:
+    """One row per face; or one row with the status no_face or, for an unreadable image, error.
+
+    Args:
+        embeddings: add the columns `embedding_columns`.
+    """
     place: dict[str, object] = {"path": result.path, "frame": result.frame}
     place["time"] = None if result.time is None else round(result.time, 3)
     if result.error:
@@ -35,7 +46,12 @@ def to_rows(result: ImageResult) -> Iterator[dict]:
             **{"label": face.label, "confidence": round(face.confidence, 4), "unsure": face.unsure or None},
             **quality_columns(face.quality),
             **{name: round(p, 4) for name, p in face.probs.items()},
+            **(_embedding_values(face.embedding) if embeddings and face.embedding is not None else {}),
         }
+
+
+def _embedding_values(embedding: np.ndarray) -> dict[str, float]:
+    return dict(zip(embedding_columns(len(embedding)), (float(f"{v:.5g}") for v in embedding)))
 
 
 def quality_columns(quality: Quality | None) -> dict[str, float | None]:

@@ -13,11 +13,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow
 import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from fer import EmotionRecognizer
 from fer.cli import main
 from fer.io.images import encode_image, read_image, write_image
 from fer.io.video import VideoReader
@@ -68,6 +70,24 @@ def test_csv(tiny_checkpoint, photos, tmp_path):
     assert rows[2]["error"] == "not an image file" and rows[2]["label"] == ""
     assert sum(float(rows[0][name]) for name in EMOTIONS) == pytest.approx(1, abs=0.001)
     assert [float(rows[0][k]) for k in ("x1", "y1", "x2", "y2")] == [0, 0, 60, 60]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_embeddings(tiny_checkpoint, photos, tmp_path, capsys, suffix):
+    """Columns after those of the emotions, also where a run goes on; without them it does not go on."""
+    out = tmp_path / f"faces{suffix}"
+    command = [photos, "--recursive", "--out", out]
+    assert predict(tiny_checkpoint, photos / "b.png", "--out", out, "--embeddings") == 0
+    assert predict(tiny_checkpoint, *command, "--resume") == 2
+    assert "columns" in capsys.readouterr().err
+    assert predict(tiny_checkpoint, *command, "--embeddings", "--resume") == 0
+    rows = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
+    recognizer = EmotionRecognizer.from_pretrained(tiny_checkpoint, detector="none", device="cpu")
+    assert len(rows) == 3 and list(rows)[len(COLUMNS) + len(EMOTIONS) :] == list(rows.filter(like="embedding_"))
+    for path, found in zip(rows["path"], rows.filter(like="embedding_").to_numpy()):
+        np.testing.assert_allclose(found, recognizer.embed(path)[0], rtol=1e-3, atol=1e-3)
+    assert predict(tiny_checkpoint, photos, "--embeddings") == 2
+    assert "--embeddings are for a file; name it by --out" in capsys.readouterr().err
 
 
 def test_jsonl(tiny_checkpoint, photos, tmp_path):

@@ -45,7 +45,7 @@ def open_sink(
     """Open the sink for the suffix of `path`, or a table on the terminal if `path` is None.
 
     Args:
-        resume, retry: see `RowSink`.
+        emotions, resume, retry: see `RowSink`.
         overwrite: replace an existing file. Without `overwrite` and `resume` an existing file is an error.
 
     Raises:

@@ -26,7 +26,7 @@ class RowSink:
 
     Args:
         path: the file. No other process writes to it: `open_sink` holds a lock.
-        emotions: the classes of the network; their columns follow `COLUMNS`.
+        emotions: the classes of the network, and the names of further columns; these columns follow `COLUMNS`.
         resume: continue after the rows that the file holds.
         retry: with `resume`, also remove the rows of paths that could not be read.
 
