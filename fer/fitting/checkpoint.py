@@ -39,8 +39,8 @@ def write_fitted(
         description: of the new checkpoint; its classes are those of the classifier.
     """
     checkpoint, graph = find_base(base)
-    _write_safetensors(checkpoint, classifier, description, Path(out))
     _write_onnx(graph, classifier, description, Path(out).with_suffix(".onnx"))
+    _write_safetensors(checkpoint, classifier, description, Path(out))
 
 
 def _write_safetensors(base: Path, classifier: LinearClassifier, description: Description, out: Path) -> None:
