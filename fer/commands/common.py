@@ -103,6 +103,15 @@ def add_detector(
     add_detector_weights(parser)
 
 
+def add_reading(parser: argparse.ArgumentParser, what: str) -> None:
+    from ..io.images import MAX_PIXELS
+
+    parser.add_argument("--recursive", action="store_true", help="include nested folders")
+    parser.add_argument(
+        "--max-pixels", type=at_least(1), default=MAX_PIXELS, help=f"refuse larger {what} (default: %(default)s)"
+    )
+
+
 def add_face_limits(parser: argparse.ArgumentParser) -> None:
     from ..faces import MIN_SCORE
 

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..io.images import MAX_PIXELS
 from ..terminal import printable
 from .common import (
     EXIT_OK,
     EXIT_SOME_FAILED,
     add_detector,
     add_face_limits,
+    add_reading,
     add_weights,
-    at_least,
     named,
     place_copies,
     recognizer_options,
@@ -46,10 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for a copy of each photo and a sheet of each face",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace explanations of the same files in --out")
-    parser.add_argument("--recursive", action="store_true", help="include nested folders")
-    parser.add_argument(
-        "--max-pixels", type=at_least(1), default=MAX_PIXELS, help="refuse larger images (default: %(default)s)"
-    )
+    add_reading(parser, "images")
     parser.add_argument(
         "--grad-cam",
         action="store_true",

@@ -9,13 +9,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..io.images import MAX_PIXELS
 from ..terminal import printable, progress
 from .common import (
     EXIT_OK,
     EXIT_SOME_FAILED,
     add_detector,
     add_face_limits,
+    add_reading,
     add_weights,
     at_least,
     named,
@@ -48,12 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="more paths: a text file with one path per line (- for standard input), or Parquet with a column path",
     )
-    parser.add_argument(
-        "--max-pixels",
-        type=at_least(1),
-        default=MAX_PIXELS,
-        help="refuse larger images and frames (default: %(default)s)",
-    )
+    add_reading(parser, "images and frames")
     parser.add_argument(
         "--out",
         type=named,
@@ -70,7 +65,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--every", type=at_least(1), default=1, metavar="N", help="process every N-th frame of a video (default: 1)"
     )
-    parser.add_argument("--recursive", action="store_true", help="include nested folders")
     parser.add_argument("--resume", action="store_true", help="continue --out after the rows that it holds")
     parser.add_argument(
         "--retry-errors", action="store_true", help="like --resume, and retry the files that could not be read"

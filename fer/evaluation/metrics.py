@@ -1,20 +1,22 @@
-"""Metrics of a classifier: accuracy, recall, precision, F1, agreement with voters, attention."""
+"""Metrics of a classifier: accuracy, recall, precision, F1, agreement with voters, attention.
+
+PyTorch is needed only to run a network on a loader and to summarise its attention.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-from torch.utils.data import DataLoader
 
-from ..distributed import gather_shards, rank
-from ..models.attention import attention_overlap
 from ..runtimes.types import Network
 from ..terminal import progress
 from .calibration import expected_calibration_error
 from .intervals import Interval, bootstrap
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
 
 
 class Predictions(NamedTuple):
@@ -35,6 +37,10 @@ def predict(network: Network, loader: DataLoader, *, flip: bool = False) -> Pred
     Returns:
         float32 arrays for the whole split, in each process.
     """
+    import torch
+
+    from ..distributed import gather_shards, rank
+
     parts = []
     for images, target in progress(loader, desc="evaluate", unit="batch", leave=False, disable=rank() > 0):
         crops = images.numpy()
@@ -55,6 +61,10 @@ class AttentionSummary:
 
 def summarize_attention(attention: np.ndarray) -> AttentionSummary:
     """Compute the mean overlap and the mean maps of attention maps [N,K,h,w]."""
+    import torch
+
+    from ..models.attention import attention_overlap
+
     maps = attention.mean(0)
     return AttentionSummary(
         float(attention_overlap(torch.from_numpy(attention)).mean()),
@@ -142,7 +152,8 @@ def voter_agreement(logits: np.ndarray, targets: np.ndarray, votes: np.ndarray) 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Logits [N,C] -> logarithms of the probabilities [N,C]."""
-    return torch.log_softmax(torch.from_numpy(logits), 1).numpy()
+    shifted = logits - logits.max(1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
 
 
 def confusion_matrix(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -105,8 +105,10 @@ def _round(values: np.ndarray) -> list[float | None]:
 
 def write_predictions_csv(table: PredictionTable, path: str | os.PathLike) -> None:
     """Write a CSV file; columns as in `PredictionTable.columns`."""
-    columns = table.columns()
+    _write_csv(table.columns(), path)
 
+
+def _write_csv(columns: dict[str, list], path: str | os.PathLike) -> None:
     def write(temporary: Path) -> None:
         with open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file)
@@ -128,7 +130,7 @@ def write_predictions(table: PredictionTable, folder: str | os.PathLike) -> None
     schema = pyarrow.schema([(name, kinds.get(name, pyarrow.float64())) for name in columns])
     readable = {**columns, "image": [name.encode("utf-8", "replace").decode() for name in columns["image"]]}
     arrow = pyarrow.table(readable, schema=schema)
-    write_predictions_csv(table, Path(folder, "predictions.csv"))
+    _write_csv(columns, Path(folder, "predictions.csv"))
     write_atomically(Path(folder, "predictions.parquet"), lambda path: pyarrow.parquet.write_table(arrow, path))
 
 

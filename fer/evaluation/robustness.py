@@ -59,19 +59,21 @@ def measure_robustness(subject: Subject, clean: SplitPredictions) -> Iterator[tu
 
 def apply_limits(row: Robustness, qualities: Qualities, limits: dict[str, float]) -> Robustness:
     """The figures with other limits of quality. `qualities` are those of the row."""
+    unsure, accuracy_when_sure = _unsure(qualities, limits)
+    return replace(row, unsure=unsure, accuracy_when_sure=accuracy_when_sure)
+
+
+def _unsure(qualities: Qualities, limits: dict[str, float]) -> tuple[float, float | None]:
+    """The share of unsure predictions, and the accuracy of the others."""
     sure = qualities.sure & are_within(qualities, limits)
-    return replace(
-        row,
-        unsure=float((~sure).mean()),
-        accuracy_when_sure=float(qualities.correct[sure].mean()) if sure.any() else None,
-    )
+    return float((~sure).mean()), float(qualities.correct[sure].mean()) if sure.any() else None
 
 
 def _measure(split: SplitPredictions, qualities: Qualities, name: str, unit: str, strength: float) -> Robustness:
     logits, targets = split.logits, split.predictions.targets
     metrics = summarize(logits, targets, split.samples.classes)
     correct = is_correct(logits, targets)
-    row = Robustness(
+    return Robustness(
         name,
         unit,
         strength,
@@ -81,15 +83,13 @@ def _measure(split: SplitPredictions, qualities: Qualities, name: str, unit: str
         metrics.balanced_accuracy,
         metrics.expected_calibration_error,
         float((~qualities.sure).mean()),
-        0.0,
-        None,
+        *_unsure(qualities, split.description.limits),
         None if split.found is None else int((~split.found).sum()),
         {
             name: None if np.isnan(values).all() else float(np.nanmedian(np.abs(values) if name in ANGLES else values))
             for name, values in qualities.values.items()
         },
     )
-    return apply_limits(row, qualities, split.description.limits)
 
 
 def format_robustness(rows: list[Robustness]) -> str:

@@ -30,15 +30,15 @@ def find_base(weights: str | os.PathLike) -> tuple[Path, Path]:
 
 
 def write_fitted(
-    base: str | os.PathLike, classifier: LinearClassifier, description: Description, out: str | os.PathLike
+    base: tuple[Path, Path], classifier: LinearClassifier, description: Description, out: str | os.PathLike
 ) -> None:
-    """Write the checkpoint `base` with another classifier to `out` (.safetensors), and an ONNX file beside it.
+    """Write a checkpoint with another classifier to `out` (.safetensors), and an ONNX file beside it.
 
     Args:
-        base: see `find_base`.
+        base: its files, see `find_base`.
         description: of the new checkpoint; its classes are those of the classifier.
     """
-    checkpoint, graph = find_base(base)
+    checkpoint, graph = base
     _write_onnx(graph, classifier, description, Path(out).with_suffix(".onnx"))
     _write_safetensors(checkpoint, classifier, description, Path(out))
 

@@ -46,7 +46,7 @@ def find_labelled_faces(recognizer: EmotionRecognizer, folder: str | Path, perso
         elif not result.faces:
             without_face.append(samples.names[i])
         else:
-            faces.append(max(result.faces, key=lambda face: float(np.prod(face.box[2:] - face.box[:2]))))
+            faces.append(result.faces[0])  # the largest
             kept.append(i)
     return LabelledFaces(
         [samples.names[i] for i in kept],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..evaluation.calibration import expected_calibration_error, fit_temperature, softmax, unsure_threshold
-from ..evaluation.intervals import Interval, bootstrap
+from ..evaluation.calibration import fit_temperature, softmax, unsure_threshold
+from ..evaluation.intervals import Interval
+from ..evaluation.metrics import Metrics, measure_intervals, summarize
 from ..evaluation.predictions import PredictionTable
 from ..inference.recognizer import EmotionRecognizer
 from .checkpoint import find_base, write_fitted
@@ -23,10 +24,9 @@ class Fit:
 
     faces: LabelledFaces
     table: PredictionTable  # of each face by a classifier that was fitted without it
-    accuracy: float
-    accuracy_interval: Interval
+    metrics: Metrics
+    intervals: dict[str, Interval]
     accuracy_as_it_is: float | None  # of the network as it is, among the classes of the folder; None: it has others
-    confusion: np.ndarray  # number of faces [C,C], by class and prediction
     persons_known: bool
 
     @property
@@ -62,14 +62,17 @@ def fit_photos(
     """
     if Path(out).suffix != ".safetensors":
         raise ValueError(f"--out {out}: expected a name that ends with .safetensors")
-    find_base(weights)
+    base = find_base(weights)
     faces = find_labelled_faces(recognizer, photos, person)
     _check_numbers(faces, photos)
     logits = cross_validate(faces.embeddings, faces.labels, faces.groups)
     targets = np.eye(len(faces.classes), dtype=np.float32)[faces.labels]
     temperature = fit_temperature(logits, targets)
-    threshold = unsure_threshold(logits / temperature, targets)
-    fit = _measure(faces, logits / temperature, targets, threshold, recognizer.classes, bool(person))
+    logits /= temperature
+    threshold = unsure_threshold(logits, targets)
+    fit = _measure(faces, logits, targets, threshold, recognizer.classes, bool(person))
+    protocol = {"dataset": "folder", "split": "all, cross-validated", "rule": "label"}
+    intervals = {name: asdict(interval) for name, interval in fit.intervals.items()}
     description = replace(
         recognizer.description,
         classes=faces.classes,
@@ -77,10 +80,10 @@ def fit_photos(
         unsure_below=threshold,
         dataset="folder",
         recipe={"fit": {"weights": Path(weights).stem, "faces": len(faces.names)}},
-        metrics=_figures(fit, logits / temperature, targets),
+        metrics=protocol | asdict(fit.metrics) | {"intervals": intervals},
     )
     Path(out).parent.mkdir(parents=True, exist_ok=True)
-    write_fitted(weights, fit_classifier(faces.embeddings, faces.labels, faces.groups), description, out)
+    write_fitted(base, fit_classifier(faces.embeddings, faces.labels, faces.groups), description, out)
     return fit
 
 
@@ -106,59 +109,29 @@ def _measure(
     persons_known: bool,
 ) -> Fit:
     probs = softmax(logits)
-    labels = probs.argmax(1)
-    correct = labels == faces.labels
-    confusion = np.zeros((len(faces.classes),) * 2, int)
-    np.add.at(confusion, (faces.labels, labels), 1)
     as_it_is = None
     if set(faces.classes) <= set(known):
         among = faces.probs[:, [known.index(name) for name in faces.classes]]
         as_it_is = float((among.argmax(1) == faces.labels).mean())
+    unsure = probs.max(1) < threshold
     return Fit(
         faces,
-        PredictionTable(faces.names, "all", faces.classes, targets, labels, probs, unsure=probs.max(1) < threshold),
-        float(correct.mean()),
-        bootstrap(lambda rows: {"accuracy": float(correct[rows].mean())}, len(correct))["accuracy"],
+        PredictionTable(faces.names, "all", faces.classes, targets, probs.argmax(1), probs, unsure=unsure),
+        summarize(logits, targets, faces.classes),
+        measure_intervals(logits, targets),
         as_it_is,
-        confusion,
         persons_known,
     )
 
 
-def _figures(fit: Fit, logits: np.ndarray, targets: np.ndarray) -> dict:
-    """The figures for the description of the checkpoint, named as those of an evaluation."""
-    matrix = fit.confusion
-    recall = [_ratio(matrix[i, i], matrix[i].sum()) for i in range(len(matrix))]
-    precision = [_ratio(matrix[i, i], matrix[:, i].sum()) for i in range(len(matrix))]
-    return {
-        "dataset": "folder",
-        "split": "all, cross-validated",
-        "rule": "label",
-        "n": len(fit.table),
-        "accuracy": fit.accuracy,
-        "intervals": {"accuracy": {"low": fit.accuracy_interval.low, "high": fit.accuracy_interval.high}},
-        "balanced_accuracy": float(np.mean([r for r in recall if r is not None])),
-        "expected_calibration_error": expected_calibration_error(logits, targets),
-        "confusion_matrix": matrix.tolist(),
-        "per_class": {
-            name: {"n": int(matrix[i].sum()), "recall": recall[i], "precision": precision[i]}
-            for i, name in enumerate(fit.faces.classes)
-        },
-    }
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return float(part / whole) if whole else None
-
-
 def format_fit(fit: Fit, shown: int = 10) -> str:
     """The figures as text."""
-    faces, interval = fit.faces, fit.accuracy_interval
+    faces, interval = fit.faces, fit.intervals["accuracy"]
     lines = [
         f"{len(faces.names)} faces; {len(faces.without_face)} photos without a face, "
         f"{len(faces.unreadable)} could not be read",
-        f"  accuracy           {fit.accuracy:7.2%}  ({interval.low:.1%} to {interval.high:.1%}; by cross-validation"
-        f"{' over persons' if fit.persons_known else ''})",
+        f"  accuracy           {fit.metrics.accuracy:7.2%}  ({interval.low:.1%} to {interval.high:.1%}; by "
+        f"cross-validation{' over persons' if fit.persons_known else ''})",
     ]
     if fit.accuracy_as_it_is is not None:
         lines.append(f"  network as it is   {fit.accuracy_as_it_is:7.2%}  (among these classes)")
@@ -169,9 +142,9 @@ def format_fit(fit: Fit, shown: int = 10) -> str:
     width = max(12, *(len(name) + 2 for name in faces.classes))
     lines.append(f"  {'class':<{width}}{'faces':>7}{'recall':>9}  predicted as")
     for i, name in enumerate(faces.classes):
-        row = fit.confusion[i]
+        row, of_class = np.array(fit.metrics.confusion_matrix[i]), fit.metrics.per_class[name]
         others = ", ".join(f"{faces.classes[j]} {row[j]}" for j in np.argsort(-row, kind="stable") if row[j])
-        lines.append(f"  {name:<{width}}{row.sum():>7}{row[i] / row.sum():>9.1%}  {others}")
+        lines.append(f"  {name:<{width}}{of_class.n:>7}{of_class.recall:>9.1%}  {others}")
     if fit.disagreements:
         probs = fit.table.probs
         assert probs is not None
