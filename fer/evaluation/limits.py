@@ -37,8 +37,10 @@ class Qualities:
 
 
 def measure_qualities(split: SplitPredictions) -> Qualities:
-    """The qualities of the faces of a split, measured as in inference. An image that a corruption has reduced and
-    enlarged again has the size to which it was reduced."""
+    """The qualities of the faces of a split, measured as in inference.
+
+    Where a corruption has reduced an image and enlarged it again, the size is that of the reduced face.
+    """
     faces, preprocessing = split.faces, split.description.preprocessing
     template = np.reshape(split.description.template, (-1, 2))
     values = {name: np.empty(len(faces)) for name in POOLS}

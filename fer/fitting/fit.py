@@ -137,7 +137,7 @@ def format_fit(fit: Fit, shown: int = 10) -> str:
         lines.append(f"  network as it is   {fit.accuracy_as_it_is:7.2%}  (among these classes)")
     if not fit.persons_known:
         lines.append(
-            "  who is in the photos is unknown: for people who are in none, it is less accurate (see --person)"
+            "  who is in the photos is unknown: for new people the accuracy may be lower (see --person)"
         )
     width = max(12, *(len(name) + 2 for name in faces.classes))
     lines.append(f"  {'class':<{width}}{'faces':>7}{'recall':>9}  predicted as")
