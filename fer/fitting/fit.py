@@ -136,9 +136,7 @@ def format_fit(fit: Fit, shown: int = 10) -> str:
     if fit.accuracy_as_it_is is not None:
         lines.append(f"  network as it is   {fit.accuracy_as_it_is:7.2%}  (among these classes)")
     if not fit.persons_known:
-        lines.append(
-            "  who is in the photos is unknown: for new people the accuracy may be lower (see --person)"
-        )
+        lines.append("  who is in the photos is unknown: for new people the accuracy may be lower (see --person)")
     width = max(12, *(len(name) + 2 for name in faces.classes))
     lines.append(f"  {'class':<{width}}{'faces':>7}{'recall':>9}  predicted as")
     for i, name in enumerate(faces.classes):
