@@ -12,12 +12,16 @@ from .models.attention import attention_overlap
 from .models.dan import DANOutput
 
 
-def soft_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+def soft_cross_entropy(
+    logits: Tensor, target: Tensor, weights: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
     """Cross-entropy of logits [N,C] with probability vectors [N,C], averaged over the batch.
 
     Args:
         weights: class weights [C]; None weighs all classes by 1.
+        label_smoothing: share of each target that is spread over all classes (Szegedy et al. 2016, arXiv:1512.00567).
     """
+    target = (1 - label_smoothing) * target + label_smoothing / target.shape[1]
     target = target if weights is None else target * weights
     return -(target * torch.log_softmax(logits, dim=1)).sum(1).mean()
 
@@ -62,6 +66,7 @@ class DANLoss(nn.Module):
         distill: weight of the distillation term; the cross-entropy has the weight 1 - distill. 0 without teachers.
         temperature: temperature of distillation.
         class_weights: class weights [C] of the cross-entropy.
+        label_smoothing: of the cross-entropy, see `soft_cross_entropy`.
     """
 
     def __init__(
@@ -74,13 +79,14 @@ class DANLoss(nn.Module):
         distill: float = 0.0,
         temperature: float = 1.0,
         class_weights: Tensor | None = None,
+        label_smoothing: float = 0.0,
     ):
         super().__init__()
         self.class_weights: Tensor | None
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.weights = {"cross_entropy": 1 - distill, "distillation": distill}
         self.weights |= {"affinity": affinity, "partition": partition, "overlap": overlap}
-        self.temperature = temperature
+        self.temperature, self.label_smoothing = temperature, label_smoothing
         self.centres = nn.Parameter(torch.randn(num_classes, dim)) if affinity else None
 
     def forward(self, output: DANOutput, target: Tensor, taught: Tensor | None = None) -> dict[str, Tensor]:
@@ -94,7 +100,9 @@ class DANLoss(nn.Module):
         """
         t = self.temperature
         terms: dict[str, Callable[[], Tensor]] = {
-            "cross_entropy": lambda: soft_cross_entropy(output.logits.float(), target, self.class_weights),
+            "cross_entropy": lambda: soft_cross_entropy(
+                output.logits.float(), target, self.class_weights, self.label_smoothing
+            ),
             "distillation": lambda: t * t * soft_cross_entropy(output.logits.float() / t, _not_none(taught)),
             "affinity": lambda: affinity_loss(output.features.float(), target, _not_none(self.centres).float()),
             "partition": lambda: partition_loss(output.heads.float()),

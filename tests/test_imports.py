@@ -27,7 +27,7 @@ LABORATORY = {
     "data": {"io", "faces"},
     "evaluation": {"io", "runtimes", "faces", "results", "models", "data"},
     "training": {"io", "runtimes", "faces", "models", "losses", "data", "evaluation"},
-    "experiments": {"io", "models", "data", "training"},
+    "experiments": {"io", "models", "data", "evaluation", "training"},
     "fitting": {"io", "inference", "data", "evaluation"},  # of data and evaluation what needs no torch
 }
 EVERYTHING = {*LIGHT_CORE, *LABORATORY}

@@ -137,3 +137,9 @@ def test_gradients_reach_features_heads_logits_and_centres():
     sum(criterion(out, torch.full((5, 4), 0.25)).values()).backward()
     for tensor in (out.logits, out.features, out.heads, criterion.centres):
         assert tensor.grad.abs().sum() > 0
+
+
+def test_label_smoothing_is_that_of_torch():
+    logits, target = torch.randn(6, 3), torch.rand(6, 3).softmax(1)
+    expected = torch.nn.functional.cross_entropy(logits, target, label_smoothing=0.2)
+    torch.testing.assert_close(soft_cross_entropy(logits, target, label_smoothing=0.2), expected)

@@ -74,11 +74,12 @@ def run(arguments: argparse.Namespace) -> int:
     from ..evaluation.comparison import format_comparison
     from ..evaluation.environment import describe_packages
     from ..evaluation.evaluate import evaluate_subject, load_subject
-    from ..evaluation.groups import find_table, format_groups, measure_groups, read_groups
+    from ..evaluation.groups import find_table, format_groups, measure_groups
     from ..evaluation.page import write_page
     from ..evaluation.predictions import write_predictions
     from ..evaluation.report import format_summary, write_report
     from ..evaluation.request import EvaluationRequest
+    from ..io.columns import look_up
 
     names = {field.name for field in fields(EvaluationRequest)}
     request = EvaluationRequest(**{name: value for name, value in vars(arguments).items() if name in names})
@@ -86,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     groups: dict[str, list[str]] = {}
     if arguments.by:  # before the long work
         table = find_table(request.data, arguments.metadata)
-        groups = read_groups(table, arguments.by, subject.samples.names)
+        groups = look_up(table, arguments.by, subject.samples.names)
     evaluation, split = evaluate_subject(subject)
     predictions, out = split.table(), Path(arguments.out)
     groupings = [measure_groups(predictions, column, values) for column, values in groups.items()]

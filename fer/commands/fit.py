@@ -23,9 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--person",
         default="",
-        metavar="REGEX",
+        metavar="REGEX|FILE.csv",
         help="who is in a photo: a regular expression for class/file.jpg, whose first group is the person, such as "
-        "'([^/]+)_[0-9]+[.]'; a person is then never on both sides of the cross-validation",
+        "'([^/]+)_[0-9]+[.]', or a CSV file with the columns image and person; a person is then never on both sides "
+        "of the cross-validation",
     )
     add_weights(parser)
     add_detector(parser)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .common import EXIT_OK
 
-HELP = "compare runs: a table with mean and standard deviation over seeds, and curves"
+HELP = "compare runs: a table with mean and standard deviation over seeds or folds, and curves"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,10 +21,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def print_report(folders: list[str], out: str | None) -> int:
     """Print the table of the runs in `folders`; with `out`, also write table and curves into this folder."""
+    from ..experiments.folds import describe_folds
     from ..experiments.runs import find_runs, group_runs, plot_curves, tabulate
 
     groups = group_runs(find_runs(folders))
-    table = tabulate(groups)
+    table = "\n\n".join(filter(None, [tabulate(groups), describe_folds(groups)]))
     print(table)
     if out:
         Path(out).mkdir(parents=True, exist_ok=True)

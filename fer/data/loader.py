@@ -109,12 +109,29 @@ def inverse_frequency(targets: np.ndarray) -> np.ndarray:
     return np.divide(1 / np.count_nonzero(share), share, out=np.zeros_like(share), where=share > 0)
 
 
+def draw_weights(samples: Samples, balanced: bool, shares: dict[str, float]) -> np.ndarray | None:
+    """Weight of each sample [N] in the draw of an epoch; None takes each once.
+
+    Args:
+        balanced: draw by the inverse frequency of the classes.
+        shares: of each dataset of joined samples in an epoch, {name in `samples.sources`: share}; empty: as they are.
+    """
+    if not balanced and not shares:
+        return None
+    targets = samples.targets
+    weights = targets @ inverse_frequency(targets) if balanced else np.ones(len(samples))
+    for name, share in shares.items():
+        rows = samples.sources == name
+        weights[rows] *= share / max(weights[rows].sum(), 1e-12)
+    return weights
+
+
 def make_loader(
     dataset: CropDataset,
     batch_size: int,
     *,
     shuffle: bool = False,
-    balanced: bool = False,
+    weights: np.ndarray | None = None,
     workers: int = 0,
     device: str = "cpu",
 ) -> DataLoader:
@@ -122,10 +139,8 @@ def make_loader(
 
     Args:
         shuffle: for training: random order; drop the last, smaller batch.
-        balanced: draw images by the inverse frequency of their classes, with replacement.
+        weights: draw images with these weights [N], with replacement; see `draw_weights`.
     """
-    targets = dataset.samples.targets
-    weights = targets @ inverse_frequency(targets) if balanced else None  # [N]
     return DataLoader(
         dataset,
         batch_size,

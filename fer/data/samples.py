@@ -46,9 +46,11 @@ class Samples:
     classes: tuple[str, ...]
     layout: str  # which layout of the dataset was found
     rule: str  # which images are kept, and what their targets mean
-    boxes: np.ndarray | None = None  # the face in each photo, xyxy pixels [N,4]; None: the images are crops
+    boxes: np.ndarray | None = None  # the face in each photo, xyxy pixels [N,4]; NaN, or None for all: it is a crop
     landmarks: np.ndarray | None = None  # with boxes: [N,5,2] pixels, NaN if unknown
     ignored: tuple[str, ...] = ()  # names of files among the images without an image suffix
+    groups: np.ndarray | None = None  # the person, film or photo of each image [N]; None: unknown
+    sources: np.ndarray | None = None  # of joined datasets: the name of each image's dataset [N]
 
     def __post_init__(self) -> None:
         n, c = len(self.images), len(self.classes)
@@ -77,15 +79,18 @@ class Samples:
             ValueError: the image cannot be read.
         """
         image = self.read(i)
-        if self.boxes is None:
-            return image
-        return crop_face(image, self.detection(i, image), template, size)
+        return image if self._box(i) is None else crop_face(image, self.detection(i, image), template, size)
 
     def detection(self, i: int, image: np.ndarray) -> Detection:
         """The face of image i in pixels of `image`, which is that image. The box of a stored crop is all of it."""
-        box = np.array([0, 0, *image.shape[1::-1]], float) if self.boxes is None else self.boxes[i]
+        box = self._box(i)
+        box = np.array([0, 0, *image.shape[1::-1]], float) if box is None else box
         landmarks = None if self.landmarks is None or np.isnan(self.landmarks[i]).any() else self.landmarks[i]
         return Detection(box, landmarks, 1.0)
+
+    def _box(self, i: int) -> np.ndarray | None:
+        """The box of the face in photo i; None where the image is a crop."""
+        return None if self.boxes is None or np.isnan(self.boxes[i]).any() else self.boxes[i]
 
     @cached_property
     def are_files(self) -> bool:
@@ -100,7 +105,7 @@ class Samples:
 
     def _fingerprint(self, i: int) -> str:
         try:
-            return fingerprint(self.read(i), None if self.boxes is None else self.boxes[i])
+            return fingerprint(self.read(i), self._box(i))
         except ValueError:
             return uuid.uuid4().hex  # unique; the error is reported when training reads the image
 
@@ -108,14 +113,10 @@ class Samples:
         """Select the samples at `indices` (integers, or a boolean mask)."""
         positions = np.arange(len(self))[indices]
         take = getattr(self.images, "take", lambda indices: [self.images[i] for i in indices])
-        return replace(
-            self,
-            images=take(positions),
-            targets=self.targets[positions],
-            names=[self.names[i] for i in positions],
-            boxes=None if self.boxes is None else self.boxes[positions],
-            landmarks=None if self.landmarks is None else self.landmarks[positions],
-        )
+        optional = ("boxes", "landmarks", "groups", "sources")
+        parts = {name: value[positions] for name in optional if (value := getattr(self, name)) is not None}
+        names = [self.names[i] for i in positions]
+        return replace(self, images=take(positions), targets=self.targets[positions], names=names, **parts)
 
     def counts(self) -> dict[str, int]:
         """Count the images per class; the class of an image is its largest target."""

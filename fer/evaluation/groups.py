@@ -11,7 +11,7 @@ import numpy as np
 from .calibration import expected_calibration_error
 from .intervals import Interval, bootstrap
 from .metrics import balanced, confusion_matrix
-from .predictions import IMAGE_COLUMNS, NO_PREDICTION, PredictionTable, match_images, read_columns
+from .predictions import NO_PREDICTION, PredictionTable
 
 FEW = 10  # images; a group with fewer has no intervals
 
@@ -39,31 +39,6 @@ class Grouping:
     column: str
     groups: list[Group]
     n_without: int  # images for which the table has no value
-
-
-def read_groups(path: str | os.PathLike, columns: list[str], names: list[str]) -> dict[str, list[str]]:
-    """For each column of a CSV file the value of each image, "" where there is none.
-
-    Args:
-        path: CSV with a column that names the image (one of IMAGE_COLUMNS), found as in `read_predictions`.
-        columns: the names of the columns.
-        names: of the images.
-
-    Raises:
-        ValueError: no such file or column, or no image of the split in it.
-    """
-    table = read_columns(path)
-    key = next((name for name in IMAGE_COLUMNS if name in table), None)
-    if key is None or (missing := [name for name in columns if name not in table]):
-        wanted = f"the column {', '.join(missing)}" if key else f"one of the columns {', '.join(IMAGE_COLUMNS)}"
-        raise ValueError(f"{path}: expected {wanted}; the columns are {', '.join(table)}")
-    positions = match_images(table[key], names)
-    if not positions:
-        raise ValueError(f"{path}: none of its images is in the split, whose first image is {names[0]}")
-    return {
-        column: [(table[column][positions[i]] or "").strip() if i in positions else "" for i in range(len(names))]
-        for column in columns
-    }
 
 
 def find_table(data: str | os.PathLike, table: str | os.PathLike | None) -> Path:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import csv
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 
 from ..io.atomic import write_atomically
+from ..io.columns import IMAGE_COLUMNS, match_images, read_columns
 from ..labels import class_of
 
-# One of these columns names the image in a file of another program.
-IMAGE_COLUMNS = ("image", "path", "file_name", "file", "name")
 NO_PREDICTION = -1
 
 
@@ -197,46 +195,3 @@ def _read_rows(path: str | os.PathLike) -> dict[str, list]:
         except (OSError, pyarrow.ArrowException) as error:
             raise ValueError(f"{path}: cannot be read as Parquet ({error})") from None
     return read_columns(path, errors="surrogateescape")
-
-
-def read_columns(path: str | os.PathLike, errors: str = "strict") -> dict[str, list]:
-    """The columns of a CSV file by name; None where a row ends early.
-
-    Args:
-        errors: what to do with bytes that are not UTF-8, see `open`.
-
-    Raises:
-        ValueError: the file cannot be read as CSV.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8-sig", errors=errors) as file:
-            reader = csv.DictReader(file)
-            names, rows = list(reader.fieldnames or ()), list(reader)
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read as CSV ({error})") from None
-    return {name: [row[name] for row in rows] for name in names}
-
-
-def match_images(keys: Sequence[object], names: Sequence[str]) -> dict[int, int]:
-    """For each position in `names` that `keys` name, the position of the first such key.
-
-    A key is the name itself, or a path that ends with it, or shares with it an end that no other name has.
-    """
-    exact = {name: i for i, name in enumerate(names)}
-    endings = Counter(end for name in names for end in _endings(name))
-    unique = {end: i for i, name in enumerate(names) for end in _endings(name) if endings[end] == 1}
-    positions: dict[int, int] = {}
-    for row, key in enumerate(keys):
-        candidates = (
-            index.get(text) for text, index in [(str(key), exact), *((e, unique) for e in _endings(str(key)))]
-        )
-        position = next((p for p in candidates if p is not None), None)
-        if position is not None:
-            positions.setdefault(position, row)
-    return positions
-
-
-def _endings(name: str) -> list[str]:
-    """The path and its ends, longest first: a/b/c, b/c, c."""
-    parts = PurePath(name.replace("\\", "/")).parts
-    return ["/".join(parts[i:]) for i in range(len(parts))]

@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from ..training.config import FREE, TrainConfig
+from ..training.selection import best_epoch
 
 COLUMNS = {  # heading: (key in history.jsonl, factor, decimals)
     "accuracy": ("val_accuracy", 100, 2),
@@ -32,8 +33,8 @@ class Run:
 
     @property
     def best(self) -> dict:
-        """The figures of the best epoch, which has the highest validation score."""
-        return max(self.history, key=lambda figures: figures["val_score"])
+        """The figures of the best epoch."""
+        return self.history[best_epoch(self.history, self.config.get("select", "accuracy"))]
 
 
 def read_run(folder: Path) -> Run:
@@ -62,7 +63,7 @@ def find_runs(paths: list[str]) -> list[Run]:
 
 
 def group_runs(runs: list[Run]) -> dict[str, list[Run]]:
-    """Group the runs whose configurations differ only in the seed, {name: runs}.
+    """Group the runs whose configurations differ only in seed and fold, {name: runs}.
 
     The name of a group is what the names of its folders have in common. If two groups have the same name, each gets the
     list of its folders as its name.
@@ -71,7 +72,9 @@ def group_runs(runs: list[Run]) -> dict[str, list[Run]]:
     defaults = asdict(TrainConfig())
     for run in runs:
         config = defaults | run.config  # the configuration of an old run may lack new fields
-        key = json.dumps({k: v for k, v in config.items() if k not in FREE | {"seed"}}, sort_keys=True)
+        config["fold"] = bool(config["fold"])
+        dropped = FREE | {"seed"} | ({"template"} if config["fold"] else set())  # measured on the images of each fold
+        key = json.dumps({k: v for k, v in config.items() if k not in dropped}, sort_keys=True)
         groups.setdefault(key, []).append(run)
     names = [_name(group) for group in groups.values()]
     return {
@@ -85,15 +88,27 @@ def _name(group: list[Run]) -> str:
     if len(folders) == 1:
         folder = group[0].folder
         return str(folder.parent if folder.name.startswith("seed") else folder)
-    return os.path.commonprefix(folders).rstrip("/\\-_ 0123456789").removesuffix("seed").rstrip("/\\-_")
+    name = os.path.commonprefix(folders)
+    for part in ("seed", "fold"):
+        name = name.rstrip("/\\-_ 0123456789").removesuffix(part).rstrip("/\\-_")
+    return name
+
+
+def count_folds(group: list[Run]) -> str:
+    """How many folds of how many there are, such as 10/10 or 4/persons; empty without folds."""
+    folds = {run.config["fold"] for run in group if run.config.get("fold")}
+    return f"{len(folds)}/{next(iter(folds)).partition('/')[2]}" if folds else ""
 
 
 def tabulate(groups: dict[str, list[Run]]) -> str:
     """Format a Markdown table: a row per group, with mean and standard deviation (n - 1) over the best epochs."""
-    rows = [["run", "seeds", "epochs", *COLUMNS]]
+    folded = any(count_folds(group) for group in groups.values())
+    rows = [["run", "seeds", *["folds"] * folded, "epochs", *COLUMNS]]
     for name, group in groups.items():
         epochs = sorted({f"{len(run.history)}/{run.config['epochs']}" for run in group})
-        rows.append([name, str(len(group)), ", ".join(epochs), *(_cell(group, *column) for column in COLUMNS.values())])
+        seeds = str(len({run.config["seed"] for run in group}))
+        cells = [_cell(group, *column) for column in COLUMNS.values()]
+        rows.append([name, seeds, *[count_folds(group)] * folded, ", ".join(epochs), *cells])
     rows.insert(1, ["---"] * len(rows[0]))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 

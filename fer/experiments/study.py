@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..training.config import RECIPES, TrainConfig, load_recipe, read_named_yaml
 from ..training.loop import LAST, fit
+from ..training.selection import has_ended
 from .runs import read_run
 
 log = logging.getLogger("fer")
@@ -76,7 +77,7 @@ def run_study(runs: dict[Path, TrainConfig], minutes: float = 0.0) -> bool:
     deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
     trained = False
     for number, (folder, config) in enumerate(runs.items(), 1):
-        if (folder / "history.jsonl").exists() and len(read_run(folder).history) == config.epochs:
+        if (folder / "history.jsonl").exists() and has_ended(read_run(folder).history, config.epochs, config.patience):
             continue
         if trained and time.monotonic() > deadline:
             return False

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..data import Samples, load_samples
+from ..data import load_samples
+from ..data.persons import find_persons
 from ..inference.recognizer import EmotionRecognizer
 from ..terminal import progress
 
@@ -31,13 +31,13 @@ def find_labelled_faces(recognizer: EmotionRecognizer, folder: str | Path, perso
     """Find the largest face of each photo in `folder`, which has a subfolder for each class.
 
     Args:
-        person: a regular expression, found in the name of a photo (`class/file.jpg`); its first group names the person.
+        person: see `find_persons`; empty where persons are unknown.
 
     Raises:
-        ValueError: see `load_samples`; or `person` is no regular expression with a group, or does not fit a name.
+        ValueError: see `load_samples` and `find_persons`.
     """
     samples = load_samples("folder", folder, "all")
-    persons = _find_persons(samples, person)
+    persons = find_persons(samples.names, person) if person else np.arange(len(samples))
     faces, kept, without_face, unreadable = [], [], [], {}
     results = recognizer.predict_paths(samples.images)
     for i, result in enumerate(progress(results, total=len(samples), desc="faces", unit="photo", leave=False)):
@@ -58,18 +58,3 @@ def find_labelled_faces(recognizer: EmotionRecognizer, folder: str | Path, perso
         without_face,
         unreadable,
     )
-
-
-def _find_persons(samples: Samples, pattern: str) -> np.ndarray:
-    if not pattern:
-        return np.arange(len(samples))
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"--person {pattern}: not a regular expression ({error})") from None
-    if not expression.groups:
-        raise ValueError(f"--person {pattern}: expected a group in parentheses, which names the person")
-    found = [expression.search(name) for name in samples.names]
-    if missing := [name for name, match in zip(samples.names, found) if match is None or match[1] is None]:
-        raise ValueError(f"--person {pattern}: does not fit {missing[0]} ({len(missing)} of {len(found)} photos)")
-    return np.array([match[1] for match in found if match])

@@ -31,11 +31,19 @@ class TrainConfig:
     """
 
     # data
-    dataset: str = _option("ferplus", "name of the dataset")
-    data: str = _option("", "folder of the dataset")
+    dataset: str = _option("ferplus", "name of the dataset; several, separated by commas, are joined by class name")
+    data: str = _option("", "folder of the dataset; of several datasets their folders, separated by commas")
+    shares: list[float] = _option([], "share of each of several datasets in an epoch; empty: as large as they are")
     train_rule: str = _option("", "which training images to keep, and their targets; empty: the dataset's default")
     val_rule: str = _option("", "which validation images to keep; empty: the dataset's default")
     drop_duplicates: bool = _option(False, "drop copies of validation images and repeated images from training")
+    fold: str = _option(
+        "", "cross-validation: K/N validates on part K of N and trains on the others; K/persons: on person K"
+    )
+    person: str = _option(
+        "", "with fold: a regular expression for the name of an image, whose first group is the person, or a CSV file"
+    )
+    detect: bool = _option(False, "the images are photos: find the largest face of each; leave out those without one")
     crop_size: int = _option(48, "side of the training crops, in pixels; larger crops are reduced to it")
     input_size: int = _option(112, "side of the network's input, in pixels")
     gray: bool = _option(True, "train on gray images")
@@ -59,6 +67,7 @@ class TrainConfig:
     num_heads: int = _option(4, "number of attention heads")
     attention: str = _option("paper", "kind of heads: paper, or qkv (learnt queries)", choices=("paper", "qkv"))
     fusion: str = _option("paper", "fusion of the heads: paper (after log-softmax) or sum", choices=("paper", "sum"))
+    label_smoothing: float = _option(0.0, "share of each target that is spread over all classes in the cross-entropy")
     affinity: float = _option(1.0, "weight of the affinity loss")
     partition: float = _option(1.0, "weight of the partition loss")
     overlap: float = _option(0.0, "weight of the overlap loss of the attention maps")
@@ -82,6 +91,12 @@ class TrainConfig:
     freeze: list[str] = _option([], "modules to freeze for the first epochs, MODULE:EPOCHS, e.g. backbone.stem:2")
     ema: float = _option(0.999, "decay of the moving average of the weights, which is validated and saved; 0: off")
     clip: float = _option(5.0, "maximum norm of the gradient; 0: no clipping")
+    select: str = _option(
+        "accuracy",
+        "which epoch is the best: by this figure on validation images that are not in training, or the last",
+        choices=("accuracy", "balanced_accuracy", "macro_f1", "last"),
+    )
+    patience: int = _option(0, "stop after so many epochs without a better one; 0: never")
     # machine
     seed: int = _option(0, "random seed of the weights, the order of the images and the augmentation")
     device: str = _option("auto", "auto, cpu, cuda, cuda:1 (the second GPU) or mps")
@@ -101,7 +116,7 @@ class TrainConfig:
         minimum |= dict.fromkeys(("lr", "backbone_lr", "weight_decay", "affinity", "partition", "overlap"), 0.0)
         minimum |= dict.fromkeys(("clip", "mixup", "cutmix", "sam", "minutes"), 0.0)
         minimum |= dict.fromkeys(("accumulate", "step_epochs"), 1)
-        minimum |= dict.fromkeys(("seed", "workers", "warmup_epochs"), 0)
+        minimum |= dict.fromkeys(("seed", "workers", "warmup_epochs", "patience"), 0)
         for name, limit in minimum.items():
             if getattr(self, name) < limit:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least {limit}, not {getattr(self, name)}")
@@ -121,8 +136,23 @@ class TrainConfig:
             )
         if len(self.template) not in (0, 10):
             raise ValueError(f"--template takes ten fractions (five pairs x y), not {len(self.template)} numbers")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"--label-smoothing must be at least 0 and below 1, not {self.label_smoothing}")
+        self._check_combinations()
         if not 0 <= self.ema < 1:
             raise ValueError(f"--ema must be at least 0 and below 1, not {self.ema}")
+
+    def _check_combinations(self) -> None:
+        """Check what is wrong only together."""
+        if self.balanced and self.class_weights:
+            raise ValueError("--balanced and --class-weights both even out the classes; together they do it twice")
+        if self.select == "last" and self.patience:
+            raise ValueError("--patience waits for a better epoch, of which --select last knows none")
+        if self.person and not self.fold:
+            raise ValueError("--person divides the persons of --fold; add, e.g., --fold 1/5")
+        datasets, shares = self.dataset.count(",") + 1, self.shares
+        if shares and (datasets != len(shares) or datasets == 1 or min(shares) < 0 or not sum(shares)):
+            raise ValueError(f"--shares takes a number of at least 0 for each of several datasets, not {shares}")
 
     def _check_types(self) -> None:
         """Check that each value, which may come from a YAML file, has the field's type and is one of its choices."""

@@ -22,6 +22,7 @@ from ..io.atomic import write_atomically
 from ..models.checkpoint import load_training_state, save_checkpoint
 from .config import FREE, TrainConfig
 from .model import check_names
+from .selection import best_epoch, has_ended
 from .splits import Splits, load_splits
 from .template import measure_missing_template
 from .trainer import Trainer
@@ -39,8 +40,8 @@ def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) 
 
     The folder holds `config.yaml`, `environment.json`, `history.jsonl` (a line per epoch), TensorBoard events,
     `last.pt` (the state to resume from) and `best.safetensors` (the checkpoint of the best epoch). The best epoch is
-    the one whose averaged weights have the highest accuracy on the validation images that are not in training. Under
-    torchrun, process 0 writes the files.
+    the one whose averaged weights have the highest accuracy, or other figure `config.select`, on the validation images
+    that are not in training. Under torchrun, process 0 writes the files.
 
     Args:
         on_epoch: callback, called with the trainer after each epoch, when its files are written.
@@ -126,13 +127,14 @@ def run(trainer: Trainer, out: Path, deadline: float, on_epoch: Callable | None)
         see `fit`.
     """
     start = trainer.epoch
-    while trainer.epoch < trainer.config.epochs:
+    config = trainer.config
+    while not has_ended(trainer.history, config.epochs, config.patience):
         if trainer.epoch > start and time.monotonic() > deadline:  # at least one, or repeated calls would never end
             log.info("time limit reached after epoch %d; add --resume to continue", trainer.epoch)
             return None
         train_figures = trainer.train_epoch()
         figures = trainer.validate()
-        better = figures["score"] > trainer.best
+        better = config.select == "last" or figures["score"] > trainer.best
         trainer.history.append(train_figures | {f"val_{name}": value for name, value in figures.items()})
         if rank() == 0:
             save(trainer, out, better)
@@ -145,8 +147,10 @@ def run(trainer: Trainer, out: Path, deadline: float, on_epoch: Callable | None)
         )
         if on_epoch:
             on_epoch(trainer)
-    best = max(trainer.history, key=lambda figures: figures["val_score"])
-    return {"epoch": trainer.history.index(best) + 1} | _validation_figures(best)
+    if trainer.epoch < config.epochs:
+        log.info("stopped early: no better epoch in the last %d", config.patience)
+    best = best_epoch(trainer.history, config.select)
+    return {"epoch": best + 1} | _validation_figures(trainer.history[best])
 
 
 def _validation_figures(figures: dict) -> dict:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..data import Samples, duplicates_of, load_samples, redundant_copies
+from ..data import Samples, duplicates_of, find_dataset, load_samples, redundant_copies
+from ..data.folds import Fold, load_fold
+from ..data.joining import join_samples
 from ..distributed import world_size
+from ..evaluation.samples import find_faces
+from ..faces import create_detector
 from .config import TrainConfig
+
+log = logging.getLogger("fer")
 
 
 @dataclass
@@ -46,16 +53,16 @@ def steps_per_epoch(config: TrainConfig, images: int) -> int:
 
 
 def load_splits(config: TrainConfig) -> Splits:
-    """Load the training and the validation split.
+    """Load the training and the validation split; of several datasets, the splits of all.
 
     With `drop_duplicates`, copies of validation images and repeated images are removed from training.
 
     Raises:
-        ValueError: see `load_samples` and `steps_per_epoch`; image files are missing, or the splits have different
-            classes.
+        ValueError: see `load_samples`, `load_fold` and `steps_per_epoch`; image files are missing, or the splits have
+            different classes.
     """
-    train = load_samples(config.dataset, config.data, "train", config.train_rule)
-    val = load_samples(config.dataset, config.data, "val", config.val_rule)
+    loaded = [_load_dataset(config, *names) for names in _name_datasets(config)]
+    train, val = (join_samples(parts, name_sources(config)) for parts in zip(*loaded))
     if train.classes != val.classes:
         raise ValueError(
             f"training has {len(train.classes)} classes ({', '.join(train.classes)}), validation {len(val.classes)} "
@@ -63,9 +70,73 @@ def load_splits(config: TrainConfig) -> Splits:
         )
     check_files(train)
     check_files(val)
+    if config.detect:
+        train, val = _cut_out(config, train, "train"), _cut_out(config, val, "val")
     leaked = duplicates_of(val, train)
     if config.drop_duplicates:
         train = train.subset(~(duplicates_of(train, val) | redundant_copies(train)))
         leaked[:] = False
     steps_per_epoch(config, len(train))
     return Splits(train, val, leaked)
+
+
+def _name_datasets(config: TrainConfig) -> list[tuple[str, str, str, str]]:
+    """Name, folder, training rule and validation rule of each dataset."""
+    datasets = config.dataset.split(",")
+    if len(datasets) == 1:
+        return [(config.dataset, config.data, config.train_rule, config.val_rule)]
+    values = {"data": config.data, "train-rule": config.train_rule, "val-rule": config.val_rule}
+    lists = {flag: text.split(",") if text else [""] * len(datasets) for flag, text in values.items()}
+    for flag, names in lists.items():
+        if len(names) != len(datasets):
+            raise ValueError(
+                f"--{flag} {values[flag]}: expected one for each of the {len(datasets)} datasets, "
+                f"separated by commas; got {len(names)}"
+            )
+    return list(zip(datasets, *lists.values()))
+
+
+def name_sources(config: TrainConfig) -> list[str]:
+    """The names of the datasets, each once: folder, folder-2; empty for a single one."""
+    names = config.dataset.split(",")
+    return [
+        name if name not in names[:i] else f"{name}-{names[: i + 1].count(name)}" for i, name in enumerate(names)
+    ] * (len(names) > 1)
+
+
+def _load_dataset(
+    config: TrainConfig, name: str, folder: str, train_rule: str, val_rule: str
+) -> tuple[Samples, Samples]:
+    if config.fold:
+        train, val = load_fold(
+            find_dataset(name), folder, Fold.parse(config.fold), (train_rule, val_rule), config.person
+        )
+        for part, samples in (("training", train), ("validation", val)):
+            if not len(samples):
+                raise ValueError(f"--fold {config.fold}: no {part} image in {folder}")
+        return train, val
+    return load_samples(name, folder, "train", train_rule), load_samples(name, folder, "val", val_rule)
+
+
+def _cut_out(config: TrainConfig, samples: Samples, split: str) -> Samples:
+    """Find the largest face in each image whose face is not annotated; images without one are left out."""
+    unknown = np.ones(len(samples), bool) if samples.boxes is None else np.isnan(samples.boxes).any(1)
+    if not unknown.any():
+        return samples
+    detector = create_detector("yunet", config.detector_weights or None)
+    faces, found = find_faces(samples.subset(unknown), detector)
+    assert faces.boxes is not None and faces.landmarks is not None
+    boxes, landmarks = np.empty((len(samples), 4)), np.full((len(samples), 5, 2), np.nan)
+    if samples.boxes is not None:
+        boxes[:] = samples.boxes
+    if samples.landmarks is not None:
+        landmarks[:] = samples.landmarks
+    boxes[unknown], landmarks[unknown] = faces.boxes, faces.landmarks
+    kept = ~unknown
+    kept[unknown] = found
+    if not kept.all():
+        names = [name for name, keep in zip(samples.names, kept) if not keep]
+        log.warning("%s: no face in %d of %d images, e.g. %s; left out", split, len(names), len(kept), names[0])
+    if not kept.any():
+        raise ValueError(f"--detect: no face in any of the {len(kept)} images of {split}")
+    return replace(samples, boxes=boxes, landmarks=landmarks).subset(kept)

@@ -15,11 +15,11 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ..data import Samples
-from ..data.loader import CropDataset, EpochSampler, inverse_frequency, make_loader
+from ..data.loader import CropDataset, EpochSampler, draw_weights, inverse_frequency, make_loader
 from ..data.transforms import Augmentation
 from ..device import autocast, choose_device, has_bfloat16, has_compiler, peak_megabytes
 from ..distributed import mean_over_processes, rank, synchronise_batch_norm, world_size
-from ..evaluation.metrics import predict, summarize, summarize_attention, without_duplicates
+from ..evaluation.metrics import accuracy, predict, summarize, summarize_attention, without_duplicates
 from ..losses import DANLoss
 from ..models.checkpoint import Description
 from ..models.dan import DAN
@@ -33,7 +33,8 @@ from .finite import check_finite, check_logits, check_network
 from .mixing import make_mixing
 from .model import build_model
 from .optimizer import find_frozen, make_optimizer, make_schedule, set_frozen, sharpest_neighbour
-from .splits import Splits, steps_per_epoch
+from .selection import best_epoch, score
+from .splits import Splits, name_sources, steps_per_epoch
 
 log = logging.getLogger("fer")
 CHECK_EVERY = 10  # steps between checks that the loss is finite; each check waits for the device
@@ -83,6 +84,7 @@ class Trainer:
             config.distill if self.teachers else 0.0,
             config.distill_temperature,
             torch.from_numpy(inverse_frequency(splits.train.targets)) if config.class_weights else None,
+            config.label_smoothing,
         )
         self.objective = Objective(model, criterion).to(self.device).to(memory_format=torch.channels_last)
         self.ema = ModelEmaV3(model, config.ema, use_warmup=True)
@@ -105,8 +107,8 @@ class Trainer:
 
     @property
     def best(self) -> float:
-        """The highest validation score so far, 0 to 1; -1 before the first epoch."""
-        return max((figures["val_score"] for figures in self.history), default=-1.0)
+        """The validation score of the best epoch so far, 0 to 1; -1 before the first epoch."""
+        return self.history[best_epoch(self.history, self.config.select)]["val_score"] if self.history else -1.0
 
     def _load_teachers(self) -> Teachers | None:
         c = self.config
@@ -123,10 +125,9 @@ class Trainer:
         augment = Augmentation(c.augmentation) if shuffle else None
         template = np.reshape(c.template, (-1, 2))
         dataset = CropDataset(samples, self.preprocessing, template, augment, c.seed, c.cache)
-        balanced, workers = (c.balanced, c.workers) if shuffle else (False, 0)
-        return make_loader(
-            dataset, c.batch_size, shuffle=shuffle, balanced=balanced, workers=workers, device=self.device
-        )
+        shares = dict(zip(name_sources(c), c.shares))
+        weights, workers = (draw_weights(samples, c.balanced, shares), c.workers) if shuffle else (None, 0)
+        return make_loader(dataset, c.batch_size, shuffle=shuffle, weights=weights, workers=workers, device=self.device)
 
     def train_epoch(self) -> dict[str, float]:
         """Train one epoch; returns the mean of each loss term, seconds, images per second and peak memory.
@@ -206,8 +207,8 @@ class Trainer:
         """Measure the averaged weights on validation, with and without the images that are also in training.
 
         Returns:
-            the figures of `summarize`, `without_duplicates` and `summarize_attention`; and `score`, which chooses the
-            best epoch: the accuracy without duplicates, or the accuracy if there are only duplicates.
+            the figures of `summarize`, `without_duplicates` and `summarize_attention`; `score`, which chooses the best
+            epoch; and the accuracy of each of several datasets.
 
         Raises:
             NonFiniteNetwork: a weight, a batch statistic or a logit is NaN or infinite.
@@ -219,12 +220,15 @@ class Trainer:
         check_logits(logits, self.epoch + 1)
         figures = asdict(summarize(logits, targets, self.splits.val.classes))
         figures |= without_duplicates(logits, targets, self.splits.leaked)
-        score = "accuracy_without_duplicates" if figures["n_without_duplicates"] else "accuracy"
+        for name in name_sources(self.config):
+            rows = np.flatnonzero(self.splits.val.sources == name)
+            if len(rows):
+                figures[f"accuracy_{name}"] = accuracy(logits[rows], targets[rows])
         return (
             figures
             | asdict(summarize_attention(attention))
             | {
-                "score": figures[score],
+                "score": score(logits, targets, self.splits.leaked, self.config.select),
                 "dataset": self.config.dataset,
                 "split": "val",
                 "rule": self.splits.val.rule,

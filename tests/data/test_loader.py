@@ -9,7 +9,7 @@ import torch
 
 from conftest import make_ferplus
 from fer.data import Samples, load_samples
-from fer.data.loader import CropDataset, EpochSampler, inverse_frequency, make_loader
+from fer.data.loader import CropDataset, EpochSampler, draw_weights, inverse_frequency, make_loader
 from fer.data.transforms import Augmentation
 from fer.preprocessing import Preprocessing
 from trees import CountedImages
@@ -74,7 +74,7 @@ def samples_of(*counts: int) -> Samples:
 def drawn_classes(samples: Samples, epoch: int, seed: int = 0) -> np.ndarray:
     """The classes of a balanced epoch."""
     dataset = CropDataset(samples, Preprocessing(input_size=32), seed=seed)
-    loader = make_loader(dataset, 10, shuffle=True, balanced=True)
+    loader = make_loader(dataset, 10, shuffle=True, weights=draw_weights(samples, True, {}))
     loader.sampler.epoch = epoch
     return torch.cat([targets for _, targets in loader]).argmax(1).numpy()
 
@@ -141,3 +141,25 @@ def test_without_the_cache_every_epoch_reads(samples, tmp_path):
     for _ in range(2):
         list(loader)
     assert Counter(images.reads()) == dict.fromkeys(range(len(samples)), 2)
+
+
+@pytest.mark.parametrize(
+    ("balanced", "shares", "expected"),  # the part of an epoch that each class of each dataset has
+    [
+        (False, {}, None),
+        (True, {}, [[3 / 8, 0], [1 / 8, 1 / 2]]),
+        (False, {"a": 1, "b": 3}, [[1 / 4, 0], [1 / 8, 5 / 8]]),
+        (False, {"a": 1, "b": 0}, [[1, 0], [0, 0]]),
+        (True, {"a": 1, "b": 1}, [[1 / 2, 0], [1 / 10, 2 / 5]]),
+    ],
+)
+def test_shares_of_datasets(balanced, shares, expected):
+    """30 images of a, all of the first class; 10 of the first class and 50 of the second in b."""
+    samples = replace(samples_of(40, 50), sources=np.array(["a"] * 30 + ["b"] * 60))
+    weights = draw_weights(samples, balanced, shares)
+    if expected is None:
+        assert weights is None
+        return
+    weights = weights / weights.sum()
+    found = [samples.targets[rows].T @ weights[rows] for rows in (samples.sources == "a", samples.sources == "b")]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

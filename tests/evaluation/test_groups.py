@@ -1,9 +1,11 @@
 """Figures by made-up groups."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from fer.evaluation.groups import find_table, format_groups, measure_groups, read_groups
+from fer.evaluation.groups import find_table, format_groups, measure_groups
 from fer.evaluation.predictions import PredictionTable
 
 
@@ -46,29 +48,6 @@ def test_groups_too_small_to_tell(n, conclusion):
     assert "they are too few to exclude one of" in text or n < 40
 
 
-CSV = "file_name,age,skin\n0.png,young,\nfolder/2.png,old,dark\nother.png,old,dark\n"
-
-
-def test_values_of_a_table(tmp_path):
-    path = find_table(tmp_path, None)
-    path.write_text(CSV)
-    values = read_groups(path, ["age", "skin"], ["0.png", "1.png", "2.png"])
-    assert values == {"age": ["young", "", "old"], "skin": ["", "", "dark"]}
-
-
-@pytest.mark.parametrize(
-    ("text", "columns", "message"),
-    [
-        (None, ["age"], "groups.csv: cannot be read as CSV"),
-        (CSV, ["age", "sex"], "expected the column sex; the columns are file_name, age, skin"),
-        ("where,age\n0.png,1\n", ["age"], "expected one of the columns image, path, .*; the columns are where, age"),
-        ("path,age\nz.png,1\n", ["age"], "none of its images is in the split, whose first image is 0.png"),
-        ("", ["age"], "the columns are $"),
-    ],
-)
-def test_tables_that_cannot_be_used(tmp_path, text, columns, message):
-    path = tmp_path / "groups.csv"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(ValueError, match=message):
-        read_groups(find_table(tmp_path, path), columns, ["0.png", "1.png"])
+def test_the_table_of_groups(tmp_path):
+    assert find_table(tmp_path, None) == tmp_path / "metadata.csv"
+    assert find_table(tmp_path, "other.csv") == Path("other.csv")

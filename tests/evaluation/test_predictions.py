@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 import pytest
 
-from fer.evaluation.predictions import NO_PREDICTION, PredictionTable, match_images, read_predictions, write_predictions
+from fer.evaluation.predictions import NO_PREDICTION, PredictionTable, read_predictions, write_predictions
 
 CLASSES = ("neutral", "happiness", "tired")
 PROBS = np.array([[0.7, 0.2, 0.1], [0.25, 0.5, 0.25], [0.1, 0.6, 0.3], [np.nan] * 3])
@@ -109,10 +109,3 @@ def test_files_that_cannot_be_used(tmp_path, header, rows, message):
 def test_a_missing_file(tmp_path, name):
     with pytest.raises(ValueError, match=f"{name}: cannot be read"):
         read_predictions(tmp_path / name, make_table())
-
-
-def test_an_ending_that_two_images_share_names_neither():
-    names = ["train/a/1.png", "train/b/1.png"]
-    assert match_images(["1.png"], names) == {}
-    assert match_images(["/x/b/1.png", "a/1.png"], names) == {1: 0, 0: 1}
-    assert match_images([], names) == match_images(["x"], []) == {}

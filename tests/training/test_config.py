@@ -105,6 +105,15 @@ def test_a_recipe_that_is_none(tmp_path, text, message):
         ({"ema": 1.0}, "--ema must be at least 0 and below 1, not 1.0"),
         ({"lr": "fast"}, "--lr takes a float, not 'fast'"),
         ({"optimizer": "lion"}, "--optimizer must be one of adamw, sgd"),
+        ({"label_smoothing": 1.0}, "--label-smoothing must be at least 0 and below 1, not 1.0"),
+        ({"select": "loss"}, "--select must be one of accuracy, balanced_accuracy, macro_f1, last"),
+        ({"select": "last", "patience": 1}, "--patience waits for a better epoch"),
+        ({"patience": -1}, "--patience must be at least 0"),
+        ({"balanced": True, "class_weights": True}, "--balanced and --class-weights"),
+        ({"person": "(.)"}, "--person divides the persons of --fold"),
+        ({"shares": [0.5]}, r"--shares takes a number of at least 0 for each of several datasets, not \[0.5\]"),
+        ({"dataset": "a,b", "shares": [1.0, -0.5]}, "--shares takes a number"),
+        ({"dataset": "a,b", "shares": [0.0, 0.0]}, "--shares takes a number"),
     ],
 )
 def test_contradictions_are_rejected_with_the_name_of_the_flag(wrong, message):
@@ -119,4 +128,5 @@ def test_yaml_round_trip():
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_recipe_of_ours_is_valid(path):
-    assert TrainConfig(**load_recipe(path.stem)).dataset == path.stem.split("-")[0]
+    dataset = TrainConfig(**load_recipe(path.stem)).dataset
+    assert dataset == {"finetune": "folder"}.get(path.stem, path.stem.split("-")[0])

@@ -1,6 +1,7 @@
 """Whole runs on tiny data."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 from fer.data.loader import UnreadableImage
 from fer.models.checkpoint import load_checkpoint
 from fer.training.loop import fit
-from fer.training.trainer import make_preprocessing
+from fer.training.trainer import Trainer, make_preprocessing
 from runs import history, tiny_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,7 +108,8 @@ def test_a_run_stops_when_its_minutes_are_over_and_goes_on(ferplus_tree, tmp_pat
         {"backbone": "mobilefacenet", "affinity": 0.0, "partition": 0.0},
         {"freeze": ["backbone:1", "backbone.stem:2"]},
         {"accumulate": 2, "sam": 0.05},
-        {"balanced": True, "class_weights": True, "cache": True, "workers": 1},
+        {"balanced": True, "cache": True, "workers": 1},
+        {"class_weights": True, "label_smoothing": 0.1, "select": "macro_f1"},
         {"gray": False, "mean": [120.0, 110.0, 100.0], "std": [60.0, 58.0, 56.0], "interpolation": "linear"},
     ],
 )
@@ -149,3 +151,25 @@ def test_without_a_compiler_a_run_goes_on_uncompiled(ferplus_tree, tmp_path, mon
     monkeypatch.delenv("CXX", raising=False)
     fit(tiny_config(ferplus_tree, tmp_path / "run", epochs=1, compile=True))
     assert "--compile is not used: no C++ compiler" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "accuracies", "epochs", "best"),
+    [
+        ({"patience": 2}, [0.5, 0.7, 0.6, 0.7, 0.9], 4, 2),
+        ({}, [0.5, 0.7, 0.6, 0.7, 0.6], 5, 2),
+        ({"select": "last"}, [0.5, 0.7, 0.6, 0.7, 0.6], 5, 5),
+    ],
+)
+def test_which_epoch_is_kept_and_when_a_run_stops(
+    ferplus_tree, tmp_path, monkeypatch, changes, accuracies, epochs, best
+):
+    """Accuracies are made up; a resumed run knows that it had ended."""
+    original = Trainer.validate
+    monkeypatch.setattr(Trainer, "validate", lambda self: original(self) | {"score": accuracies[self.epoch]})
+    config = tiny_config(ferplus_tree, tmp_path / "run", epochs=5, **changes)
+    figures = fit(config)
+    assert (figures["epoch"], figures["score"]) == (best, accuracies[best - 1])
+    assert len(history(tmp_path / "run")) == epochs
+    assert load_checkpoint(tmp_path / "run" / "best.safetensors")[1].metrics["epoch"] == best
+    assert fit(replace(config, resume=True)) == figures and len(history(tmp_path / "run")) == epochs

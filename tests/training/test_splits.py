@@ -1,15 +1,23 @@
 """Training and validation images, before any work."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from fer import EmotionRecognizer
 from fer.data import load_samples
-from fer.io.images import write_image
+from fer.faces import crop_face
+from fer.io.images import read_image, write_image
 from fer.training import splits as splits_module
 from fer.training.loop import fit
 from fer.training.splits import load_splits, steps_per_epoch
-from runs import tiny_config
+from runs import TEMPLATE, tiny_config
+from trees import make_image
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 
 def test_validation_tells_images_that_are_in_training_apart(ferplus_tree, tmp_path):
@@ -65,3 +73,67 @@ def test_splits_with_different_classes_are_reported(ferplus_tree, tmp_path, monk
     monkeypatch.setattr(splits_module, "load_samples", without_contempt)
     with pytest.raises(ValueError, match="training has 8 classes .* validation 7"):
         fit(tiny_config(ferplus_tree, tmp_path / "run"))
+
+
+def make_folder(root, *names):
+    for name in names:
+        make_image(root / name)
+    return str(root)
+
+
+def test_several_datasets_are_one(ferplus_tree, tmp_path):
+    """The last set lacks most classes, and has one of its own."""
+    other = make_folder(
+        tmp_path / "mine", *(f"{part}/{c}/{i}.png" for part in ("train", "val") for c in "ab" for i in "12")
+    )
+    config = tiny_config(ferplus_tree, tmp_path / "run", dataset="ferplus,folder", data=f"{ferplus_tree},{other}")
+    splits = load_splits(replace(config, train_rule="all,"))
+    assert splits.train.classes == splits.val.classes and splits.val.classes[-2:] == ("a", "b")
+    assert (len(splits.train), len(splits.val), splits.train.rule) == (20, 20, "all; label")
+    figures = fit(replace(config, shares=[1.0, 1.0], epochs=1))
+    assert {"accuracy_ferplus", "accuracy_folder"} <= figures.keys()
+    assert figures["accuracy"] == pytest.approx(
+        (16 * figures["accuracy_ferplus"] + 4 * figures["accuracy_folder"]) / 20
+    )
+    twice = replace(config, dataset="folder,folder", data=f"{other},{other}")
+    assert set(load_splits(replace(twice, batch_size=2)).train.sources) == {"folder", "folder-2"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": "a"}, "--data a: expected one for each of the 2 datasets, separated by commas; got 1"),
+        ({"train_rule": "all"}, "--train-rule all: expected one for each of the 2"),
+        ({"dataset": "ferplus,fre2013"}, "unknown dataset 'fre2013'"),
+    ],
+)
+def test_several_datasets_that_do_not_fit(ferplus_tree, tmp_path, changes, message):
+    both = {"dataset": "ferplus,ferplus", "data": f"{ferplus_tree},{ferplus_tree}"}
+    with pytest.raises(ValueError, match=message):
+        load_splits(tiny_config(ferplus_tree, tmp_path / "run", **(both | changes)))
+
+
+def test_folds(ferplus_tree, tmp_path):
+    splits = load_splits(tiny_config(ferplus_tree, tmp_path, fold="2/4"))
+    assert (len(splits.train), len(splits.val)) == (24, 8)
+    assert not {*splits.train.images} & {*splits.val.images}
+
+
+def test_the_faces_of_photos_are_found(tmp_path, caplog):
+    """Photos without a face are left out, and training sees the crop that inference sees."""
+    for part in ("train", "val"):
+        for name in ("a/1.jpg", "b/1.jpg"):
+            (tmp_path / part / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(SAMPLES / "astronaut.jpg", tmp_path / part / name)
+    make_image(tmp_path / "train" / "b" / "wall.png")
+    splits = load_splits(tiny_config(tmp_path, tmp_path / "run", dataset="folder", detect=True, batch_size=2))
+    assert splits.train.names == ["train/a/1.jpg", "train/b/1.jpg"] and "no face in 1 of 3 images" in caplog.text
+    template = np.reshape(TEMPLATE, (5, 2))
+    (face,) = EmotionRecognizer.from_pretrained()(SAMPLES / "astronaut.jpg")
+    np.testing.assert_array_equal(
+        splits.train.crop(0, template, 48), crop_face(read_image(SAMPLES / "astronaut.jpg"), face, template, 48)
+    )
+    for path in (tmp_path / "val").rglob("*.jpg"):
+        make_image(path)
+    with pytest.raises(ValueError, match="--detect: no face in any of the 2 images of val"):
+        load_splits(tiny_config(tmp_path, tmp_path / "run", dataset="folder", detect=True, batch_size=2))

@@ -180,6 +180,7 @@ def to_samples(records: Records, classes: tuple[str, ...], layout: str, rule: st
         records.boxes,
         records.landmarks,
         tuple(records.ignored),
+        None if records.groups is None else np.array(records.groups),
     )
 
 
@@ -195,7 +196,7 @@ def draw_parts(records: Records, held_out: int) -> np.ndarray:
     parts = np.full(len(units), held_out)
     for stratum in np.unique(strata):
         members = np.unique(units[strata == stratum])
-        members = np.array(sorted(members, key=_hash))
+        members = np.array(sorted(members, key=hash_name))
         share = max(1, round(HELD_OUT * len(members))) if len(members) > held_out else 0
         for part in range(held_out):
             drawn = members[part * share : (part + 1) * share]
@@ -203,7 +204,7 @@ def draw_parts(records: Records, held_out: int) -> np.ndarray:
     return parts
 
 
-def _hash(name: str) -> bytes:
+def hash_name(name: str) -> bytes:
     return hashlib.blake2b(name.encode("utf-8", "surrogateescape")).digest()
 
 
