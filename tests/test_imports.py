@@ -28,7 +28,15 @@ LABORATORY = {
     "evaluation": {"io", "runtimes", "faces", "results", "models", "data"},
     "training": {"io", "runtimes", "faces", "models", "losses", "data", "evaluation"},
     "experiments": {"io", "models", "data", "evaluation", "training"},
-    "fitting": {"io", "inference", "data", "evaluation"},  # of data and evaluation what needs no torch
+    "fitting": {
+        "io",
+        "runtimes",
+        "inference",
+        "models",
+        "data",
+        "evaluation",
+        "training",
+    },  # torch to fine-tune only
 }
 EVERYTHING = {*LIGHT_CORE, *LABORATORY}
 ALLOWED = (

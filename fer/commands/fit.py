@@ -28,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "'([^/]+)_[0-9]+[.]', or a CSV file with the columns image and person; a person is then never on both sides "
         "of the cross-validation",
     )
+    parser.add_argument(
+        "--finetune",
+        action="store_true",
+        help="go on with the whole network (minutes; extra train), and keep it if cross-validation finds it better",
+    )
     add_weights(parser)
     add_detector(parser)
     add_face_limits(parser)
@@ -37,6 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     import onnx  # noqa: F401  missing packages are missed before the work
     import safetensors  # noqa: F401
     import sklearn  # noqa: F401
+
+    if arguments.finetune:
+        from ..fitting import finetune  # noqa: F401
 
     from ..evaluation.predictions import write_predictions_csv
     from ..fitting.fit import fit_photos, format_fit
@@ -48,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     if existing := [path for path in (out, graph, predictions) if path.exists() and not arguments.overwrite]:
         raise ValueError(f"{existing[0]} exists: add --overwrite to replace it, or choose another --out")
     recognizer = EmotionRecognizer.from_pretrained(**recognizer_options(arguments))
-    fit = fit_photos(recognizer, arguments.weights, arguments.photos, out, arguments.person)
+    fit = fit_photos(recognizer, arguments.weights, arguments.photos, out, arguments.person, arguments.finetune)
     write_predictions_csv(fit.table, predictions)
     print(*map(printable, format_fit(fit).splitlines()), sep="\n")
     for name, reason in fit.faces.unreadable.items():

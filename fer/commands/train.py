@@ -30,9 +30,11 @@ def run(arguments: argparse.Namespace) -> int:
         return EXIT_UNFINISHED
     if int(os.environ.get("RANK", 0)) > 0:  # under torchrun, only the first process prints
         return EXIT_OK
+    chosen = "last epoch" if config.select == "last" else "best epoch"
+    figure = "accuracy" if config.select == "last" else config.select.replace("_", " ")
     print(
-        f"best epoch {metrics['epoch']}: validation accuracy {metrics['accuracy']:.2%} "
-        f"(rule {metrics['rule']}, n = {metrics['n']}), {metrics['score']:.2%} on the "
+        f"{chosen} {metrics['epoch']}: validation accuracy {metrics['accuracy']:.2%} "
+        f"(rule {metrics['rule']}, n = {metrics['n']}); {figure} {metrics['score']:.2%} on the "
         f"{metrics['n_without_duplicates']} images that are not in training"
     )
     print(f"checkpoint: {Path(config.out) / 'best.safetensors'}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..data import load_samples
+from ..data import Samples, load_samples
 from ..data.persons import find_persons
 from ..inference.recognizer import EmotionRecognizer
 from ..terminal import progress
@@ -17,14 +17,26 @@ from ..terminal import progress
 class LabelledFaces:
     """The largest face of each photo in a folder."""
 
-    names: list[str]  # of the N photos with a face, relative to the folder
-    classes: tuple[str, ...]
-    labels: np.ndarray  # index of the class [N]
+    samples: Samples  # the N photos with a face, and where it is; names are relative to the folder
     embeddings: np.ndarray  # float32 [N,D]
     probs: np.ndarray  # of the network as it is [N, its classes]
     groups: np.ndarray  # the person in each photo [N], or its number where persons are unknown
     without_face: list[str]
     unreadable: dict[str, str]  # name of the photo: reason
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the photos."""
+        return self.samples.names
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.samples.classes
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Index of the class [N]."""
+        return self.samples.targets.argmax(1)
 
 
 def find_labelled_faces(recognizer: EmotionRecognizer, folder: str | Path, person: str = "") -> LabelledFaces:
@@ -48,10 +60,13 @@ def find_labelled_faces(recognizer: EmotionRecognizer, folder: str | Path, perso
         else:
             faces.append(result.faces[0])  # the largest
             kept.append(i)
+    kept_samples = samples.subset(np.array(kept, int))
+    if recognizer.detector.name != "none":
+        points = [np.full((5, 2), np.nan) if face.landmarks is None else face.landmarks for face in faces]
+        boxes = np.reshape([face.box for face in faces], (-1, 4))
+        kept_samples = replace(kept_samples, boxes=boxes, landmarks=np.reshape(points, (-1, 5, 2)))
     return LabelledFaces(
-        [samples.names[i] for i in kept],
-        samples.classes,
-        samples.targets[kept].argmax(1),
+        kept_samples,
         np.array([face.embedding for face in faces], np.float32),
         np.array([list(face.probs.values()) for face in faces], np.float32),
         persons[kept],

@@ -9,13 +9,27 @@ from pathlib import Path
 import numpy as np
 
 from ..evaluation.calibration import fit_temperature, softmax, unsure_threshold
-from ..evaluation.intervals import Interval
-from ..evaluation.metrics import Metrics, measure_intervals, summarize
+from ..evaluation.intervals import Interval, bootstrap
+from ..evaluation.metrics import Metrics, is_correct, measure_intervals, summarize
 from ..evaluation.predictions import PredictionTable
 from ..inference.recognizer import EmotionRecognizer
 from .checkpoint import find_base, write_fitted
 from .classifier import cross_validate, fit_classifier
 from .faces import LabelledFaces, find_labelled_faces
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """How fine-tuning of the whole network compares with the fitted classifier, by the same cross-validation."""
+
+    accuracy_fitted: float
+    accuracy_finetuned: float
+    interval: Interval  # of the difference
+
+    @property
+    def kept(self) -> bool:
+        """Only a network that is better is worth it."""
+        return self.accuracy_finetuned > self.accuracy_fitted
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +42,7 @@ class Fit:
     intervals: dict[str, Interval]
     accuracy_as_it_is: float | None  # of the network as it is, among the classes of the folder; None: it has others
     persons_known: bool
+    finetuned: Finetuned | None = None  # None: it was not tried
 
     @property
     def disagreements(self) -> list[int]:
@@ -44,6 +59,7 @@ def fit_photos(
     photos: str | Path,
     out: str | os.PathLike,
     person: str = "",
+    finetune: bool = False,
 ) -> Fit:
     """Fit a linear classifier to the embeddings of the faces in a folder, and write it as a checkpoint.
 
@@ -55,6 +71,7 @@ def fit_photos(
         photos: a folder with a subfolder for each class, with whole photos or crops.
         out: the `.safetensors` file to write; an ONNX file is written beside it.
         person: see `find_labelled_faces`.
+        finetune: go on with the whole network (needs PyTorch), and keep it if cross-validation finds it better.
 
     Raises:
         ValueError: see `find_base`, `find_labelled_faces`, `cross_validate`; `out` does not end with .safetensors; or a
@@ -66,11 +83,20 @@ def fit_photos(
     faces = find_labelled_faces(recognizer, photos, person)
     _check_numbers(faces, photos)
     logits = cross_validate(faces.embeddings, faces.labels, faces.groups)
-    targets = np.eye(len(faces.classes), dtype=np.float32)[faces.labels]
+    targets = faces.samples.targets
+    tuning, finetuned = None, None
+    if finetune:
+        from .finetune import Finetuning
+
+        tuning = Finetuning(base, recognizer.description, faces)
+        tuned = tuning.cross_validate()
+        finetuned = _compare(logits, tuned, targets)
+        logits = tuned if finetuned.kept else logits
     temperature = fit_temperature(logits, targets)
     logits /= temperature
     threshold = unsure_threshold(logits, targets)
-    fit = _measure(faces, logits, targets, threshold, recognizer.classes, bool(person))
+    fit = replace(_measure(faces, logits, targets, threshold, recognizer.classes, bool(person)), finetuned=finetuned)
+    is_tuned = finetuned is not None and finetuned.kept
     protocol = {"dataset": "folder", "split": "all, cross-validated", "rule": "label"}
     intervals = {name: asdict(interval) for name, interval in fit.intervals.items()}
     description = replace(
@@ -79,12 +105,23 @@ def fit_photos(
         temperature=temperature,
         unsure_below=threshold,
         dataset="folder",
-        recipe={"fit": {"weights": Path(weights).stem, "faces": len(faces.names)}},
+        recipe={"fit": {"weights": Path(weights).stem, "faces": len(faces.names), "finetuned": is_tuned}},
         metrics=protocol | asdict(fit.metrics) | {"intervals": intervals},
     )
     Path(out).parent.mkdir(parents=True, exist_ok=True)
-    write_fitted(base, fit_classifier(faces.embeddings, faces.labels, faces.groups), description, out)
+    if tuning and is_tuned:
+        tuning.write(description, Path(out))
+    else:
+        write_fitted(base, fit_classifier(faces.embeddings, faces.labels, faces.groups), description, out)
     return fit
+
+
+def _compare(fitted: np.ndarray, tuned: np.ndarray, targets: np.ndarray) -> Finetuned:
+    """Compare logits [N,C] of both, with the paired bootstrap interval of the difference."""
+    first, second = is_correct(fitted, targets), is_correct(tuned, targets)
+    gain = second.astype(float) - first
+    interval = bootstrap(lambda rows: {"gain": float(gain[rows].mean())}, len(gain))["gain"]
+    return Finetuned(float(first.mean()), float(second.mean()), interval)
 
 
 def _check_numbers(faces: LabelledFaces, photos: str | Path) -> None:
@@ -135,6 +172,12 @@ def format_fit(fit: Fit, shown: int = 10) -> str:
     ]
     if fit.accuracy_as_it_is is not None:
         lines.append(f"  network as it is   {fit.accuracy_as_it_is:7.2%}  (among these classes)")
+    if tuned := fit.finetuned:
+        low, high = 100 * tuned.interval.low, 100 * tuned.interval.high
+        lines.append(
+            f"  fine-tuned         {tuned.accuracy_finetuned:7.2%}  (classifier alone {tuned.accuracy_fitted:.2%}; "
+            f"difference {low:+.1f} to {high:+.1f} points): {'kept' if tuned.kept else 'not better, so not kept'}"
+        )
     if not fit.persons_known:
         lines.append("  who is in the photos is unknown: for new people the accuracy may be lower (see --person)")
     width = max(12, *(len(name) + 2 for name in faces.classes))
