@@ -36,6 +36,7 @@ class TrainConfig:
     shares: list[float] = _option([], "share of each of several datasets in an epoch; empty: as large as they are")
     train_rule: str = _option("", "which training images to keep, and their targets; empty: the dataset's default")
     val_rule: str = _option("", "which validation images to keep; empty: the dataset's default")
+    votes: str = _option("", "CSV file with columns image and votes_<class>: training learns the shares of the votes")
     drop_duplicates: bool = _option(False, "drop copies of validation images and repeated images from training")
     fold: str = _option(
         "", "cross-validation: K/N validates on part K of N and trains on the others; K/persons: on person K"

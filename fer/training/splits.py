@@ -12,6 +12,7 @@ import numpy as np
 from ..data import Samples, duplicates_of, find_dataset, load_samples, redundant_copies
 from ..data.folds import Fold, load_fold
 from ..data.joining import join_samples
+from ..data.votes import add_votes
 from ..distributed import world_size
 from ..evaluation.samples import find_faces
 from ..faces import create_detector
@@ -58,8 +59,8 @@ def load_splits(config: TrainConfig) -> Splits:
     With `drop_duplicates`, copies of validation images and repeated images are removed from training.
 
     Raises:
-        ValueError: see `load_samples`, `load_fold` and `steps_per_epoch`; image files are missing, or the splits have
-            different classes.
+        ValueError: see `load_samples`, `load_fold`, `add_votes` and `steps_per_epoch`; image files are missing, or the
+            splits have different classes.
     """
     loaded = [_load_dataset(config, *names) for names in _name_datasets(config)]
     train, val = (join_samples(parts, name_sources(config)) for parts in zip(*loaded))
@@ -68,6 +69,7 @@ def load_splits(config: TrainConfig) -> Splits:
             f"training has {len(train.classes)} classes ({', '.join(train.classes)}), validation {len(val.classes)} "
             f"({', '.join(val.classes)}); they must be the same"
         )
+    train = add_votes(train, config.votes) if config.votes else train
     check_files(train)
     check_files(val)
     if config.detect:

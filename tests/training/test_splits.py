@@ -15,7 +15,7 @@ from fer.training import splits as splits_module
 from fer.training.loop import fit
 from fer.training.splits import load_splits, steps_per_epoch
 from runs import TEMPLATE, tiny_config
-from trees import make_image
+from trees import make_image, write_text
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
@@ -137,3 +137,11 @@ def test_the_faces_of_photos_are_found(tmp_path, caplog):
         make_image(path)
     with pytest.raises(ValueError, match="--detect: no face in any of the 2 images of val"):
         load_splits(tiny_config(tmp_path, tmp_path / "run", dataset="folder", detect=True, batch_size=2))
+
+
+def test_votes_are_for_training(ferplus_tree, tmp_path):
+    votes = write_text(tmp_path / "votes.csv", "image,votes_fear,votes_anger", "fer0000003.png,1,3")
+    splits = load_splits(tiny_config(ferplus_tree, tmp_path, votes=str(votes)))
+    row = splits.train.targets[[Path(name).stem for name in splits.train.names].index("fer0000003")]
+    assert {name: p for name, p in zip(splits.train.classes, row.tolist()) if p} == {"anger": 0.75, "fear": 0.25}
+    assert (splits.val.targets.max(1) == 1).all()
