@@ -69,7 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
             os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing leaves the machine
             _serve(arguments, logins)
     except (ValueError, OSError, FerError, ModuleNotFoundError) as error:
-        missing = "; the page needs more packages: pip install 'dan-fer[app]'" * isinstance(error, ModuleNotFoundError)
+        unsaid = isinstance(error, ModuleNotFoundError) and "pip install" not in str(error)
+        missing = "; the page needs more packages: pip install 'dan-fer[app]'" if unsaid else ""
         print(f"error: {error}{missing}", file=sys.stderr)
         return EXIT_USAGE
     return EXIT_OK

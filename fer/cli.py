@@ -22,12 +22,14 @@ from .commands import (
     pack,
     predict,
     publish,
+    push,
     report,
     study,
     train,
 )
 from .commands.common import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from .errors import FerError
+from .hub import EXTRA
 from .terminal import printable_lines, set_up_streams
 
 _COMMANDS = {  # module: add_arguments(parser), run(arguments), HELP
@@ -42,6 +44,7 @@ _COMMANDS = {  # module: add_arguments(parser), run(arguments), HELP
     "average": average,
     "evaluate": evaluate,
     "publish": publish,
+    "push": push,
     "card": card,
     "export": export,
     "import-dan": import_dan,
@@ -56,6 +59,8 @@ _EXTRAS = {
     "ray": "ray",
     "pandas": "ray",
     "onnxruntime": "onnxruntime",
+    "huggingface_hub": "hub",
+    "pooch": "hub",
 }
 _AFTER_INTERRUPTION = {
     "predict": "; the results so far are in --out; add --resume to continue",
@@ -79,8 +84,9 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout = None
         return EXIT_OK
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(error.name or "", "fit" if arguments.command == "fit" else "train")
-        _print_error(arguments, f"needs the package {error.name}: pip install 'dan-fer[{extra}]'")
+        extra = _EXTRAS.get(error.name or "", {"fit": "fit", "push": "hub"}.get(arguments.command, "train"))
+        needs = f"needs the package {error.name}: pip install 'dan-fer[{extra}]'"
+        _print_error(arguments, str(error) if extra == "hub" and EXTRA in str(error) else needs)
         return EXIT_USAGE
     except (ValueError, OSError, FerError) as error:
         _print_error(arguments, str(error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .hub import download_file, download_from_hub, is_address, is_hub_name
+
 DEFAULT_WEIGHTS = "dan-mobilefacenet-ferplus"  # in weights/
 WEIGHTS_SUFFIXES = (".onnx", ".safetensors")
 
@@ -33,14 +35,21 @@ def _shipped(suffixes: tuple[str, ...]) -> list[str]:
 
 
 def find_weights(weights: str | os.PathLike, suffixes: tuple[str, ...] = WEIGHTS_SUFFIXES) -> Path:
-    """A file of weights by its path, or by the name of shipped weights.
+    """A file of weights: by its path, the name of shipped weights, a name on the Hugging Face Hub, or its address.
 
     Args:
-        suffixes: kinds of files, of WEIGHTS_SUFFIXES. Of shipped weights the first kind that exists is taken.
+        weights: a path, a name of `list_weights`, user/name or user/name@REVISION on the Hub, or
+            https://host/path/file.onnx#sha256=HEX. A file that exists and shipped weights come first; a name without a
+            slash is never asked for elsewhere. Downloads are kept in the cache of the user (extra `hub`).
+        suffixes: kinds of files, of WEIGHTS_SUFFIXES. Of a name the first kind that exists is taken.
 
     Raises:
-        ValueError: no such file or name, or a file of another kind; lists the shipped weights.
+        ValueError: no such file or name, or a file of another kind; lists the shipped weights. See `download_from_hub`
+            and `download_file` for those from elsewhere.
+        ModuleNotFoundError: the extra `hub` is not installed.
     """
+    if is_address(weights):
+        return download_file(str(weights), suffixes)
     path = Path(weights)
     if path.suffix in WEIGHTS_SUFFIXES:
         if not path.is_file():
@@ -51,9 +60,14 @@ def find_weights(weights: str | os.PathLike, suffixes: tuple[str, ...] = WEIGHTS
     for suffix in suffixes:
         if (file := resource_folder("weights") / f"{weights}{suffix}").is_file():
             return file
+    if is_hub_name(weights) and not path.exists():
+        return download_from_hub(str(weights), suffixes)
     shipped = ", ".join(_shipped(suffixes)) or "none"
     kinds = " or ".join(WEIGHTS_SUFFIXES if ".onnx" in suffixes else suffixes)
-    raise ValueError(f"no weights {str(weights)!r}; shipped: {shipped}; or give the path of a {kinds} file")
+    raise ValueError(
+        f"no weights {str(weights)!r}; shipped: {shipped}; or give the path of a {kinds} file, or user/name of the "
+        "Hugging Face Hub"
+    )
 
 
 def find_checkpoint(weights: str | os.PathLike) -> Path:

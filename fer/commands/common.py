@@ -35,7 +35,10 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     from ..runtimes.sessions import PRECISIONS
 
     parser.add_argument(
-        "--weights", default=DEFAULT_WEIGHTS, help="name of shipped weights, or a file (default: %(default)s)"
+        "--weights",
+        default=DEFAULT_WEIGHTS,
+        help="name of shipped weights, a file, user/name on the Hugging Face Hub, or https://...#sha256=HEX "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--device", default="auto", help="auto or cpu; cuda or mps (torch); coreml or directml (onnxruntime)"

@@ -12,7 +12,7 @@ from ..data.loader import CropDataset, make_loader
 from ..description import Description
 from ..faces import Detector, create_detector, is_upright
 from ..resources import find_weights
-from ..runtimes.networks import load_network
+from ..runtimes.networks import choose_runtime, load_network
 from ..runtimes.types import Network
 from .calibration import (
     ReliabilityBin,
@@ -165,8 +165,9 @@ def evaluate_subject(subject: Subject) -> tuple[Evaluation, SplitPredictions]:
 
 def load_subject(request: EvaluationRequest) -> Subject:
     """Load a network and a split. Raises what `evaluate_checkpoint` raises."""
-    network, description = load_network(request.weights, request.device, request.runtime, request.precision)
-    path = find_weights(request.weights, (".safetensors",) if network.name == "torch" else (".onnx",))
+    runtime = choose_runtime(request.weights, request.device, request.runtime)
+    path = find_weights(request.weights, (".safetensors",) if runtime == "torch" else (".onnx",))
+    network, description = load_network(path, request.device, runtime, request.precision)
     samples = load_samples(request.dataset, request.data, request.split, request.rule)
     _check_classes(path, request.dataset, samples, description)
     name = "yunet" if request.end_to_end and request.detector == "none" else request.detector

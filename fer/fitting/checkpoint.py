@@ -8,19 +8,22 @@ from pathlib import Path
 import numpy as np
 
 from ..description import Description
+from ..hub import find_suffix
 from ..io.atomic import write_atomically
-from ..resources import find_weights
+from ..resources import WEIGHTS_SUFFIXES, find_checkpoint, find_weights
 from .classifier import LinearClassifier
 
 EPSILON = 1e-5  # of the batch normalisation behind the classifier in a checkpoint, torch's default
 
 
 def find_base(weights: str | os.PathLike) -> tuple[Path, Path]:
-    """The `.safetensors` and `.onnx` files of a checkpoint, given by the name of shipped weights or by one of them.
+    """The `.safetensors` and `.onnx` files of a checkpoint, given by a name or by one of them, see `find_weights`.
 
     Raises:
         ValueError: one of them is missing.
     """
+    if find_suffix(weights) not in WEIGHTS_SUFFIXES:
+        return find_checkpoint(weights), find_weights(weights, (".onnx",))
     path = find_weights(weights)
     files = path.with_suffix(".safetensors"), path.with_suffix(".onnx")
     for file in files:

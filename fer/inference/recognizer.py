@@ -106,7 +106,7 @@ class EmotionRecognizer:
         Raises:
             ValueError: no such weights, or not a file of this package; an unknown detector, device, runtime or
                 precision; a number out of its range.
-            ModuleNotFoundError: the runtime is not installed. The message says what to install.
+            ModuleNotFoundError: the runtime or the extra `hub` is not installed. The message says what to install.
         """
         with ThreadPoolExecutor(1) as pool:  # detector and network both take a while to compile
             future = pool.submit(create_detector, detector, detector_weights, min_score)

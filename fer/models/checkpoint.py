@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 from textwrap import shorten
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ..description import Description
@@ -16,6 +14,7 @@ from ..io.atomic import write_atomically
 from ..resources import find_checkpoint
 from .backbone import create_backbone, find_grid
 from .dan import DAN
+from .descriptions import read_description
 from .weights import read_safetensors
 
 
@@ -39,30 +38,6 @@ def save_checkpoint(path: str | os.PathLike, model: DAN, description: Descriptio
     write_atomically(path, lambda temporary: save_file(state, temporary, metadata))
 
 
-def read_description(path: str | os.PathLike) -> Description:
-    """Read the description of the checkpoint at `path`, without its weights.
-
-    Raises:
-        ValueError: no such file, not safetensors, without a description, or with a damaged one. The message names the
-            file and the field.
-    """
-    if not Path(path).is_file():
-        raise ValueError(f"{path}: no such file")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a readable safetensors file ({error}); the download may be incomplete") from None
-    if "fer" not in metadata:
-        raise ValueError(
-            f"{path}: a safetensors file without this package's description; expected a checkpoint of `fer train`"
-        )
-    try:
-        return Description.from_json(metadata["fer"])
-    except ValueError as error:
-        raise ValueError(f"{path}: damaged description: {error}") from None
-
-
 def build_network(description: Description) -> DAN:
     """Build the network of a description, with random weights."""
     d = description
@@ -70,10 +45,11 @@ def build_network(description: Description) -> DAN:
 
 
 def load_checkpoint(weights: str | os.PathLike) -> tuple[DAN, Description]:
-    """Load a checkpoint: the network, in eval mode on the CPU, and its description. Nothing is downloaded.
+    """Load a checkpoint: the network, in eval mode on the CPU, and its description.
 
     Args:
-        weights: the path of a `.safetensors` file, or the name of shipped weights.
+        weights: the path of a `.safetensors` file, or a name or address, see `find_weights`. Nothing that the file
+            names is downloaded.
 
     Raises:
         ValueError: see `find_weights` and `read_description`; or the weights are not finite, or do not fit the

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..description import Description
+from ..hub import find_suffix
 from ..resources import find_weights
 from .onnx_metadata import read_metadata
 from .sessions import PRECISIONS, PROVIDERS, OnnxRuntimeSession, OpenVinoSession, Session
@@ -109,7 +109,7 @@ def choose_runtime(weights: str | os.PathLike, device: str = "auto", runtime: st
     """
     if runtime not in RUNTIMES:
         raise ValueError(f"unknown runtime {runtime!r}; choose one of {', '.join(RUNTIMES)}")
-    suffix = Path(weights).suffix
+    suffix = find_suffix(weights)
     if runtime == "auto":
         if suffix != ".safetensors" and device in ("auto", "cpu"):
             return "openvino"
@@ -132,7 +132,8 @@ def load_network(
     """Load a network and its description.
 
     Args:
-        weights: the name of shipped weights, an ONNX file of `fer export`, or a `.safetensors` checkpoint.
+        weights: the name of shipped weights, an ONNX file of `fer export`, or a `.safetensors` checkpoint; or the name
+            or address of such a file elsewhere, see `find_weights`.
         device: auto (the CPU) or cpu; cuda, cuda:N or mps with PyTorch; cuda, coreml or directml with ONNX Runtime.
         runtime: one of RUNTIMES; see `choose_runtime`.
         precision: one of PRECISIONS; auto is float32, but bfloat16 with OpenVINO on CPUs that compute in it.
@@ -142,7 +143,7 @@ def load_network(
     Raises:
         ValueError: see `find_weights`, `choose_runtime`, `OnnxNetwork`, `load_checkpoint`; or the
             runtime or the machine does not support the device or the precision.
-        ModuleNotFoundError: the runtime is not installed.
+        ModuleNotFoundError: the runtime is not installed, or the extra `hub`, for weights from elsewhere.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
