@@ -133,7 +133,7 @@ def hub_errors(repository: str) -> Iterator[None]:
         raise ValueError(f"{repository}: the repository has no such branch, tag or commit") from None
     except OfflineModeIsEnabled:
         raise ValueError(
-            f"{repository}: not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub; unset it"
+            f"{repository}: HF_HUB_OFFLINE forbids to ask the Hub, and this is not in the cache; unset the variable"
         ) from None
     except HfHubHTTPError as error:
         reason = error.server_message or shorten_error(error)
@@ -141,8 +141,8 @@ def hub_errors(repository: str) -> Iterator[None]:
         raise ValueError(f"{repository}: {what} ({reason})") from None
     except (HTTPError, OSError) as error:
         raise ValueError(
-            f"{repository}: not in the cache, and the Hub cannot be reached: connect to the internet, or give the "
-            f"path of a file ({shorten_error(error)})"
+            f"{repository}: the Hugging Face Hub cannot be reached ({shorten_error(error)}). Connect to the internet; "
+            "without it, only weights in the cache can be loaded"
         ) from None
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+import fake_hub
 from fer.data.datasets.ferplus import VOTES
 from fer.io.images import write_image
 from fer.labels import EMOTIONS
@@ -40,6 +41,25 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is absent: it holds real faces, photos and pretrained weights")
     return SHARED
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A stand-in for the Hugging Face Hub, which huggingface_hub asks in this test, with the owner's token."""
+    constants = pytest.importorskip("huggingface_hub.constants", reason="needs huggingface_hub: 'dan-fer[hub]'")
+    with fake_hub.serve() as server:
+        values = {
+            "ENDPOINT": server.address,
+            "HUGGINGFACE_CO_URL_TEMPLATE": server.address + "/{repo_id}/resolve/{revision}/{filename}",
+            "HF_HUB_CACHE": str(tmp_path / "hub"),
+            "HF_TOKEN_PATH": str(tmp_path / "token"),
+            "HF_HUB_OFFLINE": False,
+            "HF_HUB_DISABLE_XET": True,
+        }
+        for name, value in values.items():  # read from the environment when it is imported
+            monkeypatch.setattr(constants, name, value)
+        monkeypatch.setenv("HF_TOKEN", fake_hub.TOKEN)
+        yield server
 
 
 def one_vote_row(emotion: str, votes: int = 9) -> list[int]:

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import re
+import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +46,10 @@ class FakeHub(ThreadingHTTPServer):
         self.uploads: dict[str, bytes] = {}
         self.requests: list[str] = []
         self.address = f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request, client_address) -> None:
+        if not isinstance(sys.exc_info()[1], (ssl.SSLError, ConnectionError)):  # a client that hangs up
+            super().handle_error(request, client_address)
 
     def add(self, name: str, files: dict[str, bytes]) -> str:
         """A repository with one commit, which is returned."""

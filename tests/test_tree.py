@@ -23,6 +23,8 @@ ELSEWHERE = {
     "fer/commands/fit.py": "tests/fitting/test_fit.py calls it",
     "fer/fitting/checkpoint.py": "writes the files of fer/fitting/fit.py: tests/fitting/test_fit.py",
     "fer/fitting/faces.py": "finds the faces for fer/fitting/fit.py: tests/fitting/test_fit.py",
+    "fer/evaluation/push.py": "collects and uploads for fer push: tests/commands/test_push.py",
+    "fer/models/descriptions.py": "reads for checkpoints: tests/models/test_checkpoint.py",
     "fer/models/weights.py": "reads files for checkpoints: tests/models/test_checkpoint.py",
     "fer/runtimes/types.py": "types only, of what tests/runtimes/test_networks.py compares",
     "fer/runtimes/torch_network.py": "one of the runtimes that tests/runtimes/test_networks.py compares",

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..description import Description
 from ..models.checkpoint import load_checkpoint
 from ..resources import find_checkpoint
+from .hub_card import format_metadata, make_metadata
 
 WRITTEN = ("Purpose", "Licence", "Limits")  # sections that a person writes
 
@@ -107,6 +108,7 @@ def make_card(weights: str | os.PathLike, evaluations: list[str | os.PathLike], 
     templates.filters["percent"] = lambda value, digits=2: "" if value is None else f"{100 * value:.{digits}f}"
     return templates.get_template("card.md").render(
         name=path.stem,
+        header=_header(path, description, measured),
         d=description,
         p=description.preprocessing,
         parameters=sum(p.numel() for p in model.parameters()),
@@ -118,6 +120,12 @@ def make_card(weights: str | os.PathLike, evaluations: list[str | os.PathLike], 
         written=read_sections(text),
         recipe=_recipe(description),
     )
+
+
+def _header(path: Path, description: Description, measured: list[Measured]) -> str:
+    licence = f"LICENSE-{path.stem}.txt"
+    file = licence if (path.parent / licence).is_file() else ""
+    return format_metadata(make_metadata(path.stem, description, [x.metrics for x in measured], file))
 
 
 FILES = (".safetensors", ".onnx")

@@ -165,7 +165,8 @@ def _figures(description: Description) -> str:
     ]
     of_classes = "\n" + _table(("class", "images", "recall", "precision"), classes) if classes else ""
     protocol = _result(m, description)["dataset"]["name"]
-    return f"\n## Figures\n\nIn %, on {protocol}{images}.\n\n{_table(('', ''), rows)}{of_classes}"
+    chosen = "; validation chose the network, so that they are slightly optimistic" if m.get("split") == "val" else ""
+    return f"\n## Figures\n\nIn %, on {protocol}{images}{chosen}.\n\n{_table(('', ''), rows)}{of_classes}"
 
 
 def _cell(value: float | None) -> str:

@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
+from app.handlers import Handlers
 from fer import EmotionRecognizer
 from fer.cli import main
 from fer.evaluation.calibration import softmax
+from fer.fitting.checkpoint import find_base
 from fer.fitting.classifier import fit_classifier
 from fer.fitting.faces import find_labelled_faces
 from fer.io.images import read_image, write_image
@@ -108,6 +110,24 @@ def test_mistakes(tmp_path, monkeypatch, capsys, names, options, message):
     assert main(["fit", "photos", *(["--out", "m.safetensors"] if "--out" not in options else []), *options]) == 2
     assert re.search(message, capsys.readouterr().err)
     assert not list(tmp_path.glob("m.*"))
+
+
+def test_it_is_shared_by_a_name(fitted, hub, tmp_path, capsys):
+    """Pushed, then used elsewhere: on the command line, by the page, and as the network to fit on."""
+    assert main(["push", "me/mood", "--weights", str(fitted)]) == 0
+    repository = hub.repositories["me/mood"]
+    card = repository.commits[repository.branches["main"]]["README.md"].decode()
+    assert "type: accuracy, value: 100.0" in card and "license: other" in card and "these classes: calm, smile." in card
+    assert "folder all, cross-validated, label, 16 images" in card and "For research only" in card
+    capsys.readouterr()
+    assert main(["predict", str(SAMPLES / "astronaut.jpg"), "--weights", "me/mood"]) == 0
+    assert "smile" in capsys.readouterr().out
+    shutil.copy(SAMPLES / "grace_hopper.jpg", tmp_path / "upload.jpg")
+    page = Handlers(EmotionRecognizer.from_pretrained("me/mood"), tmp_path)
+    assert [row["label"] for row in page.rows([tmp_path / "upload.jpg"])] == ["calm"]
+    assert [path.read_bytes() for path in find_base("me/mood")] == [
+        path.read_bytes() for path in (fitted, fitted.with_suffix(".onnx"))
+    ]
 
 
 def test_existing_files_are_kept(photos, fitted, capsys):
