@@ -154,7 +154,7 @@ def _figures(description: Description) -> str:
     m = description.metrics
     if m.get("accuracy") is None:
         return ""
-    rows = [(text, _percent(m[key])) for key, text in _NAMES.items() if m.get(key) is not None]
+    rows: list[tuple] = [(text, _percent(m[key])) for key, text in _NAMES.items() if m.get(key) is not None]
     if interval := (m.get("intervals") or {}).get("accuracy"):
         range_ = f"95 % interval {_percent(interval['low'])} to {_percent(interval['high'])}"
         rows[0] = ("accuracy", f"{rows[0][1]} ({range_})")
