@@ -56,7 +56,7 @@ def download_from_hub(weights: str, suffixes: tuple[str, ...]) -> Path:
     from huggingface_hub import hf_hub_download
 
     repository, _, revision = weights.partition("@")
-    with hub_errors(weights):
+    with hub_errors(weights, "no such file here, and "):
         names, cached = _list_files(repository, revision or None, suffixes)
         name = _choose_file(weights, names, suffixes)
         with progress_bars():
@@ -110,8 +110,8 @@ def _choose_file(weights: str, names: list[str], suffixes: tuple[str, ...]) -> s
 
 
 @contextmanager
-def hub_errors(repository: str) -> Iterator[None]:
-    """Turn errors of huggingface_hub into ValueErrors that say what to do."""
+def hub_errors(repository: str, before: str = "") -> Iterator[None]:
+    """Turn errors of huggingface_hub into ValueErrors that say what to do; `before` says what else was tried."""
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -127,13 +127,14 @@ def hub_errors(repository: str) -> Iterator[None]:
         raise ValueError(f"{repository}: its owner must admit you: ask on its page, then {LOG_IN}") from None
     except RepositoryNotFoundError:
         raise ValueError(
-            f"{repository}: no such file, and no such repository on the Hugging Face Hub; if it is private: {LOG_IN}"
+            f"{repository}: {before}no such repository on the Hugging Face Hub; if it is private: {LOG_IN}"
         ) from None
     except RevisionNotFoundError:
         raise ValueError(f"{repository}: the repository has no such branch, tag or commit") from None
     except OfflineModeIsEnabled:
         raise ValueError(
-            f"{repository}: HF_HUB_OFFLINE forbids to ask the Hub, and this is not in the cache; unset the variable"
+            f"{repository}: {before}HF_HUB_OFFLINE forbids to ask the Hugging Face Hub: unset it, or take weights that "
+            "are in the cache"
         ) from None
     except HfHubHTTPError as error:
         reason = error.server_message or shorten_error(error)
@@ -141,8 +142,8 @@ def hub_errors(repository: str) -> Iterator[None]:
         raise ValueError(f"{repository}: {what} ({reason})") from None
     except (HTTPError, OSError) as error:
         raise ValueError(
-            f"{repository}: the Hugging Face Hub cannot be reached ({shorten_error(error)}). Connect to the internet; "
-            "without it, only weights in the cache can be loaded"
+            f"{repository}: {before}the Hugging Face Hub cannot be reached ({shorten_error(error)}): connect to "
+            "the internet, or take weights that are in the cache"
         ) from None
 
 

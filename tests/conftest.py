@@ -58,6 +58,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         }
         for name, value in values.items():  # read from the environment when it is imported
             monkeypatch.setattr(constants, name, value)
+        template = "huggingface_hub.file_download.HUGGINGFACE_CO_URL_TEMPLATE"  # where versions before 1 read it
+        monkeypatch.setattr(template, values["HUGGINGFACE_CO_URL_TEMPLATE"], raising=False)
         monkeypatch.setenv("HF_TOKEN", fake_hub.TOKEN)
         yield server
 

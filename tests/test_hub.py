@@ -85,12 +85,16 @@ def test_without_a_connection_the_cache_is_taken(hub, monkeypatch, caplog):
         assert [find_weights(name) for name in ("me/net", "me/other")] == paths
     assert all(message.endswith("from the cache") for message in caplog.messages)
     for name, find in (("me/third", find_weights), ("me/net", find_checkpoint)):
-        with pytest.raises(ValueError, match=f"{name}: (HF_HUB_OFFLINE forbids|no .safetensors file)"):
+        with pytest.raises(
+            ValueError, match=f"{name}: (no such file here, and HF_HUB_OFFLINE forbids|no .safetensors file)"
+        ):
             find(name)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     assert find_weights("me/net") == paths[0]
-    with pytest.raises(ValueError, match=r"me/third: the Hugging Face Hub cannot be reached \(.*refused"):
+    with pytest.raises(
+        ValueError, match=r"me/third: no such file here, and the Hugging Face Hub cannot be reached \(.*refused"
+    ):
         find_weights("me/third")
 
 
@@ -100,7 +104,7 @@ def test_without_a_connection_the_cache_is_taken(hub, monkeypatch, caplog):
         (
             "me/lost",
             find_weights,
-            "me/lost: no such file, and no such repository on .* if it is private: hf auth login",
+            "me/lost: no such file here, and no such repository on .* if it is private: hf auth login",
         ),
         ("me/net@v9", find_weights, "me/net@v9: the repository has no such branch, tag or commit"),
         (
