@@ -72,6 +72,11 @@ def check_names(config: TrainConfig) -> None:
     find_frozen(model, config.freeze)
 
 
+def find_licence(config: TrainConfig) -> str:
+    """The licence of the checkpoint from which a run starts, which binds what is made of it; empty if not stated."""
+    return read_description(find_checkpoint(config.init_weights)).licence if config.init_weights else ""
+
+
 def _backbone_weights(config: TrainConfig) -> str | None:
     """The initial weights of the backbone; None if the initial checkpoint has all of them."""
     if config.init_weights:

@@ -31,7 +31,7 @@ from .config import TrainConfig
 from .distillation import Teachers
 from .finite import check_finite, check_logits, check_network
 from .mixing import make_mixing
-from .model import build_model
+from .model import build_model, find_licence
 from .optimizer import find_frozen, make_optimizer, make_schedule, set_frozen, sharpest_neighbour
 from .selection import best_epoch, score
 from .splits import Splits, name_sources, steps_per_epoch
@@ -73,7 +73,7 @@ class Trainer:
             )
         torch.manual_seed(config.seed)
         self.preprocessing = make_preprocessing(config)
-        model = build_model(config, splits.train.classes)
+        model, self.licence = build_model(config, splits.train.classes), find_licence(config)
         self.teachers = self._load_teachers()
         criterion = DANLoss(
             len(splits.train.classes),
@@ -249,6 +249,7 @@ class Trainer:
             dataset=self.config.dataset,
             recipe=asdict(self.config),
             metrics=figures,
+            licence=self.licence,
         )
 
     def state(self) -> dict:

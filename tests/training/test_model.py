@@ -121,3 +121,12 @@ def test_a_run_says_what_it_starts_from(tiny_checkpoint, caplog, changes, said, 
     (line,) = [r.getMessage() for r in caplog.records if r.levelname == "INFO"]
     assert re.search(said, line)
     assert [f"--freeze {changes['freeze'][0]} freezes random" in m for m in caplog.messages[1:]] == [True] * warned
+
+
+def test_what_is_made_of_a_checkpoint_keeps_its_licence(ferplus_tree, tmp_path):
+    train = load_samples("ferplus", ferplus_tree, "train")
+    changes = {"init_weights": "dan-mobilefacenet-ferplus", "num_heads": 4}
+    for init, start in (("", ""), ("for research only", "dan-mobilefacenet-ferplus")):
+        config = tiny_config(ferplus_tree, tmp_path / "run", **changes | {"init_weights": start})
+        licence = Trainer(config, Splits(train, train, np.zeros(16, bool))).describe({}).licence
+        assert init in licence.lower() and bool(licence) == bool(start)
