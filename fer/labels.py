@@ -71,7 +71,7 @@ RESERVED = frozenset(
     (
         *("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2"),
         *("detection_score", "detector", "aligned", "label", "confidence", "unsure"),
-        *("size", "sharpness", "brightness", "yaw", "pitch", "roll", "image", "name"),
+        *("size", "sharpness", "brightness", "yaw", "pitch", "roll", "image", "name", "valence", "arousal"),
     )
 )
 

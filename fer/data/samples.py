@@ -49,6 +49,7 @@ class Samples:
     boxes: np.ndarray | None = None  # the face in each photo, xyxy pixels [N,4]; None: the images are crops
     landmarks: np.ndarray | None = None  # with boxes: [N,5,2] pixels, NaN if unknown
     ignored: tuple[str, ...] = ()  # names of files among the images without an image suffix
+    va: np.ndarray | None = None  # valence and arousal, -1 to 1 [N,2], NaN where they are unknown
 
     def __post_init__(self) -> None:
         n, c = len(self.images), len(self.classes)
@@ -57,6 +58,9 @@ class Samples:
             raise ValueError(
                 f"{n} images and {c} classes need targets [{n},{c}] and {n} names; got {shape}, {len(self.names)}"
             )
+
+        if self.va is not None and self.va.shape != (n, 2):
+            raise ValueError(f"{n} images need valence and arousal [{n},2]; got {list(self.va.shape)}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -115,6 +119,7 @@ class Samples:
             names=[self.names[i] for i in positions],
             boxes=None if self.boxes is None else self.boxes[positions],
             landmarks=None if self.landmarks is None else self.landmarks[positions],
+            va=None if self.va is None else self.va[positions],
         )
 
     def counts(self) -> dict[str, int]:

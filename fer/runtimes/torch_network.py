@@ -45,8 +45,8 @@ class TorchNetwork:
 
         with torch.inference_mode(), autocast(self.device, self.precision == "bfloat16"):
             output = self.model(normalize(torch.from_numpy(crops).to(self.device), self.preprocessing))
-            parts = (output.logits, output.attention, output.embedding)
-            return NetworkOutput(*(part.float().cpu().numpy() for part in parts))
+            parts = (output.logits, output.attention, output.embedding, output.va)
+            return NetworkOutput(*(None if part is None else part.float().cpu().numpy() for part in parts))
 
     def for_threads(self, threads: int) -> TorchNetwork:
         return self
