@@ -52,27 +52,28 @@ def partition_loss(heads: Tensor) -> Tensor:
 def va_loss(va: Tensor, target: Tensor) -> Tensor:
     """Loss of valence and arousal: 1 - CCC plus the mean squared error, averaged over the two.
 
-    CCC is the concordance correlation coefficient (Lin 1989, Biometrics 45, equation 1): 2 cov(x, y) / (var x + var y +
-    (mean x - mean y)^2). All means are over the known values of the batches of all processes. With fewer than two, the
-    CCC is left out; without any, the loss is zero.
+    CCC is the concordance correlation coefficient (Lin 1989, Biometrics 45, 255-268): 2 cov(x, y) / (var x + var y +
+    (mean x - mean y)^2). All means are over the known values in the batches of all processes. With fewer than two of
+    them the CCC is left out; without any the loss is zero.
 
     Args:
-        va: the network's [N,2].
-        target: [N,2], NaN where unknown.
+        va: the outputs of the network [N,2].
+        target: [N,2], NaN where it is unknown.
     """
     known = ~target.isnan()
-    weight = known / mean_over_processes(known.float().sum(0)).clamp_min(1e-12)  # [N,2]
-    x, y = torch.where(known, va, 0.0), torch.where(known, target, 0.0)
+    count = mean_over_processes(known.float().sum(0))  # [2]
+    weights = known / count.clamp_min(1e-12)  # [N,2]
 
     def mean(*values: Tensor) -> Tensor:
-        return mean_over_processes((torch.stack(values) * weight).sum(1))  # [V,2]
+        return mean_over_processes((torch.stack(values) * weights).sum(1))  # [V,2]
 
+    x, y = torch.where(known, va, 0.0), torch.where(known, target, 0.0)
     means = mean(x, y)
     a, b = x - means[0], y - means[1]
     error, var_x, var_y, covariance = mean((x - y).square(), a.square(), b.square(), a * b)
-    ccc = 2 * covariance / (var_x + var_y + (means[0] - means[1]).square()).clamp_min(1e-12)
-    several = mean_over_processes(known.float().sum(0)) * world_size() > 1
-    return (torch.where(several, 1 - ccc, 0.0) + error).mean()
+    spread = var_x + var_y + (means[0] - means[1]).square()
+    ccc = 2 * covariance / spread.clamp_min(1e-3)  # a few nearly equal values would give a huge gradient
+    return (torch.where(count * world_size() > 1, 1 - ccc, 0.0) + error).mean()
 
 
 class DANLoss(nn.Module):

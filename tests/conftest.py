@@ -95,6 +95,30 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def va_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with random weights at 32 px that also gives valence and arousal."""
+    torch.manual_seed(0)
+    preprocessing = Preprocessing(input_size=32)
+    description = Description("mobilefacenet-128", 2, EMOTIONS, preprocessing, TEMPLATE, va=True, dataset="none")
+    model = DAN(create_backbone("mobilefacenet-128"), len(EMOTIONS), 2, va=True)
+    with torch.no_grad():
+        model.va[0].weight.mul_(0.1)  # far from -1 and 1
+    path = tmp_path_factory.mktemp("weights") / "va.safetensors"
+    save_checkpoint(path, model, description)
+    return path
+
+
+@pytest.fixture(scope="session")
+def va_graph(va_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same network as an ONNX file."""
+    from fer.models.export import export_onnx  # which needs onnx
+
+    path = tmp_path_factory.mktemp("graph") / "va.onnx"
+    export_onnx(va_checkpoint, path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def tiny_graph(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same network as an ONNX file."""
     from fer.models.export import export_onnx  # which needs onnx

@@ -54,7 +54,7 @@ def test_not_an_object(tiny_checkpoint, tmp_path, text):
         ({"format_version": "3"}, "format_version: expected a whole number of at least 1, got '3'"),
         ({"format_version": True}, "format_version: expected a whole number"),
         ({"format_version": 0}, "format_version: expected a whole number"),
-        ({"format_version": FORMAT_VERSION + 1, "new": 1}, "format 5 is newer than this package reads"),
+        ({"format_version": FORMAT_VERSION + 1, "new": 1}, "format 6 is newer than this package reads"),
         # each field
         ({"backbone": 3}, "backbone: expected a name, got 3"),
         ({"backbone": ""}, "backbone: expected a name, got ''"),

@@ -51,8 +51,8 @@ def load_splits(config: TrainConfig) -> Splits:
     With `drop_duplicates`, copies of validation images and repeated images are removed from training.
 
     Raises:
-        ValueError: see `load_samples` and `steps_per_epoch`; image files are missing, or the splits have different
-            classes.
+        ValueError: see `load_samples` and `steps_per_epoch`; image files are missing, the splits have different
+            classes, or `va` is set and the training images have no valence and arousal.
     """
     train = load_samples(config.dataset, config.data, "train", config.train_rule)
     val = load_samples(config.dataset, config.data, "val", config.val_rule)
@@ -60,6 +60,11 @@ def load_splits(config: TrainConfig) -> Splits:
         raise ValueError(
             f"training has {len(train.classes)} classes ({', '.join(train.classes)}), validation {len(val.classes)} "
             f"({', '.join(val.classes)}); they must be the same"
+        )
+    if config.va and (train.va is None or np.isnan(train.va).all()):
+        raise ValueError(
+            f"--va: the training images of {config.dataset} have no valence and arousal; leave it out, or take AffectNet "
+            "or Parquet shards with the columns valence and arousal"
         )
     check_files(train)
     check_files(val)

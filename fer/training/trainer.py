@@ -19,6 +19,7 @@ from ..data.loader import CropDataset, EpochSampler, inverse_frequency, make_loa
 from ..data.transforms import Augmentation
 from ..device import autocast, choose_device, has_bfloat16, has_compiler, peak_megabytes
 from ..distributed import mean_over_processes, rank, synchronise_batch_norm, world_size
+from ..evaluation.affect import summarize_va
 from ..evaluation.metrics import predict, summarize, summarize_attention, without_duplicates
 from ..losses import DANLoss
 from ..models.checkpoint import Description
@@ -47,7 +48,7 @@ class Objective(nn.Module):
         self.model, self.criterion = model, criterion
 
     def forward(self, x: Tensor, target: Tensor, taught: Tensor | None = None) -> dict[str, Tensor]:
-        """The weighted loss terms of normalised images [N,3,H,W], see `DANLoss`."""
+        """The weighted loss terms of normalised images [N,3,H,W] and their targets, see `DANLoss`."""
         return self.criterion(self.model(x), target, taught)
 
 
@@ -83,6 +84,7 @@ class Trainer:
             config.distill if self.teachers else 0.0,
             config.distill_temperature,
             torch.from_numpy(inverse_frequency(splits.train.targets)) if config.class_weights else None,
+            config.va_weight if config.va else 0.0,
         )
         self.objective = Objective(model, criterion).to(self.device).to(memory_format=torch.channels_last)
         self.ema = ModelEmaV3(model, config.ema, use_warmup=True)
@@ -122,7 +124,7 @@ class Trainer:
         c = self.config
         augment = Augmentation(c.augmentation) if shuffle else None
         template = np.reshape(c.template, (-1, 2))
-        dataset = CropDataset(samples, self.preprocessing, template, augment, c.seed, c.cache)
+        dataset = CropDataset(samples, self.preprocessing, template, augment, c.seed, c.cache, c.va and shuffle)
         balanced, workers = (c.balanced, c.workers) if shuffle else (False, 0)
         return make_loader(
             dataset, c.batch_size, shuffle=shuffle, balanced=balanced, workers=workers, device=self.device
@@ -206,7 +208,7 @@ class Trainer:
         """Measure the averaged weights on validation, with and without the images that are also in training.
 
         Returns:
-            the figures of `summarize`, `without_duplicates` and `summarize_attention`; and `score`, which chooses the
+            the figures of `summarize`, `without_duplicates`, `summarize_attention` and `summarize_va`; and `score`, which chooses the
             best epoch: the accuracy without duplicates, or the accuracy if there are only duplicates.
 
         Raises:
@@ -215,7 +217,7 @@ class Trainer:
         check_network(self.objective.state_dict() | self.ema.module.state_dict(), self.epoch + 1)
         precision = "bfloat16" if self.config.amp else "float32"
         network = TorchNetwork(self.ema.module, self.preprocessing, self.device, precision)
-        logits, targets, attention = predict(network, self.val_loader)
+        logits, targets, attention, va = predict(network, self.val_loader)
         check_logits(logits, self.epoch + 1)
         figures = asdict(summarize(logits, targets, self.splits.val.classes))
         figures |= without_duplicates(logits, targets, self.splits.leaked)
@@ -223,6 +225,7 @@ class Trainer:
         return (
             figures
             | asdict(summarize_attention(attention))
+            | summarize_va(va, self.splits.val.va)
             | {
                 "score": figures[score],
                 "dataset": self.config.dataset,
@@ -239,6 +242,7 @@ class Trainer:
             num_heads=self.config.num_heads,
             attention=self.config.attention,
             fusion=self.config.fusion,
+            va=self.config.va,
             classes=self.splits.train.classes,
             preprocessing=self.preprocessing,
             template=template,
