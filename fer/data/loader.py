@@ -42,7 +42,10 @@ class CropDataset(Dataset):
     ):
         self.samples, self.preprocessing, self.augment, self.seed = samples, preprocessing, augment, seed
         self.template = np.empty((0, 2)) if template is None else np.asarray(template)
-        targets = samples.targets if not va else np.hstack([samples.targets, samples.va])
+        targets = samples.targets
+        if va:
+            assert samples.va is not None
+            targets = np.hstack([targets, samples.va])
         self.targets = torch.from_numpy(targets.astype(np.float32))
         side = preprocessing.input_size
         self.cache = CropCache((len(samples), side, side, 1 if preprocessing.gray else 3)) if cache else None

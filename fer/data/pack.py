@@ -14,7 +14,8 @@ import numpy as np
 
 from ..io.atomic import write_atomically
 from ..io.images import FORMATS, encode_image
-from .datasets.parquet import VA, describe_columns
+from ..labels import VA
+from .datasets.parquet import describe_columns
 from .samples import Samples
 
 ROWS = 256  # images encoded at a time

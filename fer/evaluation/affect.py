@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..labels import VA
 from .intervals import Interval, bootstrap
-
-VA = ("valence", "arousal")
 
 
 def concordance(x: np.ndarray, y: np.ndarray) -> float:

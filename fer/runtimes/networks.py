@@ -60,7 +60,10 @@ class OnnxNetwork:
         return OnnxRuntimeSession(self._path, self.device, parallel, threads)
 
     def _try(self, path: str | os.PathLike) -> None:
-        """Check that a blank crop gives finite logits of the described classes, and what else is described. This also makes the next call fast."""
+        """Check that a blank crop gives finite logits of the described classes, and valence and arousal if described.
+
+        This also makes the next call fast.
+        """
         preprocessing = self.description.preprocessing
         blank = (1, preprocessing.input_size, preprocessing.input_size, 1 if preprocessing.gray else 3)
         try:

@@ -45,8 +45,10 @@ class TorchNetwork:
 
         with torch.inference_mode(), autocast(self.device, self.precision == "bfloat16"):
             output = self.model(normalize(torch.from_numpy(crops).to(self.device), self.preprocessing))
-            parts = (output.logits, output.attention, output.embedding, output.va)
-            return NetworkOutput(*(None if part is None else part.float().cpu().numpy() for part in parts))
+            parts = (output.logits, output.attention, output.embedding)
+            logits, attention, embedding = (part.float().cpu().numpy() for part in parts)
+            va = None if output.va is None else output.va.float().cpu().numpy()
+            return NetworkOutput(logits, attention, embedding, va)
 
     def for_threads(self, threads: int) -> TorchNetwork:
         return self

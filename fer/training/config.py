@@ -100,8 +100,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         self._check_types()
         minimum: dict[str, float] = {"epochs": 1, "batch_size": 2, "num_heads": 1, "crop_size": 16, "input_size": 16}
-        minimum |= dict.fromkeys(("lr", "backbone_lr", "weight_decay", "affinity", "partition", "overlap", "va_weight"), 0.0)
-        minimum |= dict.fromkeys(("clip", "mixup", "cutmix", "sam", "minutes"), 0.0)
+        minimum |= dict.fromkeys(("lr", "backbone_lr", "weight_decay", "affinity", "partition", "overlap"), 0.0)
+        minimum |= dict.fromkeys(("clip", "mixup", "cutmix", "sam", "minutes", "va_weight"), 0.0)
         minimum |= dict.fromkeys(("accumulate", "step_epochs"), 1)
         minimum |= dict.fromkeys(("seed", "workers", "warmup_epochs"), 0)
         for name, limit in minimum.items():

@@ -63,8 +63,8 @@ def load_splits(config: TrainConfig) -> Splits:
         )
     if config.va and (train.va is None or np.isnan(train.va).all()):
         raise ValueError(
-            f"--va: the training images of {config.dataset} have no valence and arousal; leave it out, or take AffectNet "
-            "or Parquet shards with the columns valence and arousal"
+            f"--va: the training images of {config.dataset} have no valence and arousal; leave it out, or take "
+            "AffectNet, or Parquet shards with the columns valence and arousal"
         )
     check_files(train)
     check_files(val)

@@ -208,8 +208,8 @@ class Trainer:
         """Measure the averaged weights on validation, with and without the images that are also in training.
 
         Returns:
-            the figures of `summarize`, `without_duplicates`, `summarize_attention` and `summarize_va`; and `score`, which chooses the
-            best epoch: the accuracy without duplicates, or the accuracy if there are only duplicates.
+            the figures of `summarize`, `without_duplicates`, `summarize_attention` and `summarize_va`; and `score`,
+            which chooses the best epoch: the accuracy without duplicates, or the accuracy if there are only duplicates.
 
         Raises:
             NonFiniteNetwork: a weight, a batch statistic or a logit is NaN or infinite.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...labels import EMOTIONS, NAMES
+from ...labels import EMOTIONS, NAMES, VA
 from ...terminal import progress
 from ..dataset import Dataset
 from ..samples import Samples
@@ -21,7 +21,6 @@ PARTS = {
     "val": ("val", "valid", "Val"),
     "test": ("test", "Test"),
 }  # folder names in copies with a folder per class
-VA = ("valence", "arousal")  # columns that a copy of the lists may lack
 NOT_ANNOTATED = -2.0  # in place of valence and arousal
 LISTS, IMAGES = "Manually_Annotated_file_lists", "Manually_Annotated_Images"
 

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from ...io.images import ImageSource
-from ...labels import check_classes, class_of, order_classes
+from ...labels import VA, check_classes, class_of, order_classes
 from ..dataset import Dataset
 from ..samples import Samples
 from .layouts import SPLITS, Layout, Parts, load_split
 
-VA = ("valence", "arousal")  # optional columns
 PATTERNS = {"train": ("train*",), "val": ("val*", "dev*"), "test": ("test*",)}
 
 
