@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from fer.device import count_cores
 from fer.inference.recognizer import EmotionRecognizer
-from fer.results.rows import to_rows
+from fer.results.rows import face_columns, to_rows
 from fer.results.sinks import open_sink
 from fer.results.tally import Tally
 from fer.results.types import ImageResult
@@ -137,7 +137,7 @@ class Handlers:
         with tempfile.TemporaryDirectory() as folder:
             for suffix in suffixes:
                 path = Path(folder, f"rows{suffix}")
-                with open_sink(path, self.description.classes) as sink:
+                with open_sink(path, face_columns(self.description)) as sink:
                     for result in results:
                         sink.write(to_rows(result))
                 files[suffix] = path.read_bytes()

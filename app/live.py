@@ -20,6 +20,7 @@ from fer.faces.quality import Quality
 from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.tracks import Tracks
 from fer.io.images import read_image
+from fer.labels import VA
 from fer.results.explanation import fuse_attention, spread
 from fer.results.rows import quality_columns
 from fer.results.types import Face, ImageResult
@@ -47,7 +48,7 @@ class Camera:
 
     If the checkpoint asks for two crops of a face (the aligned one and the square around the box), the network
     runs on both when the face is new. In later frames the two crops alternate, and the other one keeps its last
-    logits; the quality of a face is measured when its aligned crop has its turn. Frames of the same camera are
+    outputs; the quality of a face is measured when its aligned crop has its turn. Frames of the same camera are
     processed one at a time.
 
     Args:
@@ -60,7 +61,8 @@ class Camera:
         self.detector = FlowDetector(recognizer.detector, 0 if self.whole else interval)
         self.tracks = Tracks(FRAME_RATE, recognizer.description)
         self.lock, self.turn = Lock(), 0
-        self.logits: list[np.ndarray] = []  # of the last frame's faces, [1 or 2,C] each: one row per crop
+        # Logits, then valence and arousal, of the last frame's faces, [1 or 2,C+2] each: one row per crop.
+        self.outputs: list[np.ndarray] = []
         self.qualities: list[Quality | None] = []  # of the same faces, when their aligned crop last had its turn
         self.boxes = np.empty((0, 4))  # of the last frame's faces
 
@@ -83,36 +85,37 @@ class Camera:
         classifier = self.recognizer.classifier
         framings = [classifier.framings(face) for face in detections]
         remembered = [self._remember(face, len(crops)) for face, crops in zip(detections, framings)]
-        logits, qualities = [values for values, _ in remembered], [quality for _, quality in remembered]
-        due = [(i, k) for i, face_logits in enumerate(logits) for k in self._due_crops(face_logits, attention)]
+        outputs, qualities = [values for values, _ in remembered], [quality for _, quality in remembered]
+        due = [(i, k) for i, of_face in enumerate(outputs) for k in self._due_crops(of_face, attention)]
         image = self.recognizer.description.preprocessing.convert_colors(image)
         crops = {(i, k): self._cut(image, framings[i][k]) for i, k in due}  # i: face, k: crop
-        new_logits, maps, _ = classifier.classify(list(crops.values()))
-        for (i, k), values in zip(due, new_logits):
-            logits[i][k] = values
+        new = classifier.classify(list(crops.values()))
+        for (i, k), values in zip(due, np.hstack([new.logits, new.va])):
+            outputs[i][k] = values
         for i, face in enumerate(detections):
             if (i, 0) in crops:
                 qualities[i] = classifier.measure(crops[i, 0], face)
-        aligned_maps = {i: weights for (i, k), weights in zip(due, maps) if k == 0}
-        self.boxes, self.logits = np.reshape([face.box for face in detections], (-1, 4)), logits
+        aligned_maps = {i: weights for (i, k), weights in zip(due, new.attention) if k == 0}
+        self.boxes, self.outputs = np.reshape([face.box for face in detections], (-1, 4)), outputs
         self.qualities = qualities
+        means = [of_face.mean(0) for of_face in outputs]
         return [
-            classifier.to_face(face, logits[i].mean(0), aligned_maps.get(i), quality=qualities[i])
+            classifier.to_face(face, means[i][:-2], aligned_maps.get(i), va=means[i][-2:], quality=qualities[i])
             for i, face in enumerate(detections)
         ]
 
     def _remember(self, face: Detection, crops: int) -> tuple[np.ndarray, Quality | None]:
-        """Logits [crops,C] and quality of a face so far; NaN and None if it is new or has another number of crops."""
+        """Outputs [crops,C+2] and quality of a face so far; NaN, None if it is new or has another number of crops."""
         overlaps = intersection_over_union(face.box, self.boxes)
         if len(overlaps) and overlaps.max() > SAME_FACE:
             index = int(overlaps.argmax())
-            if len(self.logits[index]) == crops:
-                return self.logits[index].copy(), self.qualities[index]
-        return np.full((crops, len(self.recognizer.classes)), np.nan, np.float32), None
+            if len(self.outputs[index]) == crops:
+                return self.outputs[index].copy(), self.qualities[index]
+        return np.full((crops, len(self.recognizer.classes) + 2), np.nan, np.float32), None
 
-    def _due_crops(self, logits: np.ndarray, attention: bool) -> list[int]:
-        due = {self.turn % len(logits)} | ({0} if attention else set())
-        return [k for k, values in enumerate(logits) if k in due or np.isnan(values).any()]
+    def _due_crops(self, outputs: np.ndarray, attention: bool) -> list[int]:
+        due = {self.turn % len(outputs)} | ({0} if attention else set())
+        return [k for k, values in enumerate(outputs) if k in due or np.isnan(values[0])]
 
     def _cut(self, image: np.ndarray, framing: Detection) -> np.ndarray:
         size = self.recognizer.description.preprocessing.crop_size
@@ -144,10 +147,10 @@ class LiveView:
 
         Returns:
             `faces`, largest first, each with `track`, `box` (xyxy pixels), `label`, `confidence`, `unsure`
-            (the reason, or ""), `quality` (in the order of `fer.results.rows.QUALITY`) and `probs` (in the order of
-            the classes); with `attention` also `maps` (all heads fused, then each head; rows of weights from 0 to 1,
-            spread over the crop) and `crop` (a, b, c, d, e, f of the canvas transform from the unit square to the
-            frame);
+            (the reason, or ""), `quality` (in the order of `fer.results.rows.QUALITY`), `probs` (in the order of
+            the classes), and `valence` and `arousal` where the network gives them; with `attention` also `maps` (all
+            heads fused, then each head; rows of weights from 0 to 1, spread over the crop) and `crop` (a, b, c, d, e,
+            f of the canvas transform from the unit square to the frame);
             `hint`, a sentence for the person in front of the camera, or "";
             `milliseconds`, the time it took.
         """
@@ -189,6 +192,7 @@ class LiveView:
             "quality": list(quality_columns(face.quality).values()),
             "probs": [round(p, 4) for p in face.probs.values()],
         }
+        described |= {name: round(v, 3) for name in VA if (v := getattr(face, name)) is not None}
         if attention and face.attention is not None:
             grid, side = self.recognizer.classifier.description.grid, 2 * face.attention.shape[-1]
             maps = (fuse_attention(face.attention), *face.attention)

@@ -18,6 +18,7 @@ from fer.visualization.colors import color_of
 from . import views
 from .handlers import MAX_FILES, MAX_PHOTOS, Handlers
 from .live import LiveView
+from .plane import QUADRANTS
 from .uploads import SeparateUploads
 from .video import MAX_FRAMES, MAX_SECONDS
 
@@ -85,6 +86,7 @@ def _live(view: LiveView) -> None:
         server_functions=[look],
         classes=list(classes),
         quality=list(QUALITY),
+        quadrants=list(QUADRANTS) if view.recognizer.description.va else [],
         colours={name: list(color_of(name, classes)) for name in classes},
     )
 

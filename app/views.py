@@ -22,6 +22,7 @@ from fer.visualization.colors import color_of
 from fer.visualization.faces import draw_faces
 
 from .advice import advise, describe_limits
+from .plane import draw_plane, show_va
 
 SIDE = 1_280  # pixels of the longer side of a displayed photo
 THUMBNAIL = 96  # pixels
@@ -76,7 +77,7 @@ def photo(recognizer: EmotionRecognizer, result: ImageResult) -> str:
     annotated = draw_faces(*reduce(result.image, result.faces, SIDE), numbers=n > 1)
     alt = f"{result.path} with {', '.join(face.label for face in result.faces) or 'no face'}"
     cards = "".join(_card(recognizer, result.image, face, i) for i, face in enumerate(result.faces, 1))
-    table = _table(result.faces) if n else ""
+    table = _table(result.faces) + draw_plane(result.faces) if n else ""
     return (
         f'<section class="photo"><h3>{name} <small>{summary}</small></h3>'
         f'<div class="seen"><div>{picture(annotated, alt)}{table}</div>'
@@ -98,7 +99,7 @@ def _card(recognizer: EmotionRecognizer, image: np.ndarray, face: Face, number: 
     emotion = css(face.label, face.probs)
     return (
         f'<section class="card" style="--emotion:{emotion}"><h4>{_title(face)} <small>face {number}</small></h4>'
-        f'{_reason(face)}{bars}<div class="maps">{figures}</div></section>'
+        f'{_reason(face)}{bars}{show_va(face)}<div class="maps">{figures}</div></section>'
     )
 
 
@@ -245,6 +246,7 @@ def about(recognizer: EmotionRecognizer) -> str:
         runtime=RUNTIMES.get(network.name, network.name),
         device="CPU" if network.device == "cpu" else f"device {network.device}",
         classes=", ".join(map(plain, description.classes)),
+        va=" It also gives valence and arousal, from -1 to 1." if description.va else "",
         dataset=plain(description.dataset or "unnamed data"),
         confidence=CALIBRATED if description.temperature != 1 else "The confidence of this network was not calibrated.",
         unsure=description.unsure_below,
@@ -266,7 +268,7 @@ CALIBRATED = (
 ABOUT = """
 ## What this is
 A DAN ("Distract Your Attention", [Wen et al. 2021](https://arxiv.org/abs/2109.07270)) with {heads} attention heads
-on the backbone {backbone}, trained on {dataset}. It predicts one of: {classes}. YuNet finds the faces.
+on the backbone {backbone}, trained on {dataset}. It predicts one of: {classes}.{va} YuNet finds the faces.
 The network runs on the {device} with {runtime}.
 
 ## How good it is

@@ -12,7 +12,7 @@ from .labels import check_classes
 from .preprocessing import Preprocessing
 
 ATTENTIONS, FUSIONS = ("paper", "qkv"), ("paper", "sum")  # kinds of heads, and of their fusion
-FORMAT_VERSION = 4  # 2: fusion, 3: second_crop, 4: limits and grid
+FORMAT_VERSION = 5  # 2: fusion, 3: second_crop, 4: limits and grid, 5: va
 MAX_HEADS = 1000
 LIMITS = {"size": 4096, "brightness": 1, "sharpness": 16, "yaw": 180, "pitch": 180}  # names and largest values
 
@@ -37,6 +37,7 @@ class Description:
     grid: list[float] = field(default_factory=list)
     attention: str = "paper"  # kind of heads
     fusion: str = "paper"  # kind of fusion of the heads
+    va: bool = False  # the network also gives valence and arousal
     dataset: str = ""
     recipe: dict = field(default_factory=dict)  # the merged training configuration
     metrics: dict = field(default_factory=dict)  # figures with their protocol
@@ -156,6 +157,7 @@ _FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # what is expected
     "grid": ("[] or two numbers of -1 to 1, the second above 0", _is_grid),
     "attention": (f"one of {', '.join(ATTENTIONS)}", lambda v: _is_text(v) and v in ATTENTIONS),
     "fusion": (f"one of {', '.join(FUSIONS)}", lambda v: _is_text(v) and v in FUSIONS),
+    "va": ("true or false", lambda v: isinstance(v, bool)),
     "dataset": ("a text", _is_text),
     "recipe": ("an object", _is_object),
     "metrics": ("an object", _is_object),

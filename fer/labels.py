@@ -13,6 +13,9 @@ log = logging.getLogger("fer")
 EMOTIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 """The canonical emotions in their order. Datasets with seven classes have the first seven."""
 
+VA = ("valence", "arousal")
+"""What a network may give besides emotions: how pleasant and how excited a face looks (Russell 1980), -1 to 1."""
+
 NAMES = {name: name for name in EMOTIONS} | {
     "happy": "happiness",
     "sad": "sadness",
@@ -71,7 +74,7 @@ RESERVED = frozenset(
     (
         *("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2"),
         *("detection_score", "detector", "aligned", "label", "confidence", "unsure"),
-        *("size", "sharpness", "brightness", "yaw", "pitch", "roll", "image", "name"),
+        *("size", "sharpness", "brightness", "yaw", "pitch", "roll", "image", "name", *VA),
     )
 )
 

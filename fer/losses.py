@@ -1,4 +1,4 @@
-"""The losses of DAN (Wen et al. 2021, arXiv:2109.07270), distillation and our overlap loss."""
+"""The losses of DAN (Wen et al. 2021, arXiv:2109.07270), distillation, valence and arousal, and our overlap loss."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .distributed import mean_over_processes
+from .distributed import mean_over_processes, world_size
 from .models.attention import attention_overlap
 from .models.dan import DANOutput
 
@@ -53,6 +53,33 @@ def partition_loss(heads: Tensor) -> Tensor:
     return torch.log1p(k / variance.clamp_min(1e-12))
 
 
+def va_loss(va: Tensor, target: Tensor) -> Tensor:
+    """Loss of valence and arousal: 1 - CCC plus the mean squared error, averaged over the two.
+
+    CCC is the concordance correlation coefficient (Lin 1989, Biometrics 45, 255-268): 2 cov(x, y) / (var x + var y +
+    (mean x - mean y)^2). All means are over the known values in the batches of all processes. With fewer than two of
+    them the CCC is left out; without any the loss is zero.
+
+    Args:
+        va: the outputs of the network [N,2].
+        target: [N,2], NaN where it is unknown.
+    """
+    known = ~target.isnan()
+    count = mean_over_processes(known.float().sum(0))  # [2]
+    weights = known / count.clamp_min(1e-12)  # [N,2]
+
+    def mean(*values: Tensor) -> Tensor:
+        return mean_over_processes((torch.stack(values) * weights).sum(1))  # [V,2]
+
+    x, y = torch.where(known, va, 0.0), torch.where(known, target, 0.0)
+    means = mean(x, y)
+    a, b = x - means[0], y - means[1]
+    error, var_x, var_y, covariance = mean((x - y).square(), a.square(), b.square(), a * b)
+    spread = var_x + var_y + (means[0] - means[1]).square()
+    ccc = 2 * covariance / spread.clamp_min(1e-3)  # a few nearly equal values would give a huge gradient
+    return (torch.where(count * world_size() > 1, 1 - ccc, 0.0) + error).mean()
+
+
 class DANLoss(nn.Module):
     """The weighted terms of the DAN loss, in float32. It holds the learnt class centres of the affinity loss.
 
@@ -63,6 +90,7 @@ class DANLoss(nn.Module):
         dim: number of channels D of the features.
         affinity, partition: weights of these terms; 1 in the paper.
         overlap: weight of the mean `attention_overlap`; 0 in the paper.
+        va: weight of `va_loss`; 0 for a network without valence and arousal.
         distill: weight of the distillation term; the cross-entropy has the weight 1 - distill. 0 without teachers.
         temperature: temperature of distillation.
         class_weights: class weights [C] of the cross-entropy.
@@ -80,12 +108,13 @@ class DANLoss(nn.Module):
         temperature: float = 1.0,
         class_weights: Tensor | None = None,
         label_smoothing: float = 0.0,
+        va: float = 0.0,
     ):
         super().__init__()
         self.class_weights: Tensor | None
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.weights = {"cross_entropy": 1 - distill, "distillation": distill}
-        self.weights |= {"affinity": affinity, "partition": partition, "overlap": overlap}
+        self.weights |= {"affinity": affinity, "partition": partition, "overlap": overlap, "va": va}
         self.temperature, self.label_smoothing = temperature, label_smoothing
         self.centres = nn.Parameter(torch.randn(num_classes, dim)) if affinity else None
 
@@ -95,10 +124,12 @@ class DANLoss(nn.Module):
         Distillation follows Hinton et al. 2015 (arXiv:1503.02531).
 
         Args:
-            target: probability vectors [N,C].
+            target: probability vectors [N,C], followed by valence and arousal [N,2] if `va` is not 0.
             taught: the teachers' probabilities [N,C] at `temperature`; needed if `distill` is not 0.
         """
         t = self.temperature
+        classes = output.logits.shape[1]
+        target, va = target[:, :classes], target[:, classes:]
         terms: dict[str, Callable[[], Tensor]] = {
             "cross_entropy": lambda: soft_cross_entropy(
                 output.logits.float(), target, self.class_weights, self.label_smoothing
@@ -107,6 +138,7 @@ class DANLoss(nn.Module):
             "affinity": lambda: affinity_loss(output.features.float(), target, _not_none(self.centres).float()),
             "partition": lambda: partition_loss(output.heads.float()),
             "overlap": lambda: attention_overlap(output.attention.float()).mean(),
+            "va": lambda: va_loss(_not_none(output.va).float(), va),
         }
         with torch.autocast(target.device.type, enabled=False):
             return {name: self.weights[name] * term() for name, term in terms.items() if self.weights[name]}

@@ -12,9 +12,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch.optim.swa_utils import update_bn
 
 import fake_hub
+from fer.data import Samples
 from fer.data.datasets.ferplus import VOTES
+from fer.data.pack import PackOptions, pack_split
 from fer.io.images import write_image
 from fer.labels import EMOTIONS
 from fer.models.backbone import create_backbone
@@ -92,6 +95,21 @@ def make_ferplus(root: Path, split_sizes: dict[str, int], seed: int = 0) -> Path
     return root
 
 
+def make_va_shards(root: Path, split_sizes: dict[str, int], unknown: int = 0) -> Path:
+    """Parquet shards of such images with valence and arousal, places on a circle; those of the first are unknown."""
+    rng = np.random.default_rng(0)
+    for split, size in split_sizes.items():
+        labels = np.arange(size) % len(EMOTIONS)
+        angles = 2 * np.pi * labels / len(EMOTIONS)
+        va = 0.8 * np.stack([np.cos(angles), np.sin(angles)], 1)
+        va[:unknown] = np.nan
+        images = [pattern_image(EMOTIONS[k], rng)[..., None] for k in labels]
+        names = [f"{split}/{i}.png" for i in range(size)]
+        samples = Samples(images, np.eye(len(EMOTIONS))[labels], names, EMOTIONS, "", "label", va=va)
+        pack_split(samples, root, "made-up", split, PackOptions("png"))
+    return root
+
+
 @pytest.fixture
 def ferplus_tree(tmp_path: Path) -> Path:
     """16 training and 16 validation images."""
@@ -113,6 +131,29 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = DAN(create_backbone("mobilefacenet"), len(EMOTIONS), 2)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_checkpoint(path, model, description)
+    return path
+
+
+@pytest.fixture(scope="session")
+def va_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with random weights at 32 px that also gives valence and arousal."""
+    torch.manual_seed(0)
+    preprocessing = Preprocessing(input_size=32)
+    description = Description("mobilefacenet-128", 2, EMOTIONS, preprocessing, TEMPLATE, va=True, dataset="none")
+    model = DAN(create_backbone("mobilefacenet-128"), len(EMOTIONS), 2, va=True)
+    update_bn([0.5 * torch.randn(16, 3, 32, 32)], model)  # without them all images would give the same
+    path = tmp_path_factory.mktemp("weights") / "va.safetensors"
+    save_checkpoint(path, model, description)
+    return path
+
+
+@pytest.fixture(scope="session")
+def va_graph(va_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same network as an ONNX file."""
+    from fer.models.export import export_onnx  # which needs onnx
+
+    path = tmp_path_factory.mktemp("graph") / "va.onnx"
+    export_onnx(va_checkpoint, path)
     return path
 
 

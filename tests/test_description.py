@@ -54,7 +54,7 @@ def test_not_an_object(tiny_checkpoint, tmp_path, text):
         ({"format_version": "3"}, "format_version: expected a whole number of at least 1, got '3'"),
         ({"format_version": True}, "format_version: expected a whole number"),
         ({"format_version": 0}, "format_version: expected a whole number"),
-        ({"format_version": FORMAT_VERSION + 1, "new": 1}, "format 5 is newer than this package reads"),
+        ({"format_version": FORMAT_VERSION + 1, "new": 1}, "format 6 is newer than this package reads"),
         # each field
         ({"backbone": 3}, "backbone: expected a name, got 3"),
         ({"backbone": ""}, "backbone: expected a name, got ''"),
@@ -68,6 +68,8 @@ def test_not_an_object(tiny_checkpoint, tmp_path, text):
         ({"classes": "happiness"}, "classes: expected a list of different names, got 'happiness'"),
         ({"classes": ["a", 3]}, "classes: expected names, got 3"),
         ({"classes": ["a", "b", "a"]}, "classes: 'a' occurs twice"),
+        ({"va": 1}, "va: expected true or false, got 1"),
+        ({"classes": ["a", "arousal"]}, "classes: 'arousal' is the name of another column"),
         ({"classes": ["a", "label"]}, "classes: 'label' is the name of another column"),
         ({"classes": ["a", "b\n"]}, r"classes: expected names without blanks around them, got 'b\\n'"),
         ({"classes": ["a", "b\x1b[2Jc"]}, "classes: expected names without control characters"),
@@ -134,7 +136,8 @@ def test_fields_with_a_default_may_be_missing(tiny_checkpoint):
     """As in the first format, which had neither fusion nor second_crop nor limits."""
     absent = dict.fromkeys(("fusion", "second_crop", "limits", "grid"), LEFT_OUT)
     old = Description.from_json(changed(tiny_checkpoint, **absent, format_version=1))
-    assert (old.fusion, old.second_crop, old.limits, old.format_version) == ("paper", False, {}, FORMAT_VERSION)
+    assert (old.fusion, old.second_crop, old.limits, old.va) == ("paper", False, {}, False)
+    assert old.format_version == FORMAT_VERSION
 
 
 def test_limits_come_back(tiny_checkpoint):

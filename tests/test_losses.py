@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer.losses import DANLoss, affinity_loss, partition_loss, soft_cross_entropy
+from fer.losses import DANLoss, affinity_loss, partition_loss, soft_cross_entropy, va_loss
 from fer.models.attention import attention_overlap
 from fer.models.dan import DANOutput
 
@@ -120,13 +120,71 @@ def test_distillation_against_its_formula(t):
     assert terms["cross_entropy"].item() == pytest.approx(0.3 * soft_cross_entropy(out.logits, target).item(), rel=1e-5)
 
 
+def naive_va_loss(va: np.ndarray, target: np.ndarray) -> float:
+    """By the correlation coefficient of NumPy; at least two known values of each."""
+    total = 0.0
+    for k in range(2):
+        known = [i for i in range(len(va)) if not math.isnan(target[i, k])]
+        x, y = va[known, k], target[known, k]
+        pearson = np.corrcoef(x, y)[0, 1]
+        ccc = 2 * pearson * np.std(x) * np.std(y) / (np.std(x) ** 2 + np.std(y) ** 2 + (np.mean(x) - np.mean(y)) ** 2)
+        total += (1 - ccc + np.mean([(a - b) ** 2 for a, b in zip(x, y)])) / 2
+    return total
+
+
+NAN = math.nan
+VA = [[0.5, -0.2], [-0.7, 0.1], [0.3, 0.9], [0.0, -0.6]]
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [[], [(0, 0), (0, 1)], [(0, 0), (1, 0), (3, 1)]],  # none, a row, some of either
+)
+def test_va_loss(unknown):
+    va, target = rng.uniform(-1, 1, (4, 2)), np.array(VA)
+    for place in unknown:
+        target[place] = NAN
+    assert va_loss(torch.tensor(va), torch.tensor(target)).item() == pytest.approx(naive_va_loss(va, target))
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ([[NAN, NAN]] * 2, 0.0),  # nothing is known
+        ([[0.5, NAN], [NAN, NAN]], 0.25 / 2),  # one value: the squared error alone
+        ([[0.5, 0.0], [NAN, NAN]], 0.25 / 2),  # one row
+        ([[0.0, 0.0], [0.0, 0.0]], 1.0),  # no variance: CCC is 0
+    ],
+)
+def test_va_loss_at_its_edges(target, expected):
+    va = torch.zeros(2, 2, requires_grad=True)
+    loss = va_loss(va, torch.tensor(target))
+    assert loss.item() == pytest.approx(expected)
+    loss.backward()
+    assert va.grad.isfinite().all()
+    assert (va.grad[torch.tensor(target).isnan()] == 0).all()
+
+
+def test_equal_values_have_no_va_loss():
+    assert va_loss(torch.tensor(VA), torch.tensor(VA)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_valence_and_arousal_follow_the_classes_in_the_target():
+    out, va = output()._replace(va=torch.rand(5, 2)), torch.rand(5, 2)
+    target = torch.full((5, 4), 0.25)
+    with_va = DANLoss(4, 6, affinity=0.0, va=0.5)(out, torch.hstack([target, va]))
+    without = DANLoss(4, 6, affinity=0.0)(out, target)
+    assert with_va["va"].item() == pytest.approx(0.5 * va_loss(out.va, va).item())
+    assert {name: with_va[name] for name in without} == without and list(with_va) == [*without, "va"]
+
+
 def test_without_the_affinity_loss_there_are_no_centres():
     """A parameter that is never used would stop training on several GPUs."""
     assert list(DANLoss(4, 6, affinity=0.0).parameters()) == []
 
 
 def test_the_loss_is_computed_in_float32_under_autocast():
-    half = DANOutput(*(t.bfloat16() for t in output()))
+    half = DANOutput(*(t.bfloat16() for t in output()[:5]))
     with torch.autocast("cpu", torch.bfloat16):
         terms = DANLoss(4, 6)(half, torch.full((5, 4), 0.25))
     assert {t.dtype for t in terms.values()} == {torch.float32}

@@ -3,12 +3,15 @@
 // delay. Boxes move smoothly between answers and fade in and out.
 const $ = (selector) => element.querySelector(selector);
 const root = $(".live"), video = $("video"), view = $(".view"), pen = view.getContext("2d");
-const { classes, colours, quality } = props; // quality: names of what is measured of a face
+const { classes, colours, quality, quadrants } = props; // quality: names of what is measured of a face
+const va = quadrants.length ? ["valence", "arousal"] : []; // where the network gives them
 const MIN_INTERVAL = 50; // ms between two pictures
 const PATIENCE = 500; // ms until a lost face fades out and until a new hint is displayed
 const HOLD = 700; // ms for which a hint, or the reason why a face is unsure, stays at least
 const SIDE = 640; // pixels of the longer side of a sent picture
 const TIMELINE_SECONDS = 60; // length of the timeline
+const TRAIL_SECONDS = 6; // length of the trail in the plane of valence and arousal
+const PLANE = 240; // side of the plane in pixels of the page
 const MAX_ROWS = 200000; // rows of the session that are kept
 const session = crypto.randomUUID?.() ?? String(Math.random());
 const sent = document.createElement("canvas"); // the last picture that was sent
@@ -18,6 +21,7 @@ let shown = { text: "", at: -Infinity }; // the hint under the video
 
 const css = (name) => `rgb(${colours[name]})`;
 const percent = (p) => `${Math.round(100 * p)}%`;
+const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 function showHint(text) {
@@ -244,7 +248,8 @@ function makeCard() {
   card.className = "card";
   const track = `<span class="track"><span class="fill"></span></span>`;
   const bar = `<div class="bar"><span class="name"></span>${track}<span class="percent"></span></div>`;
-  card.innerHTML = `<h4><span></span> <small></small></h4>${bar.repeat(classes.length)}<div class="maps"></div>`;
+  const more = `<p class="va"></p><div class="maps"></div>`;
+  card.innerHTML = `<h4><span></span> <small></small></h4>${bar.repeat(classes.length)}${more}`;
   card.querySelectorAll(".name").forEach((cell, i) => (cell.textContent = classes[i]));
   card.querySelectorAll(".fill").forEach((fill, i) => (fill.style.background = css(classes[i])));
   $(".faces").append(card);
@@ -258,6 +263,7 @@ function fillCard({ card, result, heats, unsure }) {
   card.querySelector("h4 small").textContent = unsure.text ? `perhaps ${result.label} · ${unsure.text} · ${more}` : more;
   card.querySelectorAll(".fill").forEach((fill, i) => (fill.style.width = percent(result.probs[i])));
   card.querySelectorAll(".percent").forEach((cell, i) => (cell.textContent = percent(result.probs[i])));
+  card.querySelector(".va").textContent = va.map((name) => `${name} ${signed(result[name])}`).join(", ");
   const maps = card.querySelector(".maps");
   maps.style.display = heats ? "" : "none";
   if (heats) fillMaps(maps, heats, result.crop);
@@ -291,21 +297,76 @@ function record(results, now) {
   const seconds = (now - sessionStart) / 1000;
   for (const { maps, crop, ...face } of results) if (face.track != null) rows.push({ seconds, face });
   if (rows.length > MAX_ROWS) rows.splice(0, rows.length - MAX_ROWS);
+  if (va.length && rows.length) drawPlane(seconds);
   if (!rows.length || now - timelineAt < 500) return;
   timelineAt = now;
   $(".session").hidden = false;
   drawTimeline(seconds);
 }
 
-function drawTimeline(end) {
-  const canvas = $(".timeline"), context = canvas.getContext("2d");
-  const first = Math.max(0, end - TIMELINE_SECONDS), recent = [];
+// The rows from a time on: { track: rows }.
+function rowsSince(first) {
+  const recent = [], points = new Map();
   for (let i = rows.length - 1; i >= 0 && rows[i].seconds >= first; i--) recent.push(rows[i]);
-  const points = new Map();
   for (const row of recent.reverse()) {
     if (!points.has(row.face.track)) points.set(row.face.track, []);
     points.get(row.face.track).push(row);
   }
+  return points;
+}
+
+// Valence to the right, arousal up: a point for each face, and its trail.
+function drawPlane(end) {
+  const canvas = $(".plane"), context = canvas.getContext("2d");
+  canvas.hidden = false;
+  Object.assign(canvas, { width: PLANE * devicePixelRatio, height: PLANE * devicePixelRatio });
+  context.scale(devicePixelRatio, devicePixelRatio);
+  const middle = PLANE / 2, radius = middle - 8;
+  const x = (valence) => middle + radius * valence, y = (arousal) => middle - radius * arousal;
+  context.strokeStyle = context.fillStyle = getComputedStyle(root).color;
+  context.globalAlpha = 0.35;
+  context.beginPath();
+  context.arc(middle, middle, radius, 0, 2 * Math.PI);
+  context.moveTo(x(-1), middle);
+  context.lineTo(x(1), middle);
+  context.moveTo(middle, y(-1));
+  context.lineTo(middle, y(1));
+  context.stroke();
+  context.globalAlpha = 0.8;
+  context.font = "12px system-ui, sans-serif";
+  const write = (text, left, top, align) => {
+    context.textAlign = align;
+    context.fillText(text, left, top);
+  };
+  write("valence", x(1), middle - 4, "right");
+  write("arousal", middle + 4, y(1) + 12, "left");
+  const sides = ["right", "left", "left", "right"]; // of the quadrants, counterclockwise from the upper right
+  quadrants.forEach((word, k) => write(word, sides[k] === "left" ? 2 : PLANE - 2, k < 2 ? 12 : PLANE - 4, sides[k]));
+  for (const [track, line] of rowsSince(end - TRAIL_SECONDS)) {
+    line.forEach(({ seconds, face }, i) => {
+      const age = (end - seconds) / TRAIL_SECONDS, isLast = i === line.length - 1;
+      context.globalAlpha = 1 - age;
+      context.fillStyle = context.strokeStyle = css(face.label);
+      if (!isLast) {
+        const next = line[i + 1].face;
+        context.lineWidth = 3;
+        context.beginPath();
+        context.moveTo(x(face.valence), y(face.arousal));
+        context.lineTo(x(next.valence), y(next.arousal));
+        return context.stroke();
+      }
+      context.beginPath();
+      context.arc(x(face.valence), y(face.arousal), 6, 0, 2 * Math.PI);
+      context.fill();
+      context.fillStyle = getComputedStyle(root).color;
+      if (faces.size > 1) write(`${track + 1}`, x(face.valence) + 9, y(face.arousal) + 4, "left");
+    });
+  }
+}
+
+function drawTimeline(end) {
+  const canvas = $(".timeline"), context = canvas.getContext("2d");
+  const first = Math.max(0, end - TIMELINE_SECONDS), points = rowsSince(first);
   const tracks = [...points].sort((a, b) => b[1].length - a[1].length).slice(0, 3).sort((a, b) => a[0] - b[0]);
   const width = canvas.clientWidth * devicePixelRatio, band = 56 * devicePixelRatio;
   Object.assign(canvas, { width, height: band * tracks.length });
@@ -332,10 +393,10 @@ function drawTimeline(end) {
 
 function download() {
   const names = ["seconds", "face", "x1", "y1", "x2", "y2", "label", "confidence", "unsure"];
-  const lines = [[...names, ...quality, ...classes]];
+  const lines = [[...names, ...quality, ...classes, ...va]];
   for (const { seconds, face } of rows) {
     const about = [face.label, face.confidence, face.unsure, ...face.quality.map((value) => value ?? "")];
-    lines.push([seconds.toFixed(3), face.track, ...face.box, ...about, ...face.probs]);
+    lines.push([seconds.toFixed(3), face.track, ...face.box, ...about, ...face.probs, ...va.map((name) => face[name])]);
   }
   const cell = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
   const text = lines.map((line) => line.map(cell).join(",") + "\n").join("");

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ..inference.recognizer import EmotionRecognizer
     from ..io.paths import find_files
-    from ..results.rows import to_rows
+    from ..results.rows import face_columns, to_rows
     from ..results.sinks import open_sink
     from ..results.tally import Tally
 
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     recognizer = EmotionRecognizer.from_pretrained(**recognizer_options(arguments))
     explain = _with_grad_cam(recognizer, arguments.weights) if arguments.grad_cam else recognizer.explain
     tally, taken = Tally(), {path.resolve() for path in (*map(Path, copies), *copies.values())}
-    with open_sink(None, recognizer.classes) as sink:
+    with open_sink(None, face_columns(recognizer.description)) as sink:
         for path, copy in copies.items():
             result = _explain_file(recognizer, explain, path, copy, taken)
             sink.write(to_rows(result))

@@ -92,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ..inference.recognizer import EmotionRecognizer
-    from ..results.rows import embedding_columns
+    from ..results.rows import embedding_columns, face_columns
     from ..results.sinks import check_out, open_sink
     from ..results.tally import Tally
     from ..visualization.copies import AnnotatedCopies
@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = recognizer_options(arguments)
     on_driver = {"device": "cpu"} if arguments.engine == "ray" else {}  # the driver does not compute
     recognizer = EmotionRecognizer.from_pretrained(**options | on_driver)
-    tally, columns = Tally(), recognizer.classes
+    tally, columns = Tally(), face_columns(recognizer.description)
     if arguments.embeddings:
         columns += embedding_columns(recognizer.classifier.embedding_size)
     with (

@@ -66,6 +66,7 @@ def join_samples(parts: Sequence[Samples], names: Sequence[str] = ()) -> Samples
         tuple(chain.from_iterable(part.ignored for part in parts)),
         _join_groups(parts),
         np.repeat(np.array(names), [len(part) for part in parts]),
+        _join([part.va for part in parts], parts, (2,)),
     )
 
 

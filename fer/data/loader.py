@@ -20,11 +20,14 @@ from .samples import Samples
 class CropDataset(Dataset):
     """A dataset whose item (epoch, i) is a prepared crop uint8 [S,S,1 or 3] and its target float32 [C].
 
+    With `va`, valence and arousal follow in the target: [C+2], NaN where they are unknown.
+
     Args:
         template: landmarks [5,2] by which faces are cut out of photos; without effect on images that are crops.
         augment: called with the prepared crop and a seed derived from (seed, epoch, i), so that an epoch does
             not depend on the number of workers or on resuming.
         cache: keep prepared crops, so that each image is decoded only once (see `CropCache`).
+        va: the samples must have valence and arousal.
     """
 
     def __init__(
@@ -35,10 +38,15 @@ class CropDataset(Dataset):
         augment: Callable[[np.ndarray, int], np.ndarray] | None = None,
         seed: int = 0,
         cache: bool = False,
+        va: bool = False,
     ):
         self.samples, self.preprocessing, self.augment, self.seed = samples, preprocessing, augment, seed
         self.template = np.empty((0, 2)) if template is None else np.asarray(template)
-        self.targets = torch.from_numpy(samples.targets.astype(np.float32))
+        targets = samples.targets
+        if va:
+            assert samples.va is not None
+            targets = np.hstack([targets, samples.va])
+        self.targets = torch.from_numpy(targets.astype(np.float32))
         side = preprocessing.input_size
         self.cache = CropCache((len(samples), side, side, 1 if preprocessing.gray else 3)) if cache else None
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..io.atomic import write_atomically
 from ..io.images import FORMATS, encode_image
+from ..labels import VA
 from .datasets.parquet import describe_columns
 from .samples import Samples
 
@@ -88,6 +89,7 @@ def pack_split(
         "rule": samples.rule,
         "classes": list(samples.classes),
     }
+    settings |= {} if samples.va is None else {"va": True}
     settings |= {"options": vars(options), "aligned": align is not None, "images": len(samples)}
     settings["template"] = np.reshape([] if template is None else template, (-1, 2)).round(6).tolist()
     packed, start = _resume(out, split, settings)
@@ -181,7 +183,11 @@ def _write(path: Path, rows: list[tuple[int, bytes]], samples: Samples, settings
         "label": pyarrow.array(targets.argmax(1), pyarrow.int64()),
         "name": pyarrow.array(names, pyarrow.string()),
     }
-    columns |= {c: pyarrow.array(targets[:, k], pyarrow.float32()) for k, c in enumerate(samples.classes)}
-    metadata = {"fer": json.dumps(settings), "huggingface": json.dumps(describe_columns(samples.classes))}
+    numbers = {name: targets[:, k] for k, name in enumerate(samples.classes)}
+    if samples.va is not None:
+        numbers |= dict(zip(VA, samples.va[indices].reshape(-1, 2).T))
+    columns |= {c: pyarrow.array(values, pyarrow.float32(), from_pandas=True) for c, values in numbers.items()}
+    description = describe_columns(samples.classes, samples.va is not None)
+    metadata = {"fer": json.dumps(settings), "huggingface": json.dumps(description)}
     table = pyarrow.table(columns).replace_schema_metadata(metadata)
     write_atomically(path, lambda temporary: pyarrow.parquet.write_table(table, temporary, row_group_size=1000))

@@ -51,6 +51,7 @@ class Samples:
     ignored: tuple[str, ...] = ()  # names of files among the images without an image suffix
     groups: np.ndarray | None = None  # the person, film or photo of each image [N]; None: unknown
     sources: np.ndarray | None = None  # of joined datasets: the name of each image's dataset [N]
+    va: np.ndarray | None = None  # valence and arousal, -1 to 1 [N,2], NaN where they are unknown
 
     def __post_init__(self) -> None:
         n, c = len(self.images), len(self.classes)
@@ -59,6 +60,9 @@ class Samples:
             raise ValueError(
                 f"{n} images and {c} classes need targets [{n},{c}] and {n} names; got {shape}, {len(self.names)}"
             )
+
+        if self.va is not None and self.va.shape != (n, 2):
+            raise ValueError(f"{n} images need valence and arousal [{n},2]; got {list(self.va.shape)}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -113,7 +117,7 @@ class Samples:
         """Select the samples at `indices` (integers, or a boolean mask)."""
         positions = np.arange(len(self))[indices]
         take = getattr(self.images, "take", lambda indices: [self.images[i] for i in indices])
-        optional = ("boxes", "landmarks", "groups", "sources")
+        optional = ("boxes", "landmarks", "groups", "sources", "va")
         parts = {name: value[positions] for name in optional if (value := getattr(self, name)) is not None}
         names = [self.names[i] for i in positions]
         return replace(self, images=take(positions), targets=self.targets[positions], names=names, **parts)

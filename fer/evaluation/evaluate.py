@@ -14,6 +14,7 @@ from ..faces import Detector, create_detector, is_upright
 from ..resources import find_weights
 from ..runtimes.networks import choose_runtime, load_network
 from ..runtimes.types import Network
+from .affect import measure_va_intervals, summarize_va
 from .calibration import (
     ReliabilityBin,
     SelectiveAccuracy,
@@ -83,7 +84,9 @@ class SplitPredictions:
         labels, unsure = probs.argmax(1), probs.max(1) < self.description.unsure_below
         if self.request.end_to_end and self.found is not None:
             labels, probs = np.where(self.found, labels, NO_PREDICTION), np.where(self.found[:, None], probs, np.nan)
-        samples = self.samples
+        samples, va = self.samples, self.predictions.va
+        if va is not None and self.request.end_to_end and self.found is not None:
+            va = np.where(self.found[:, None], va, np.nan)
         return PredictionTable(
             samples.names,
             self.request.split,
@@ -94,6 +97,8 @@ class SplitPredictions:
             self.leaked,
             self.votes,
             unsure,
+            va,
+            None if va is None else samples.va,
         )
 
 
@@ -132,11 +137,12 @@ class Evaluation:
     accuracy_without_duplicates: float | None  # None if there is no train split, or if all images are duplicates
     n_without_duplicates: int | None
     intervals: dict[str, Interval]  # 95 %, of the figures of these names
+    va: dict[str, float]  # see `summarize_va`; empty without valence and arousal
 
     def to_dict(self) -> dict:
         """All metrics and settings in one flat dict, as in metrics.json."""
         figures = asdict(self)
-        parts = [figures.pop(name) for name in ("metrics", "selective", "agreement", "end_to_end", "attention")]
+        parts = [figures.pop(name) for name in ("metrics", "selective", "agreement", "end_to_end", "attention", "va")]
         return figures | {name: value for part in reversed(parts) if part for name, value in part.items()}
 
 
@@ -158,8 +164,8 @@ def evaluate_subject(subject: Subject) -> tuple[Evaluation, SplitPredictions]:
     split = predict_subject(subject)
     evaluation = measure(split)
     if subject.request.end_to_end and evaluation.end_to_end:
-        logits, targets, _ = predict_samples(replace(subject, detector=None), subject.samples).predictions
-        evaluation.end_to_end.accuracy_as_given = accuracy(logits, targets)
+        given = predict_samples(replace(subject, detector=None), subject.samples).predictions
+        evaluation.end_to_end.accuracy_as_given = accuracy(given.logits, given.targets)
     return evaluation, split
 
 
@@ -223,7 +229,7 @@ def _check_classes(path: Path, dataset: str, samples: Samples, description: Desc
 def _predict_faces(
     network: Network, description: Description, faces: Samples, request: EvaluationRequest
 ) -> Predictions:
-    """The mean logits over the crops of each face, and the attention of its first crop, as in inference."""
+    """The means over the crops of each face, and the attention of its first crop, as in inference."""
     template = np.reshape(description.template, (-1, 2))
     crops = [faces]
     if description.second_crop and faces.landmarks is not None:
@@ -231,12 +237,14 @@ def _predict_faces(
         crops.append(replace(faces, landmarks=np.where(upright, np.nan, faces.landmarks)))
     loaders = [make_loader(CropDataset(c, description.preprocessing, template), request.batch_size) for c in crops]
     predictions = [predict(network, loader, flip=request.flip) for loader in loaders]
-    return predictions[0]._replace(logits=np.mean([p.logits for p in predictions], 0))
+    logits, va = [p.logits for p in predictions], [p.va for p in predictions if p.va is not None]
+    return predictions[0]._replace(logits=np.mean(logits, 0), va=np.mean(va, 0) if va else None)
 
 
 def measure(split: SplitPredictions) -> Evaluation:
     """Compute the metrics of predictions, with the temperature and the threshold in the checkpoint's description."""
     logits, targets, classes = split.logits, split.predictions.targets, split.samples.classes
+    va, va_targets = split.predictions.va, split.samples.va
     return Evaluation(
         split.request.dataset,
         split.request.split,
@@ -257,7 +265,8 @@ def measure(split: SplitPredictions) -> Evaluation:
         selective_curve(logits, targets),
         summarize_attention(split.predictions.attention),
         **without_duplicates(logits, targets, split.leaked),
-        intervals=measure_intervals(logits, targets, split.leaked),
+        intervals=measure_intervals(logits, targets, split.leaked) | measure_va_intervals(va, va_targets),
+        va=summarize_va(va, va_targets),
     )
 
 

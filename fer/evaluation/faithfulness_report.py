@@ -70,7 +70,7 @@ def evaluate_faithfulness(subject: Subject, faces: int, seed: int = 0) -> Faithf
     def probe(crops: np.ndarray) -> np.ndarray:
         return softmax(np.concatenate([output.logits for output in run(crops)]) / description.temperature)
 
-    logits, attention, _ = (np.concatenate(part) for part in zip(*run(crops)))
+    logits, attention = (np.concatenate(part) for part in zip(*((o.logits, o.attention) for o in run(crops))))
     maps = _attention_maps(attention) | _grad_cam(request, crops, logits.argmax(1))
     faithfulness = measure_faithfulness(probe, crops, maps, grid=description.grid, seed=seed)
     return FaithfulnessReport(

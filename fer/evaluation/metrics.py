@@ -25,6 +25,7 @@ class Predictions(NamedTuple):
     logits: np.ndarray  # [N,C]
     targets: np.ndarray  # [N,C]
     attention: np.ndarray  # [N,K,h,w]
+    va: np.ndarray | None = None  # valence and arousal [N,2]; None where the network does not give them
 
 
 def predict(network: Network, loader: DataLoader, *, flip: bool = False) -> Predictions:
@@ -32,7 +33,7 @@ def predict(network: Network, loader: DataLoader, *, flip: bool = False) -> Pred
 
     Args:
         loader: gives prepared crops, uint8 [N,S,S,1 or 3], and targets [N,C].
-        flip: average the logits with those of the mirrored image.
+        flip: average the logits, and valence and arousal, with those of the mirrored image.
 
     Returns:
         float32 arrays for the whole split, in each process.
@@ -44,10 +45,13 @@ def predict(network: Network, loader: DataLoader, *, flip: bool = False) -> Pred
     parts = []
     for images, target in progress(loader, desc="evaluate", unit="batch", leave=False, disable=rank() > 0):
         crops = images.numpy()
-        logits, attention, _ = network(crops)
+        logits, attention, _, va = network(crops)
         if flip:
-            logits = (logits + network(np.ascontiguousarray(crops[:, :, ::-1]))[0]) / 2
-        parts.append((torch.from_numpy(logits), target, torch.from_numpy(attention)))
+            mirrored = network(np.ascontiguousarray(crops[:, :, ::-1]))
+            logits = (logits + mirrored.logits) / 2
+            va = None if va is None else (va + mirrored.va) / 2
+        arrays = [logits, target.numpy(), attention] + ([] if va is None else [va])
+        parts.append([torch.from_numpy(array) for array in arrays])
     return Predictions(*(gather_shards(torch.cat(part)).numpy() for part in zip(*parts)))
 
 

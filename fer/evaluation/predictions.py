@@ -12,7 +12,7 @@ import numpy as np
 
 from ..io.atomic import write_atomically
 from ..io.columns import IMAGE_COLUMNS, match_images, read_columns
-from ..labels import class_of
+from ..labels import VA, class_of
 
 NO_PREDICTION = -1
 
@@ -31,6 +31,8 @@ class PredictionTable:
         seen: whether training has seen the image [N]; None where that is not known.
         votes: share of the votes for each class [N,C], where people voted; it may say more than `targets`.
         unsure: whether the prediction was called unsure [N]; None where that is not known.
+        va: predicted valence and arousal [N,2]; None where there is none.
+        va_targets: true valence and arousal [N,2], NaN where they are unknown; None where all are.
     """
 
     names: Sequence[str]
@@ -42,6 +44,8 @@ class PredictionTable:
     seen: np.ndarray | None = None
     votes: np.ndarray | None = None
     unsure: np.ndarray | None = None
+    va: np.ndarray | None = None
+    va_targets: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -67,7 +71,7 @@ class PredictionTable:
     def subset(self, rows: np.ndarray) -> PredictionTable:
         """The images at `rows` (integers, or a boolean mask)."""
         positions = np.arange(len(self))[rows]
-        arrays = ("targets", "labels", "probs", "seen", "votes", "unsure")
+        arrays = ("targets", "labels", "probs", "seen", "votes", "unsure", "va", "va_targets")
         parts = {name: value[positions] for name in arrays if (value := getattr(self, name)) is not None}
         return replace(self, names=[self.names[i] for i in positions], **parts)
 
@@ -76,7 +80,8 @@ class PredictionTable:
 
         `image`, `split`, `target`, `label`, `confidence`, `correct`, `unsure` and `duplicate`
         (training has seen the image); then for each class its probability under its name,
-        `target_<class>`, and `votes_<class>` where people voted.
+        `target_<class>`, and `votes_<class>` where people voted; `valence`, `arousal` where they are predicted, and
+        `target_valence`, `target_arousal` where they are known.
         """
         predicted = self.labels != NO_PREDICTION
         names = np.array([*self.classes, None], object)  # the last for NO_PREDICTION
@@ -94,6 +99,9 @@ class PredictionTable:
         for prefix, array in (("", self.probs), ("target_", self.targets), ("votes_", self.votes)):
             if array is not None:
                 table |= {f"{prefix}{name}": _round(array[:, c]) for c, name in enumerate(self.classes)}
+        for prefix, array in (("", self.va), ("target_", self.va_targets)):
+            if array is not None:
+                table |= {f"{prefix}{name}": _round(array[:, k]) for k, name in enumerate(VA)}
         return table
 
 
@@ -171,7 +179,7 @@ def read_predictions(path: str | os.PathLike, reference: PredictionTable) -> Pre
         labels[i] = classes.index(label)
         if has_probs:
             probs[i] = [_to_number(path, row, name, rows[name][row]) for name in classes]
-    return replace(reference, labels=labels, probs=probs if has_probs else None, unsure=None)
+    return replace(reference, labels=labels, probs=probs if has_probs else None, unsure=None, va=None)
 
 
 def _to_number(path: str | os.PathLike, row: int, name: str, value: object) -> float:

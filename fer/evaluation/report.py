@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .affect import format_va
 from .calibration import ReliabilityBin
 from .comparison import Comparison
 from .evaluate import EndToEnd, Evaluation
@@ -84,6 +85,7 @@ def format_summary(evaluation: Evaluation) -> str:
     for name, c in m.per_class.items():
         lines.append(f"  {name:<12}{c.n:>6}{_percent(c.recall):>9}{_percent(c.precision):>11}{_percent(c.f1):>9}")
     lines += _format_end_to_end(e.end_to_end) if e.end_to_end else []
+    lines += format_va(e.va)
     return "\n".join(lines + (_format_agreement(e.agreement) if e.agreement else []))
 
 

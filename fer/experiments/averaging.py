@@ -16,7 +16,8 @@ from ..device import choose_device
 from ..models.checkpoint import load_checkpoint, save_checkpoint
 from ..models.inputs import normalize
 
-_MUST_BE_EQUAL = ("backbone", "attention", "fusion", "num_heads", "classes", "preprocessing")  # of the descriptions
+# Fields of the descriptions.
+_MUST_BE_EQUAL = ("backbone", "attention", "fusion", "va", "num_heads", "classes", "preprocessing")
 
 
 def average_checkpoints(

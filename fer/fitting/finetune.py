@@ -34,7 +34,7 @@ class Finetuning:
 
     def __init__(self, base: tuple[Path, Path], description: Description, faces: LabelledFaces):
         self.base, self.faces = base, faces
-        self.description = replace(description, classes=faces.classes)
+        self.description = replace(description, classes=faces.classes, va=False)  # the photos have no such values
 
     def cross_validate(self) -> np.ndarray:
         """The logits [N,C] of each face by a network that was trained without the faces of its fold."""
@@ -69,7 +69,7 @@ class Finetuning:
 
     def write(self, description: Description, out: Path) -> None:
         """Train on all faces; write the checkpoint to `out` (.safetensors), and an ONNX file beside it."""
-        save_checkpoint(out, self.train(np.arange(len(self.faces.labels))), description)
+        save_checkpoint(out, self.train(np.arange(len(self.faces.labels))), replace(description, va=False))
         export_onnx(out, out.with_suffix(".onnx"))
 
 

@@ -23,6 +23,7 @@ class CropOutputs(NamedTuple):
     logits: np.ndarray  # float32 [N,C]
     attention: list[np.ndarray]  # of each crop [K,h,w]
     embedding: np.ndarray  # float32 [N,D]; see `NetworkOutput`
+    va: np.ndarray  # valence and arousal, float32 [N,2]; NaN where the network does not give them
 
 
 class FaceClassifier:
@@ -64,7 +65,7 @@ class FaceClassifier:
     def cut(self, image: np.ndarray, face: Detection) -> list[np.ndarray]:
         """The crops of a face, from uint8 [H,W,3] (RGB) or [H,W]; each [crop_size,crop_size,...].
 
-        The logits of a face are the mean over its crops. Its attention is that of the first crop.
+        The outputs of a face are the means over its crops; its attention is that of the first crop.
         """
         size = self.preprocessing.crop_size
         return [crop_face(image, framing, self.template, size) for framing in self.framings(face)]
@@ -81,24 +82,27 @@ class FaceClassifier:
     def run(self, inputs: Sequence[np.ndarray]) -> CropOutputs:
         """Run the network on prepared crops, uint8 [S,S,1 or 3] each, in batches."""
         if not inputs:
-            return CropOutputs(np.empty((0, len(self.classes)), np.float32), [], np.empty((0, 0), np.float32))
+            logits, embedding, va = (np.empty((0, n), np.float32) for n in (len(self.classes), 0, 2))
+            return CropOutputs(logits, [], embedding, va)
         starts = range(0, len(inputs), self.batch_size)
         outputs = [self.network(np.stack(inputs[start : start + self.batch_size])) for start in starts]
+        unknown = np.full((self.batch_size, 2), np.nan, np.float32)
         return CropOutputs(
             np.concatenate([o.logits for o in outputs]),
             [maps for o in outputs for maps in o.attention],
             np.concatenate([o.embedding for o in outputs]),
+            np.concatenate([unknown[: len(o.logits)] if o.va is None else o.va for o in outputs]),
         )
 
     def run_faces(self, faces: Sequence[Sequence[np.ndarray]]) -> CropOutputs:
         """As `run`, for the prepared crops of each face: the means over its crops, and the attention of its first."""
-        logits, attention, embedding = self.run([crop for crops in faces for crop in crops])
+        logits, attention, embedding, va = self.run([crop for crops in faces for crop in crops])
         counts = np.array([len(crops) for crops in faces], int)
         first = np.cumsum(counts) - counts
-        mean_logits, mean_embedding = (
-            np.add.reduceat(values, first) / counts[:, None].astype(np.float32) for values in (logits, embedding)
+        mean_logits, mean_embedding, mean_va = (
+            np.add.reduceat(values, first) / counts[:, None].astype(np.float32) for values in (logits, embedding, va)
         )
-        return CropOutputs(mean_logits, [attention[i] for i in first], mean_embedding)
+        return CropOutputs(mean_logits, [attention[i] for i in first], mean_embedding, mean_va)
 
     def to_probs(self, logits: np.ndarray) -> np.ndarray:
         """Logits [N,C] -> calibrated probabilities [N,C]: the softmax of the logits divided by the temperature."""
@@ -116,9 +120,11 @@ class FaceClassifier:
         logits: np.ndarray,
         attention: np.ndarray | None = None,
         embedding: np.ndarray | None = None,
+        va: np.ndarray | None = None,
         quality: Quality | None = None,
     ) -> Face:
-        """The face of a detection whose crops have the mean logits [C] and the mean embedding [D]."""
+        """The face of a detection whose crops have the mean logits [C], embedding [D], and valence and arousal [2]."""
+        valence, arousal = (None, None) if va is None or np.isnan(va).any() else map(float, va)
         probs = self.to_probs(logits[None])[0]
         return Face(
             detection.box,
@@ -130,6 +136,8 @@ class FaceClassifier:
             attention=attention,
             quality=quality,
             embedding=embedding,
+            valence=valence,
+            arousal=arousal,
         )
 
 

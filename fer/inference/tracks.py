@@ -1,4 +1,4 @@
-"""Tracks of faces over time, and their smoothed probabilities."""
+"""Tracks of faces over time, and their smoothed emotions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from ..description import Description
 from ..faces.tracking import FaceTracker
+from ..labels import VA
 from ..results.types import Face, ImageResult
 from .trust import why_unsure
 
@@ -15,7 +16,9 @@ SMOOTHING = 0.5  # seconds after which the weight of a frame has fallen to 1/e
 
 
 class Tracks:
-    """Assigns the faces of successive frames to tracks, and averages the probabilities of each track over time.
+    """Assigns the faces of successive frames to tracks, and averages what the network says of each over time.
+
+    That is the probabilities, and valence and arousal where the network gives them.
 
     The average is exponential: older frames count less.
 
@@ -28,10 +31,10 @@ class Tracks:
 
     def __init__(self, rate: float, description: Description, smoothing: float = SMOOTHING):
         self.tracker, self.smoothing, self.description = FaceTracker(rate), smoothing, description
-        self.means: dict[int, tuple[float, dict[str, float]]] = {}  # by track: last time, mean probabilities
+        self.means: dict[int, tuple[float, dict[str, float]]] = {}  # by track: last time, means
 
     def follow(self, result: ImageResult) -> ImageResult:
-        """The result of the next frame, which needs a `time`, with tracks and averaged probabilities in its faces."""
+        """The result of the next frame, which needs a `time`, with tracks and averages in its faces."""
         boxes, scores = [face.box for face in result.faces], [face.detection_score for face in result.faces]
         tracks = self.tracker.update(np.reshape(boxes, (-1, 4)), np.array(scores))
         time = result.time or 0.0
@@ -40,11 +43,13 @@ class Tracks:
         return replace(result, faces=faces)
 
     def _smooth(self, face: Face, track: int, time: float) -> Face:
-        probs = face.probs
+        va = {name: value for name in VA if (value := getattr(face, name)) is not None}
+        values = face.probs | va
         if self.smoothing and track in self.means:
             before, mean = self.means[track]
             keep = float(np.exp(-max(time - before, 0.0) / self.smoothing))
-            probs = {name: keep * mean[name] + (1 - keep) * p for name, p in probs.items()}
-        self.means[track] = time, probs
+            values = {name: keep * mean[name] + (1 - keep) * value for name, value in values.items()}
+        self.means[track] = time, values
+        probs = {name: values[name] for name in face.probs}
         unsure = why_unsure(max(probs.values()), face.quality, self.description)
-        return replace(face, track=track, probs=probs, unsure=unsure)
+        return replace(face, track=track, probs=probs, unsure=unsure, **{name: values[name] for name in va})

@@ -18,13 +18,14 @@ def create_model(
     *,
     attention: str = "paper",
     fusion: str = "paper",
+    va: bool = False,
     backbone_weights: str | None = None,
 ) -> DAN:
     """Create a DAN for training: with random weights, or with `backbone_weights` in its backbone.
 
     Args:
         backbone, backbone_weights: name and initial weights of the backbone, see `create_backbone`.
-        num_classes, num_heads, attention, fusion: see `DAN`.
+        num_classes, num_heads, attention, fusion, va: see `DAN`.
 
     Raises:
         ValueError: unknown name, or weights that cannot be read or do not fit the backbone.
@@ -38,7 +39,7 @@ def create_model(
     from .backbone import create_backbone
     from .dan import DAN
 
-    return DAN(create_backbone(backbone, backbone_weights), num_classes, num_heads, attention, fusion)
+    return DAN(create_backbone(backbone, backbone_weights), num_classes, num_heads, attention, fusion, va)
 
 
 def __getattr__(name: str) -> object:

@@ -41,7 +41,7 @@ def save_checkpoint(path: str | os.PathLike, model: DAN, description: Descriptio
 def build_network(description: Description) -> DAN:
     """Build the network of a description, with random weights."""
     d = description
-    return DAN(create_backbone(d.backbone), len(d.classes), d.num_heads, d.attention, d.fusion)
+    return DAN(create_backbone(d.backbone), len(d.classes), d.num_heads, d.attention, d.fusion, d.va)
 
 
 def load_checkpoint(weights: str | os.PathLike) -> tuple[DAN, Description]:
@@ -67,7 +67,7 @@ def load_checkpoint(weights: str | os.PathLike) -> tuple[DAN, Description]:
     try:
         backbone = create_backbone(d.backbone)
         with torch.device("meta"):  # allocates nothing: the loaded tensors become the parameters
-            model = DAN(backbone, len(d.classes), d.num_heads, d.attention, d.fusion)
+            model = DAN(backbone, len(d.classes), d.num_heads, d.attention, d.fusion, d.va)
         own = model.state_dict()
         # Copies, because the tensors are mapped to the file, which may be replaced or deleted.
         state = {n: t.to(own[n].dtype, copy=True) if n in own else t for n, t in state.items()}

@@ -20,6 +20,7 @@ class DANOutput(NamedTuple):
     heads: Tensor  # [N,K,D], with log-softmax over K where K > 1 (for both fusions); for the partition loss
     attention: Tensor  # attention maps of the heads [N,K,h,w]
     embedding: Tensor  # the input of the classifier: the fused heads [N,D]
+    va: Tensor | None = None  # valence and arousal, -1 to 1 [N,2]; None without their head
 
 
 class Backbone(nn.Module):
@@ -41,6 +42,7 @@ class DAN(nn.Module):
         attention: kind of heads, a key of ATTENTIONS: paper or qkv.
         fusion: input of the classifier: the sum of the heads after log-softmax over K (paper), or of the heads
             themselves (sum).
+        va: a second head beside the classifier, for valence and arousal.
 
     Raises:
         ValueError: unknown attention or fusion, or channels that do not suit the attention.
@@ -64,6 +66,7 @@ class DAN(nn.Module):
         num_heads: int = 4,
         attention: str = "paper",
         fusion: str = "paper",
+        va: bool = False,
     ):
         super().__init__()
         if attention not in ATTENTIONS:
@@ -74,6 +77,8 @@ class DAN(nn.Module):
         self.attention = ATTENTIONS[attention](backbone.num_features, num_heads)
         self.classifier = nn.Linear(backbone.num_features, num_classes)
         self.norm = nn.BatchNorm1d(num_classes)
+        # Normalised like the logits: the fused heads have a large mean, by which tanh would saturate.
+        self.va = nn.Sequential(nn.Linear(backbone.num_features, 2), nn.BatchNorm1d(2), nn.Tanh()) if va else None
 
     def forward(self, x: Tensor) -> DANOutput:
         """Normalised images [N,3,H,W] -> DANOutput."""
@@ -81,7 +86,8 @@ class DAN(nn.Module):
         raw, attention = self.attention(features)
         heads = torch.log_softmax(raw.float(), dim=1) if raw.shape[1] > 1 else raw  # heads compete for each dimension
         fused = (heads if self.fusion == "paper" else raw).sum(1)  # [N,D]
-        return DANOutput(self.norm(self.classifier(fused)), features, heads, attention, fused)
+        va = None if self.va is None else self.va(fused)  # [N,2]
+        return DANOutput(self.norm(self.classifier(fused)), features, heads, attention, fused, va)
 
     def fold(self) -> DAN:
         """A faster copy for inference, with the same outputs: batch normalisation is folded into the convolutions."""

@@ -16,6 +16,7 @@ from .checkpoint import load_checkpoint
 from .dan import DAN
 from .inputs import normalize
 
+OUTPUTS = ["logits", "attention", "embedding"]
 OPSET = 18  # supported by ONNX Runtime, OpenVINO and ONNX Runtime Web
 
 
@@ -26,10 +27,14 @@ class ExportedDAN(nn.Module):
         super().__init__()
         self.model, self.preprocessing = model.fold(), preprocessing
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Prepared crops, uint8 [N,S,S,1 or 3] -> logits [N,C], attention [N,K,h,w], embedding [N,D]."""
+    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+        """Prepared crops, uint8 [N,S,S,1 or 3] -> the OUTPUTS: logits [N,C], attention [N,K,h,w], embedding [N,D].
+
+        With their head also valence and arousal [N,2].
+        """
         output = self.model(normalize(crops, self.preprocessing))
-        return output.logits, output.attention, output.embedding
+        parts = (output.logits, output.attention, output.embedding)
+        return parts if output.va is None else (*parts, output.va)
 
 
 def export_onnx(checkpoint: str | os.PathLike, out: str | os.PathLike, half: bool = False) -> Description:
@@ -61,7 +66,7 @@ def export_onnx(checkpoint: str | os.PathLike, out: str | os.PathLike, half: boo
         dynamo=True,
         opset_version=OPSET,
         input_names=["crops"],
-        output_names=["logits", "attention", "embedding"],
+        output_names=[*OUTPUTS, "va"] if description.va else OUTPUTS,
         dynamic_shapes=({0: torch.export.Dim("batch")},),
         verbose=False,
     )

@@ -7,16 +7,23 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..description import Description
 from ..faces.quality import Quality
+from ..labels import VA
 from .types import ImageResult
 
 QUALITY = {"size": 1, "sharpness": 3, "brightness": 3, "yaw": 1, "pitch": 1, "roll": 1}  # columns and their decimals
 COLUMNS = (
     *("path", "frame", "time", "face", "track", "status", "error", "x1", "y1", "x2", "y2"),
     *("detection_score", "detector", "aligned", "label", "confidence", "unsure", *QUALITY),
-)  # then one column per emotion
+)  # then one column per emotion, and VA where the network gives them
 INTEGERS, BOOLEANS = {"frame", "face", "track"}, {"aligned"}
 TEXTS = {"path", "status", "error", "detector", "label", "unsure"}  # all other columns are floats
+
+
+def face_columns(description: Description) -> tuple[str, ...]:
+    """The columns after COLUMNS: the emotions, and valence and arousal where the network gives them."""
+    return (*description.classes, *(VA if description.va else ()))
 
 
 def embedding_columns(size: int) -> tuple[str, ...]:
@@ -46,6 +53,7 @@ def to_rows(result: ImageResult, embeddings: bool = False) -> Iterator[dict]:
             **{"label": face.label, "confidence": round(face.confidence, 4), "unsure": face.unsure or None},
             **quality_columns(face.quality),
             **{name: round(p, 4) for name, p in face.probs.items()},
+            **{name: round(value, 4) for name in VA if (value := getattr(face, name)) is not None},
             **(_embedding_values(face.embedding) if embeddings and face.embedding is not None else {}),
         }
 

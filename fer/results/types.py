@@ -50,6 +50,8 @@ class Face(_ByValue, Detection):
     attention: np.ndarray | None = None  # [K,h,w]: each head's weights over the crop
     quality: Quality | None = None  # how well the face can be seen; None: unknown
     embedding: np.ndarray | None = None  # float32 [D], what the classifier sees; see `EmotionRecognizer.embed`
+    valence: float | None = None  # -1 (unpleasant) to 1 (pleasant); None: the network does not give it
+    arousal: float | None = None  # -1 (calm) to 1 (excited); likewise
 
     @property
     def label(self) -> str:
@@ -72,6 +74,8 @@ class Face(_ByValue, Detection):
             "unsure": self.unsure,
             "quality": None if self.quality is None else self.quality.to_dict(),
             "probs": dict(self.probs),
+            "valence": self.valence,
+            "arousal": self.arousal,
             "aligned": self.aligned,
             "track": self.track,
         }

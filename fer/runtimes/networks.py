@@ -60,19 +60,25 @@ class OnnxNetwork:
         return OnnxRuntimeSession(self._path, self.device, parallel, threads)
 
     def _try(self, path: str | os.PathLike) -> None:
-        """Check that a blank crop gives finite logits of the described classes. This also makes the next call fast."""
+        """Check that a blank crop gives finite logits of the described classes, and valence and arousal if described.
+
+        This also makes the next call fast.
+        """
         preprocessing = self.description.preprocessing
         blank = (1, preprocessing.input_size, preprocessing.input_size, 1 if preprocessing.gray else 3)
         try:
-            logits = self(np.zeros(blank, np.uint8)).logits
+            output = self(np.zeros(blank, np.uint8))
         except Exception as error:  # ONNX Runtime's exceptions have no public base class
             raise ValueError(f"{path}: its graph does not fit its description ({type(error).__name__})") from None
+        logits = output.logits
         if logits.shape != (1, len(self.description.classes)) or not np.isfinite(logits).all():
             raise ValueError(f"{path}: damaged: a blank crop gives the logits {logits.tolist()}")
+        if (output.va is not None) != self.description.va:
+            raise ValueError(f"{path}: damaged: its description and its graph differ on valence and arousal")
 
     def __call__(self, crops: np.ndarray) -> NetworkOutput:
         outputs = self._session(crops)
-        return NetworkOutput(outputs["logits"], outputs["attention"], outputs["embedding"])
+        return NetworkOutput(outputs["logits"], outputs["attention"], outputs["embedding"], outputs.get("va"))
 
     def for_threads(self, threads: int) -> OnnxNetwork:
         if threads not in self._of_threads:

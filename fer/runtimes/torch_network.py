@@ -46,7 +46,9 @@ class TorchNetwork:
         with torch.inference_mode(), autocast(self.device, self.precision == "bfloat16"):
             output = self.model(normalize(torch.from_numpy(crops).to(self.device), self.preprocessing))
             parts = (output.logits, output.attention, output.embedding)
-            return NetworkOutput(*(part.float().cpu().numpy() for part in parts))
+            logits, attention, embedding = (part.float().cpu().numpy() for part in parts)
+            va = None if output.va is None else output.va.float().cpu().numpy()
+            return NetworkOutput(logits, attention, embedding, va)
 
     def for_threads(self, threads: int) -> TorchNetwork:
         return self

@@ -13,6 +13,7 @@ class NetworkOutput(NamedTuple):
     logits: np.ndarray  # [N,C]
     attention: np.ndarray  # each head's map [N,K,h,w]
     embedding: np.ndarray  # the input of the classifier: the fused heads [N,D]
+    va: np.ndarray | None = None  # valence and arousal, -1 to 1 [N,2]; None where the network has no head for them
 
 
 class Network(Protocol):

@@ -72,6 +72,8 @@ class TrainConfig:
     affinity: float = _option(1.0, "weight of the affinity loss")
     partition: float = _option(1.0, "weight of the partition loss")
     overlap: float = _option(0.0, "weight of the overlap loss of the attention maps")
+    va: bool = _option(False, "learn valence and arousal too; the dataset must have them")
+    va_weight: float = _option(1.0, "weight of the loss of valence and arousal; needs va")
     teachers: list[str] = _option([], "checkpoints for distillation; their mean probabilities are learnt too")
     distill: float = _option(0.5, "weight of distillation, 0 to 1; the cross-entropy has the rest; needs teachers")
     distill_temperature: float = _option(1.0, "temperature of distillation")
@@ -115,7 +117,7 @@ class TrainConfig:
         self._check_types()
         minimum: dict[str, float] = {"epochs": 1, "batch_size": 2, "num_heads": 1, "crop_size": 16, "input_size": 16}
         minimum |= dict.fromkeys(("lr", "backbone_lr", "weight_decay", "affinity", "partition", "overlap"), 0.0)
-        minimum |= dict.fromkeys(("clip", "mixup", "cutmix", "sam", "minutes"), 0.0)
+        minimum |= dict.fromkeys(("clip", "mixup", "cutmix", "sam", "minutes", "va_weight"), 0.0)
         minimum |= dict.fromkeys(("accumulate", "step_epochs"), 1)
         minimum |= dict.fromkeys(("seed", "workers", "warmup_epochs", "patience"), 0)
         for name, limit in minimum.items():

@@ -11,7 +11,8 @@ from torchvision.transforms import v2
 def make_mixing(mixup: float, cutmix: float) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Create a function that mixes the images of a batch, by torchvision.
 
-    The function takes images [N,3,H,W] and probability vectors [N,C], and returns both mixed, in the same shapes.
+    The function takes images [N,3,H,W] and probability vectors [N,C], and returns both mixed, in the same shapes. Other
+    columns of the vectors, such as valence and arousal, are mixed alike; NaN if they are NaN in one of both images.
 
     Args:
         mixup: alpha of the Beta distribution of the mixing ratio (Zhang et al. 2017, arXiv:1710.09412); 0: off.

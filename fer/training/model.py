@@ -88,7 +88,7 @@ def _backbone_weights(config: TrainConfig) -> str | None:
 
 def _make_network(config: TrainConfig, num_classes: int, weights: str | None) -> DAN:
     backbone = create_backbone(config.backbone, weights)
-    model = DAN(backbone, num_classes, config.num_heads, config.attention, config.fusion)
+    model = DAN(backbone, num_classes, config.num_heads, config.attention, config.fusion, config.va)
     try:
         with torch.no_grad():
             model.eval()(torch.zeros(1, 3, config.input_size, config.input_size))

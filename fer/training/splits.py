@@ -59,8 +59,8 @@ def load_splits(config: TrainConfig) -> Splits:
     With `drop_duplicates`, copies of validation images and repeated images are removed from training.
 
     Raises:
-        ValueError: see `load_samples`, `load_fold`, `add_votes` and `steps_per_epoch`; image files are missing, or the
-            splits have different classes.
+        ValueError: see `load_samples`, `load_fold`, `add_votes` and `steps_per_epoch`; image files are missing, the
+            splits have different classes, or `va` is set and the training images have no valence and arousal.
     """
     loaded = [_load_dataset(config, *names) for names in _name_datasets(config)]
     train, val = (join_samples(parts, name_sources(config)) for parts in zip(*loaded))
@@ -70,6 +70,11 @@ def load_splits(config: TrainConfig) -> Splits:
             f"({', '.join(val.classes)}); they must be the same"
         )
     train = add_votes(train, config.votes) if config.votes else train
+    if config.va and (train.va is None or np.isnan(train.va).all()):
+        raise ValueError(
+            f"--va: the training images of {config.dataset} have no valence and arousal; leave it out, or take "
+            "AffectNet, or Parquet shards with the columns valence and arousal"
+        )
     check_files(train)
     check_files(val)
     if config.detect:

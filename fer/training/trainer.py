@@ -19,6 +19,7 @@ from ..data.loader import CropDataset, EpochSampler, draw_weights, inverse_frequ
 from ..data.transforms import Augmentation
 from ..device import autocast, choose_device, has_bfloat16, has_compiler, peak_megabytes
 from ..distributed import mean_over_processes, rank, synchronise_batch_norm, world_size
+from ..evaluation.affect import summarize_va
 from ..evaluation.metrics import accuracy, predict, summarize, summarize_attention, without_duplicates
 from ..losses import DANLoss
 from ..models.checkpoint import Description
@@ -48,7 +49,7 @@ class Objective(nn.Module):
         self.model, self.criterion = model, criterion
 
     def forward(self, x: Tensor, target: Tensor, taught: Tensor | None = None) -> dict[str, Tensor]:
-        """The weighted loss terms of normalised images [N,3,H,W], see `DANLoss`."""
+        """The weighted loss terms of normalised images [N,3,H,W] and their targets, see `DANLoss`."""
         return self.criterion(self.model(x), target, taught)
 
 
@@ -85,6 +86,7 @@ class Trainer:
             config.distill_temperature,
             torch.from_numpy(inverse_frequency(splits.train.targets)) if config.class_weights else None,
             config.label_smoothing,
+            config.va_weight if config.va else 0.0,
         )
         self.objective = Objective(model, criterion).to(self.device).to(memory_format=torch.channels_last)
         self.ema = ModelEmaV3(model, config.ema, use_warmup=True)
@@ -124,7 +126,7 @@ class Trainer:
         c = self.config
         augment = Augmentation(c.augmentation) if shuffle else None
         template = np.reshape(c.template, (-1, 2))
-        dataset = CropDataset(samples, self.preprocessing, template, augment, c.seed, c.cache)
+        dataset = CropDataset(samples, self.preprocessing, template, augment, c.seed, c.cache, c.va and shuffle)
         shares = dict(zip(name_sources(c), c.shares))
         weights, workers = (draw_weights(samples, c.balanced, shares), c.workers) if shuffle else (None, 0)
         return make_loader(dataset, c.batch_size, shuffle=shuffle, weights=weights, workers=workers, device=self.device)
@@ -207,8 +209,8 @@ class Trainer:
         """Measure the averaged weights on validation, with and without the images that are also in training.
 
         Returns:
-            the figures of `summarize`, `without_duplicates` and `summarize_attention`; `score`, which chooses the best
-            epoch; and the accuracy of each of several datasets.
+            the figures of `summarize`, `without_duplicates`, `summarize_attention` and `summarize_va`; `score`, which
+            chooses the best epoch; and the accuracy of each of several datasets.
 
         Raises:
             NonFiniteNetwork: a weight, a batch statistic or a logit is NaN or infinite.
@@ -216,7 +218,7 @@ class Trainer:
         check_network(self.objective.state_dict() | self.ema.module.state_dict(), self.epoch + 1)
         precision = "bfloat16" if self.config.amp else "float32"
         network = TorchNetwork(self.ema.module, self.preprocessing, self.device, precision)
-        logits, targets, attention = predict(network, self.val_loader)
+        logits, targets, attention, va = predict(network, self.val_loader)
         check_logits(logits, self.epoch + 1)
         figures = asdict(summarize(logits, targets, self.splits.val.classes))
         figures |= without_duplicates(logits, targets, self.splits.leaked)
@@ -227,6 +229,7 @@ class Trainer:
         return (
             figures
             | asdict(summarize_attention(attention))
+            | summarize_va(va, self.splits.val.va)
             | {
                 "score": score(logits, targets, self.splits.leaked, self.config.select),
                 "dataset": self.config.dataset,
@@ -243,6 +246,7 @@ class Trainer:
             num_heads=self.config.num_heads,
             attention=self.config.attention,
             fusion=self.config.fusion,
+            va=self.config.va,
             classes=self.splits.train.classes,
             preprocessing=self.preprocessing,
             template=template,

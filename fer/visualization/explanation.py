@@ -35,7 +35,10 @@ def draw_sheet(explanation: Explanation, side: int = 168) -> np.ndarray:
     gap, line = side // 16, side // 7
     sheet = Image.new("RGB", (gap + len(pictures) * (side + gap), 2 * (gap + line) + side), "white")
     pen, small, large = ImageDraw.Draw(sheet), ImageFont.load_default(0.6 * line), ImageFont.load_default(0.8 * line)
-    pen.text((gap, gap / 2), f"{face.label}{'?' if face.unsure else ''} {face.confidence:.0%}", "black", large)
+    title = f"{face.label}{'?' if face.unsure else ''} {face.confidence:.0%}"
+    if face.valence is not None and face.arousal is not None:
+        title += f"  valence {face.valence:+.2f}, arousal {face.arousal:+.2f}"
+    pen.text((gap, gap / 2), title, "black", large)
     for i, (picture, caption) in enumerate(zip(pictures, captions)):
         x, y = gap + i * (side + gap), gap + line
         sheet.paste(Image.fromarray(picture), (x, y))

@@ -21,6 +21,12 @@ def recognizer(tiny_checkpoint) -> EmotionRecognizer:
 
 
 @pytest.fixture
+def va_recognizer(va_checkpoint) -> EmotionRecognizer:
+    """One that also gives valence and arousal."""
+    return EmotionRecognizer(*load_network(va_checkpoint, "cpu"), FakeDetector(70))
+
+
+@pytest.fixture
 def upload(tmp_path: Path):
     """Puts bytes where an upload would arrive."""
 

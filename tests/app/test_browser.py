@@ -20,6 +20,7 @@ from app.benchmark import CHROMIUM, FLAGS, camera_flags, read_frames, write_y4m 
 from app.live import LiveView  # noqa: E402
 from app.page import build_page, launch_options  # noqa: E402
 from fer.inference.recognizer import EmotionRecognizer  # noqa: E402
+from fer.resources import DEFAULT_WEIGHTS  # noqa: E402
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 CLIP = Path(__file__).resolve().parents[3] / "shared/photos/single_face.mp4"
@@ -52,12 +53,12 @@ def arrivals(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def serve(arrivals):
-    """Starts the page with the shipped weights, or with other names for their classes; -> its address."""
+    """Starts the page with the shipped weights or others, or with other names for their classes; -> its address."""
     before, pages = os.environ.get("GRADIO_TEMP_DIR"), []
     os.environ["GRADIO_TEMP_DIR"] = str(arrivals)
 
-    def start(classes: tuple[str, ...] = ()) -> str:
-        recognizer = EmotionRecognizer.from_pretrained()
+    def start(classes: tuple[str, ...] = (), weights: str | Path = DEFAULT_WEIGHTS) -> str:
+        recognizer = EmotionRecognizer.from_pretrained(weights, device="cpu")
         recognizer.description.classes = classes or recognizer.classes
         pages.append(build_page(recognizer))
         _, address, _ = pages[-1].launch(**launch_options(), prevent_thread_lock=True, quiet=True)
@@ -206,9 +207,32 @@ def test_the_session_can_be_downloaded_and_forgotten(tab):
     names = "seconds,face,x1,y1,x2,y2,label,confidence,unsure,size,sharpness,brightness,yaw,pitch,roll,neutral"
     assert lines[0].startswith(names)
     assert len(lines) > 3 and len(lines[-1].split(",")) == 23
+    assert page.locator(".plane").is_hidden() and page.locator(".card .va").all_inner_texts() == [""]
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Delete it").click()
     page.wait_for_selector(".timeline", state="hidden")
+
+
+def test_valence_and_arousal_where_the_network_gives_them(tab, serve, va_checkpoint):
+    page = tab(address=serve(weights=va_checkpoint))
+    start(page)
+    wait_for_label(page, 5000)
+    page.wait_for_selector(".plane", state="visible")
+    page.wait_for_timeout(3000)
+    assert re.fullmatch(r"valence [+−]\d\.\d\d, arousal [+−]\d\.\d\d", page.inner_text(".card .va"))
+    colourful = page.evaluate(
+        """() => {
+            const plane = document.querySelector(".plane");
+            const { data } = plane.getContext("2d").getImageData(0, 0, plane.width, plane.height);
+            return [...data.keys()].filter((i) => i % 4 == 0 && data[i] != data[i + 1]).length;
+        }"""
+    )
+    assert colourful > 50  # the point and its trail; axes and words are gray
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the session").click()
+    header, *lines = Path(download.value.path()).read_text().splitlines()
+    assert header.endswith(",contempt,valence,arousal")
+    assert all(-1 <= float(value) <= 1 for line in lines for value in line.split(",")[-2:])
 
 
 def test_stop_frees_the_camera_and_start_goes_on(tab):

@@ -51,6 +51,24 @@ def test_a_face_keeps_its_track_and_its_probabilities_glide(view, monkeypatch):
     assert 0.5 < faces[2]["probs"][0] < 1 and sum(faces[2]["probs"]) == pytest.approx(1, abs=1e-3)
 
 
+def test_valence_and_arousal_where_the_network_gives_them(view, va_recognizer):
+    assert not {"valence", "arousal"} & view.look(frame())["faces"][0].keys()
+    (face,) = LiveView(va_recognizer).look(frame())["faces"]
+    assert -1 < face["valence"] < 1 and -1 < face["arousal"] < 1
+
+
+def test_valence_and_arousal_of_both_crops_count_alike(va_recognizer):
+    va_recognizer.classifier.description = replace(va_recognizer.description, second_crop=True)
+    va_recognizer.detector = Landmarks(UPRIGHT)
+    camera, (both,) = Camera(va_recognizer), va_recognizer(FRAME)
+    for k in range(3):
+        (face,) = camera.look(FRAME, 0.1 * k)
+        assert (face.valence, face.arousal) == (
+            pytest.approx(both.valence, abs=1e-5),
+            pytest.approx(both.arousal, abs=1e-5),
+        )
+
+
 def test_cameras_do_not_share_tracks(view):
     view.look(frame(2))
     assert [face["track"] for face in view.look(frame(1, session="b"))["faces"]] == [0]

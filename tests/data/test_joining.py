@@ -1,6 +1,7 @@
 """Several datasets as one."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,6 +56,12 @@ def test_images_are_those_of_their_datasets_and_photos_are_cut():
         assert crops_[:2] == [(32, 32, 3)] * 2 and crops_[2][0] < 32
         assert samples.detection(0, image(0)).box.tolist() == [0, 0, 32, 32]
         assert samples.detection(2, image(0)).landmarks is not None
+
+
+def test_values_that_one_dataset_lacks_are_unknown():
+    assert join_samples([crops("sadness", "bored"), photo()]).va is None
+    joined = join_samples([crops("sadness", "bored"), replace(photo(), va=np.array([[0.5, -0.5]]))])
+    np.testing.assert_array_equal(joined.va, [[np.nan] * 2] * 2 + [[0.5, -0.5]])
 
 
 def test_groups_without_a_name_are_their_images():

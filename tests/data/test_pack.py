@@ -60,6 +60,31 @@ def test_files_are_kept_byte_by_byte(tmp_path):
     assert load_samples("parquet", tmp_path / "out", "train").images[0] == (tmp_path / "a.jpg").read_bytes()
 
 
+VA = np.array([[0.5, -1], [np.nan, np.nan], [np.nan, 0.25]], np.float32)  # NaN: unknown
+
+
+@pytest.mark.parametrize("megabytes", [256, 1e-6])  # one shard; one for each image
+def test_valence_and_arousal_are_packed(tmp_path, megabytes):
+    samples = make_samples(3, va=VA)
+    pack_split(samples, tmp_path, "made-up", "val", PackOptions(shard_megabytes=megabytes))
+    loaded = load_samples("parquet", tmp_path, "val")
+    assert_same(loaded, samples)
+    np.testing.assert_array_equal(loaded.va, VA)
+    np.testing.assert_array_equal(loaded.subset(np.array([2, 0])).va, VA[[2, 0]])
+
+
+def test_shards_without_valence_and_arousal(tmp_path):
+    pack_split(make_samples(3), tmp_path, "made-up", "val", PackOptions())
+    assert load_samples("parquet", tmp_path, "val").va is None
+
+
+def test_a_wrong_valence_in_a_shard_is_named(tmp_path):
+    wrong = np.array([[0, 0], [0, 0], [0, -1.5]])
+    pack_split(make_samples(3, va=wrong), tmp_path, "made-up", "val", PackOptions(shard_megabytes=1e-6))
+    with pytest.raises(ValueError, match="val-00002-of-00003.parquet, row 0: arousal is -1.5; expected a number of"):
+        load_samples("parquet", tmp_path, "val")
+
+
 def test_photos_are_packed_as_crops(tmp_path):
     boxes = np.array([[4, 4, 24, 24]] * 2, float)
     samples = make_samples(2, boxes=boxes)

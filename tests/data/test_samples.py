@@ -57,6 +57,11 @@ def test_a_template_without_points_cuts_by_the_box(tmp_path):
     np.testing.assert_array_equal(samples.crop(0, np.empty((0, 2)), 48), by_box)
 
 
+def test_valence_and_arousal_need_two_numbers_for_each_image():
+    with pytest.raises(ValueError, match=r"2 images need valence and arousal \[2,2\]; got \[2\]"):
+        replace(make_samples(["a", "b"]), va=np.zeros(2))
+
+
 def test_crops_stay_as_they_are_stored():
     crop = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
     np.testing.assert_array_equal(make_samples([crop]).crop(0, TEMPLATE, 48), crop)

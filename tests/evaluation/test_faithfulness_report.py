@@ -71,7 +71,7 @@ def test_what_is_measured(data, tiny_graph, monkeypatch):
     network, description = load_network(tiny_graph)
     expected = np.stack([description.preprocessing.prepare(whole.read(i)) for i in range(12)])
     np.testing.assert_array_equal(all_of_them[0], expected)
-    logits, attention, _ = network(crops)
+    logits, attention, *_ = network(crops)
     np.testing.assert_allclose(probs, np.exp(logits) / np.exp(logits).sum(1, keepdims=True), rtol=1e-4)
     np.testing.assert_allclose(maps["head 2"], attention[:, 1], rtol=1e-4)
     np.testing.assert_allclose(maps["mean map"], [maps["all heads"].mean(0)] * 5, rtol=1e-5)

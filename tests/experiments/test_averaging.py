@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from conftest import make_ferplus
+from conftest import make_ferplus, make_va_shards
 from fer.evaluation.evaluate import evaluate_checkpoint
 from fer.evaluation.request import EvaluationRequest
 from fer.experiments.averaging import average_checkpoints
@@ -37,3 +37,18 @@ def test_the_mean_of_checkpoints(tmp_path, tiny_checkpoint):
     save_checkpoint(tmp_path / "c.safetensors", build_network(description), description)
     with pytest.raises(ValueError, match="differs from .* in num_heads; only"):
         average_checkpoints([str(paths[0]), str(tmp_path / "c.safetensors")], tmp_path / "m.safetensors", data)
+
+
+def test_the_mean_of_checkpoints_with_valence_and_arousal(tmp_path, va_checkpoint, tiny_checkpoint):
+    data = make_va_shards(tmp_path / "data", {"train": 16})
+    model, description = load_checkpoint(va_checkpoint)
+    description.dataset = "parquet"
+    with torch.no_grad():
+        model.va[0].weight.add_(1)
+    save_checkpoint(tmp_path / "b.safetensors", model, description)
+    average_checkpoints([str(tmp_path / "b.safetensors"), str(va_checkpoint)], tmp_path / "mean.safetensors", data)
+    mean, said = load_checkpoint(tmp_path / "mean.safetensors")
+    torch.testing.assert_close(mean.va[0].weight, model.va[0].weight - 0.5)
+    assert said.va
+    with pytest.raises(ValueError, match="differs from .* in backbone, va; only"):
+        average_checkpoints([str(va_checkpoint), str(tiny_checkpoint)], tmp_path / "m.safetensors", data)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,10 +16,11 @@ from app.handlers import Handlers
 from fer import EmotionRecognizer
 from fer.cli import main
 from fer.evaluation.calibration import softmax
-from fer.fitting.checkpoint import find_base
-from fer.fitting.classifier import fit_classifier
+from fer.fitting.checkpoint import find_base, write_fitted
+from fer.fitting.classifier import LinearClassifier, fit_classifier
 from fer.fitting.faces import find_labelled_faces
 from fer.io.images import read_image, write_image
+from fer.runtimes.networks import load_network
 
 pytest.importorskip("sklearn", reason="fitting needs scikit-learn: pip install 'dan-fer[fit]'")
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -62,6 +64,21 @@ def test_it_is_a_checkpoint_like_any_other(fitted, photos):
     description = light.description
     assert description == laboratory.description
     assert (description.metrics["n"], description.dataset, description.second_crop) == (16, "folder", True)
+
+
+def test_valence_and_arousal_of_the_network_stay(va_checkpoint, va_graph, tmp_path):
+    shutil.copy(va_checkpoint, tmp_path / "base.safetensors"), shutil.copy(va_graph, tmp_path / "base.onnx")
+    base, description = load_network(tmp_path / "base.onnx", precision="float32")
+    classifier = LinearClassifier(np.zeros((2, 128), np.float32), np.array([1.0, 0.5], np.float32))
+    fitted = replace(description, classes=("calm", "smile"))
+    write_fitted(find_base(tmp_path / "base.onnx"), classifier, fitted, tmp_path / "mine.safetensors")
+    crops = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 1), np.uint8)
+    for suffix in (".onnx", ".safetensors"):
+        network, described = load_network(tmp_path / f"mine{suffix}", precision="float32")
+        output = network(crops)
+        np.testing.assert_allclose(output.logits, [[1.0, 0.5]] * 3, atol=1e-4)
+        np.testing.assert_allclose(output.va, base(crops).va, atol=1e-3)
+        assert described.va and described.classes == ("calm", "smile")
 
 
 def test_what_it_tells(photos, tmp_path, capsys):

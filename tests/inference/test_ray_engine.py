@@ -95,12 +95,12 @@ def told(err: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_rows_are_those_of_the_plain_run(ray, tiny_graph, files, tmp_path, monkeypatch, capsys, caplog):
+def test_rows_are_those_of_the_plain_run(ray, va_graph, files, tmp_path, monkeypatch, capsys, caplog):
     """Also relative names, warnings of the processes, and going on at the address of a running cluster."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # where the package is not installed
     plain, out = tmp_path / "plain.csv", tmp_path / "ray.csv"
-    command = [tiny_graph, "files", "table.parquet", "gone.jpg", "--every", "2"]
+    command = [va_graph, "files", "table.parquet", "gone.jpg", "--every", "2"]
     assert predict(*command, "--out", plain) == 1
     tally, warnings = told(capsys.readouterr().err), sorted(caplog.messages)
     assert len(tally) == 5 and any("06.gif: only the first of its 3 frames" in message for message in warnings)
@@ -126,6 +126,7 @@ def test_rows_are_those_of_the_plain_run(ray, tiny_graph, files, tmp_path, monke
     with open(plain, newline="", encoding="utf-8", errors="surrogateescape") as file:
         rows = list(csv.DictReader(file))
     assert {r["status"] for r in rows} == {"ok", "no_face", "error"} and "0" in {r["track"] for r in rows}
+    assert all((r["valence"] != "") == (r["status"] == "ok") for r in rows)
 
 
 @pytest.mark.slow

@@ -78,7 +78,7 @@ def test_an_explanation_shows_what_the_network_saw(tiny_checkpoint):
     explanations = recognizer.explain(image)
     assert [e.face for e in explanations] == recognizer(image)
     for e in explanations:
-        logits, attention, _ = network(e.crop[None])
+        logits, attention, *_ = network(e.crop[None])
         np.testing.assert_allclose(list(e.face.probs.values()), recognizer.classifier.to_probs(logits)[0], rtol=1e-4)
         np.testing.assert_allclose(e.attention, attention[0], rtol=1e-4)
     np.testing.assert_allclose(explanations[0].transform, [[1 / 30, 0, -20 / 30], [0, 1 / 30, -20 / 30]], atol=1e-9)

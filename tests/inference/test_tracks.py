@@ -56,3 +56,16 @@ def test_a_tracked_face_has_the_quality_of_its_frame(recognizer):
     assert [face.track for face in followed[1:]] == [0] * 4
     assert [face.unsure for face in followed[1:]] == ["", "too small", "", ""]
     assert [face.quality for face in followed] == [large, large, small, large, None]
+
+
+def test_valence_and_arousal_are_smoothed_like_the_emotions(recognizer):
+    first = Face(np.array([10.0, 10, 60, 60]), None, 0.9, {"a": 1.0}, "", False, valence=1.0, arousal=-0.5)
+    faces = [first, first, replace(first, valence=-1.0, arousal=0.5), first]
+    tracks, keep = Tracks(10, recognizer.description, smoothing=0.5), np.exp(-0.1 / 0.5)
+    followed = [tracks.follow(ImageResult("", [face], time=k / 10)).faces[0] for k, face in enumerate(faces)]
+    assert followed[0].valence == 1.0  # no track yet
+    means = [1.0, keep - (1 - keep)]
+    means.append(keep * means[1] + (1 - keep))
+    assert [face.valence for face in followed[1:]] == pytest.approx(means)
+    assert [face.arousal for face in followed[1:]] == pytest.approx([-mean / 2 for mean in means])
+    assert followed[-1].probs == {"a": pytest.approx(1.0)}

@@ -237,3 +237,17 @@ def test_classes_are_carried_over_by_their_names(tiny_checkpoint, classes):
             for i, emotion in enumerate(classes):
                 same = state[name][EMOTIONS.index(emotion)] if emotion in carried else before[name][i]
                 assert torch.equal(tensor[i], same), (name, emotion)
+
+
+def test_the_head_of_valence_and_arousal_is_new_where_a_checkpoint_lacks_it(tiny_checkpoint, va_checkpoint):
+    model = DAN(create_backbone("mobilefacenet"), 8, 2, va=True)
+    kept, carried = load_matching(model, tiny_checkpoint, EMOTIONS)
+    assert kept == sorted(f"va.{name}" for name in model.va.state_dict()) and carried == list(EMOTIONS)
+    without = DAN(create_backbone("mobilefacenet-128"), 8, 2)  # and the other way round
+    assert load_matching(without, va_checkpoint, EMOTIONS) == ([], list(EMOTIONS))
+
+
+def test_a_checkpoint_with_valence_and_arousal_rebuilds_alone(va_checkpoint):
+    model, description = load_checkpoint(va_checkpoint)
+    assert description.va and model.va is not None
+    assert torch.equal(model.va[0].weight, load_file(va_checkpoint)["va.0.weight"])

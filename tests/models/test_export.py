@@ -25,17 +25,28 @@ def crops_of(network, n: int) -> np.ndarray:
     return np.random.default_rng(n).integers(0, 255, shape, np.uint8)
 
 
+@pytest.mark.parametrize("kind", ["tiny", "va"])  # without and with valence and arousal
 @pytest.mark.parametrize("n", [1, 2, 5])  # any number of crops
-def test_outputs_are_those_of_the_checkpoint(tiny_graph, tiny_checkpoint, n):
-    network, model = OnnxNetwork(tiny_graph), load_checkpoint(tiny_checkpoint)[0]
+def test_outputs_are_those_of_the_checkpoint(request, kind, n):
+    graph, checkpoint = (request.getfixturevalue(f"{kind}_{part}") for part in ("graph", "checkpoint"))
+    network, model = OnnxNetwork(graph), load_checkpoint(checkpoint)[0]
     crops = crops_of(network, n)
     with torch.inference_mode():
         output = model(normalize(torch.from_numpy(crops), network.description.preprocessing))
-    logits, attention, embedding = network(crops)
+    logits, attention, embedding, va = network(crops)
     np.testing.assert_allclose(logits, output.logits, atol=1e-4)
     np.testing.assert_allclose(attention, output.attention, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(embedding, output.embedding, atol=1e-3)
+    assert (va is None) == (output.va is None) == (kind == "tiny")
+    if va is not None:
+        assert va.shape == (n, 2) and np.abs(va).max() < 1
+        np.testing.assert_allclose(va, output.va, atol=1e-4)
     np.testing.assert_allclose(model.norm(model.classifier(torch.tensor(embedding))).detach(), logits, atol=1e-3)
+
+
+def test_only_a_network_with_valence_and_arousal_has_a_fourth_output(tiny_graph, va_graph):
+    outputs = [[output.name for output in onnx.load(path).graph.output] for path in (tiny_graph, va_graph)]
+    assert outputs == [["logits", "attention", "embedding"], ["logits", "attention", "embedding", "va"]]
 
 
 def test_it_says_what_the_checkpoint_says(tiny_graph, tiny_checkpoint):
@@ -95,6 +106,8 @@ def spoil(tiny_graph: Path, path: Path, **changes) -> Path:
         model.metadata_props[0].value = changes["metadata"]
     if changes.get("anonymous"):
         del model.metadata_props[:]
+    if changes.get("va"):
+        model.metadata_props[0].value = model.metadata_props[0].value.replace('"va": false', '"va": true')
     if changes.get("nan"):
         weight = model.graph.initializer[0]
         weight.CopyFrom(
@@ -109,6 +122,7 @@ def spoil(tiny_graph: Path, path: Path, **changes) -> Path:
     [
         ({"anonymous": True}, "without this package's description; expected one of `fer export`"),
         ({"metadata": "{}"}, "damaged description: "),
+        ({"va": True}, "damaged: its description and its graph differ on valence and arousal"),
         ({"nan": True}, "damaged: a blank crop gives the logits"),
     ],
 )

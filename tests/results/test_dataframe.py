@@ -1,6 +1,7 @@
 """A table in memory has the rows and columns of a written one."""
 
 import builtins
+from dataclasses import replace
 
 import numpy as np
 import pandas
@@ -43,6 +44,14 @@ def test_columns_and_their_types(results, classes, emotions):
     kinds["aligned"] = "boolean"
     kinds |= dict.fromkeys(("frame", "face", "track"), "Int64")
     assert {name: str(table[name].dtype) for name in table} == {n: kinds.get(n, "float64") for n in table}
+
+
+def test_valence_and_arousal_have_columns_if_a_face_has_them():
+    with_va = ImageResult("a.jpg", [replace(FACE, valence=0.5, arousal=-0.25)])
+    table = fer.to_dataframe([RESULTS[0], with_va])
+    assert list(table) == [*COLUMNS, *PROBS, "valence", "arousal"]
+    assert table["valence"].isna().tolist() == [True, False] and table["arousal"][1] == -0.25
+    assert str(table["arousal"].dtype) == "float64"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,46 @@ def test_rows_come_back(tmp_path, suffix):
     assert rows[0]["detection_score"] in ("", None)
 
 
+VA = (*EMOTIONS, "valence", "arousal")
+
+
+def with_va(results: list[ImageResult]) -> list[ImageResult]:
+    """Their faces with valence and arousal."""
+    return [replace(r, faces=[replace(f, valence=0.5, arousal=-0.25) for f in r.faces]) for r in results]
+
+
+@pytest.mark.parametrize("suffix", SINKS)
+def test_valence_and_arousal_are_columns_where_the_network_gives_them(tmp_path, suffix):
+    """The same rows after an interruption; a file with other columns is refused and stays as it is."""
+    path, results = tmp_path / f"x{suffix}", with_va(RESULTS)
+    for some, resume in ((results[:3], False), (results, True)):
+        with open_sink(path, VA, resume) as sink:
+            for r in some:
+                if not sink.has(r.path):
+                    sink.write(to_rows(r))
+    rows = read(path)
+    assert list(rows[0]) == [*COLUMNS, *VA]
+    assert [row["status"] for row in rows] == ["ok"] * 5 + ["no_face", "error"] + ["ok"] * 2
+    assert [float(rows[0][name]) for name in VA[-2:]] == [0.5, -0.25]
+    assert rows[5]["valence"] in ("", None)
+    written = path.read_bytes()
+    with pytest.raises(ValueError, match=f"has other columns .*{', '.join(VA)}.* than these weights give"):
+        write(path, RESULTS, resume=True)
+    assert path.read_bytes() == written
+    write(path, RESULTS, overwrite=True)
+    with pytest.raises(ValueError, match="has other columns"), open_sink(path, VA, resume=True):
+        pass
+
+
+def test_the_terminal_shows_valence_and_arousal(capsys):
+    with open_sink(None, VA) as sink:
+        for r in with_va(RESULTS[:1]):
+            sink.write(to_rows(r))
+    head, line, *_ = capsys.readouterr().out.splitlines()
+    assert head.split() == ["image", "face", "emotion", "confidence", "valence", "arousal", "box", "unsure"]
+    assert line[head.index("valence") :].split()[:2] == ["+0.50", "-0.25"]
+
+
 @pytest.mark.parametrize("suffix", SINKS)
 def test_results_are_never_lost_by_mistake(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"

@@ -78,6 +78,8 @@ def test_plain_values():
                 "unsure": "",
                 "quality": {"size": 2, "sharpness": 1, "brightness": 0.5, "yaw": None, "pitch": None, "roll": None},
                 "probs": PROBS,
+                "valence": None,
+                "arousal": None,
                 "aligned": True,
                 "track": 3,
             }
@@ -85,3 +87,5 @@ def test_plain_values():
     }
     assert replace(face(), landmarks=None, detection_score=0.5).to_dict()["landmarks"] is None
     assert replace(face(), quality=None).to_dict()["quality"] is None
+    told = replace(face(), valence=0.5, arousal=-0.25).to_dict()
+    assert (told["valence"], told["arousal"]) == (0.5, -0.25)

@@ -18,6 +18,12 @@ ONNX, CHECKPOINT = (ROOT / "weights" / f"{DEFAULT_WEIGHTS}{suffix}" for suffix i
 
 
 @pytest.fixture(scope="module")
+def va_files(va_checkpoint, va_graph) -> dict[str, Path]:
+    """One that gives valence and arousal."""
+    return {"torch": va_checkpoint, "openvino": va_graph, "onnxruntime": va_graph}
+
+
+@pytest.fixture(scope="module")
 def files(tiny_checkpoint, tiny_graph) -> dict[str, Path]:
     """The same network for each runtime."""
     return {"torch": tiny_checkpoint, "openvino": tiny_graph, "onnxruntime": tiny_graph}
@@ -30,7 +36,9 @@ def crops(n: int, description) -> np.ndarray:
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("parallel", [False, True])
-def test_runtimes_agree(files, runtime, parallel):
+@pytest.mark.parametrize("of", ["files", "va_files"])
+def test_runtimes_agree(request, of, runtime, parallel):
+    files = request.getfixturevalue(of)
     (network, description), (reference, theirs) = (
         load_network(files[name], runtime=name, precision="float32") for name in (runtime, "torch")
     )
@@ -39,7 +47,9 @@ def test_runtimes_agree(files, runtime, parallel):
         network = network.for_threads(2)
         assert network.for_threads(2) is network.for_threads(2)  # compiled once
     for n in (1, 3):
-        for found, expected in zip(network(crops(n, description)), reference(crops(n, description))):
+        outputs = network(crops(n, description)), reference(crops(n, description))
+        assert [output.va is None for output in outputs] == [of == "files"] * 2
+        for found, expected in zip(*([part for part in output if part is not None] for output in outputs)):
             np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
             assert found.dtype == np.float32
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...labels import EMOTIONS, NAMES
+from ...labels import EMOTIONS, NAMES, VA
 from ...terminal import progress
 from ..dataset import Dataset
 from ..samples import Samples
@@ -21,6 +21,7 @@ PARTS = {
     "val": ("val", "valid", "Val"),
     "test": ("test", "Test"),
 }  # folder names in copies with a folder per class
+NOT_ANNOTATED = -2.0  # in place of valence and arousal
 LISTS, IMAGES = "Manually_Annotated_file_lists", "Manually_Annotated_Images"
 
 
@@ -44,15 +45,17 @@ def _find_old(classes: tuple[str, ...], root: Path) -> Parts | None:
 
 
 def _read_old(path: Path, images: Path, classes: tuple[str, ...]) -> Records:
-    records, boxes, landmarks = Records(), [], []
-    for _, row in progress(read_csv(path, COLUMNS), desc=path.name, unit="row"):
+    records, boxes, landmarks, va = Records(), [], [], []
+    for line, row in progress(read_csv(path, COLUMNS), desc=path.name, unit="row"):
         label = LABELS.get(row["expression"])
         x, y, width, height = (_number(row[name]) for name in COLUMNS[1:5])
         if label in classes and width > 0 and height > 0:
             records.add(str(images / row[COLUMNS[0]]), label, row[COLUMNS[0]])
             boxes.append((x, y, x + width, y + height))
             landmarks.append(_read_points(row["facial_landmarks"]))
+            va.append([_read_va(row.get(name, NOT_ANNOTATED), f"{path}, line {line}: {name}") for name in VA])
     records.boxes, records.landmarks = np.reshape(boxes, (-1, 4)), np.reshape(landmarks, (-1, 5, 2))
+    records.va = _known(va)
     return records
 
 
@@ -61,6 +64,24 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:  # NULL: no face
         return -1.0
+
+
+def _read_va(content: str | float, place: str) -> float:
+    """A valence or an arousal; NaN if it was not annotated. `place` begins the message of the ValueError."""
+    try:
+        value = float(content)
+    except ValueError:
+        value = np.nan
+    if value == NOT_ANNOTATED:
+        return np.nan
+    if not -1 <= value <= 1:  # not NaN either
+        raise ValueError(f"{place} is {content!r}; expected a number of -1 to 1, or -2 where it was not annotated")
+    return value
+
+
+def _known(va: list) -> np.ndarray | None:
+    """Valence and arousal [N,2]; None if all are unknown."""
+    return None if np.isnan(va).all() else np.array(va, np.float32)
 
 
 def _read_points(text: str) -> np.ndarray:
@@ -76,7 +97,7 @@ def _find_new(classes: tuple[str, ...], root: Path) -> Parts | None:
 
 
 def _read_new(folder: Path, root: Path, classes: tuple[str, ...]) -> Records:
-    records = Records()
+    records, va = Records(), []
     files = sorted((folder / "annotations").glob("*_exp.npy"), key=lambda p: (len(p.name), p.name))
     for path in progress(files, desc=folder.name, unit="label"):
         try:
@@ -84,9 +105,23 @@ def _read_new(folder: Path, root: Path, classes: tuple[str, ...]) -> Records:
         except (ValueError, OSError, EOFError) as error:
             raise ValueError(f"{path}: expected one whole number as a NumPy file ({error})") from None
         if LABELS.get(value) in classes:
-            image = folder / "images" / f"{path.name.removesuffix('_exp.npy')}.jpg"
+            name = path.name.removesuffix("_exp.npy")
+            image = folder / "images" / f"{name}.jpg"
             records.add(str(image), LABELS[value], str(image.relative_to(root)))
+            va.append([_load_va(path.with_name(f"{name}_{part}.npy")) for part in ("val", "aro")])
+    records.va = _known(va)
     return records
+
+
+def _load_va(path: Path) -> float:
+    """A valence or an arousal; NaN if there is no such file."""
+    try:
+        value = np.load(path, allow_pickle=False).item()
+    except FileNotFoundError:
+        return np.nan
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path}: expected one number as a NumPy file ({error})") from None
+    return _read_va(value, f"{path}: the value")
 
 
 def _find_folders(classes: tuple[str, ...], root: Path) -> Parts | None:

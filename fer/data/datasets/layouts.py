@@ -30,6 +30,7 @@ class Records:
     boxes: np.ndarray | None = None  # the face in each photo, xyxy pixels [N,4]; None: the images are crops
     landmarks: np.ndarray | None = None  # with boxes: [N,5,2] pixels, NaN if unknown
     ignored: list[str] = field(default_factory=list)  # names of files without an image suffix
+    va: np.ndarray | None = None  # valence and arousal, -1 to 1 [N,2], NaN where they are unknown
 
     def add(self, image: ImageSource, label: str, name: str) -> None:
         """Append a face."""
@@ -181,6 +182,7 @@ def to_samples(records: Records, classes: tuple[str, ...], layout: str, rule: st
         records.landmarks,
         tuple(records.ignored),
         None if records.groups is None else np.array(records.groups),
+        va=records.va,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...io.images import ImageSource
-from ...labels import check_classes, class_of, order_classes
+from ...labels import VA, check_classes, class_of, order_classes
 from ..dataset import Dataset
 from ..samples import Samples
 from .layouts import SPLITS, Layout, Parts, load_split
@@ -38,11 +38,16 @@ class ArrowImages:
         return ArrowImages(self.column.take(positions))
 
 
-def describe_columns(classes: tuple[str, ...]) -> dict:
-    """Describe the columns for the `datasets` library, as JSON values for the schema's metadata."""
+def describe_columns(classes: tuple[str, ...], va: bool = False) -> dict:
+    """Describe the columns for the `datasets` library, as JSON values for the schema's metadata.
+
+    Args:
+        va: whether there are columns of valence and arousal.
+    """
     features = {"image": {"_type": "Image"}, "label": {"names": list(classes), "_type": "ClassLabel"}}
     features["name"] = {"dtype": "string", "_type": "Value"}
-    return {"info": {"features": features | {c: {"dtype": "float32", "_type": "Value"} for c in classes}}}
+    numbers = (*classes, *VA) if va else classes
+    return {"info": {"features": features | {c: {"dtype": "float32", "_type": "Value"} for c in numbers}}}
 
 
 def load_parquet(root: str | Path, split: str, rule: str = "label") -> Samples:
@@ -50,10 +55,11 @@ def load_parquet(root: str | Path, split: str, rule: str = "label") -> Samples:
 
     Columns: `image`, a struct {bytes, path} or bytes; and either one column of probabilities per class, as `fer
     pack` writes them, or `label`: names, or integers whose names are in the metadata (ClassLabel). Classes are
-    ordered as in `load_folder`.
+    ordered as in `load_folder`. Columns `valence` and `arousal` are read where both are there.
 
     Raises:
-        ValueError: no such shard, missing columns, a row without a label, or an invalid class name.
+        ValueError: no such shard, missing columns, a row without a label, an invalid class name, or a valence or
+            arousal beyond -1 to 1.
     """
     return load_split("Parquet shards", root, split, _layouts(rule), draw=False)
 
@@ -106,7 +112,27 @@ def _read(root: Path, shards: list[Path], rule: str) -> Samples:
         names = [path or f"{shards[0].parent.name}/{i}" for i, path in enumerate(paths)]
     packed = metadata["fer"]  # empty if the shards were not written by `fer pack`
     layout = f"parquet, packed from {packed['dataset']}" if packed else "parquet"
-    return Samples(ArrowImages(images), targets, names, classes, layout, packed.get("rule", rule))
+    va = _read_va(table, shards) if set(VA) <= set(table.column_names) else None
+    return Samples(ArrowImages(images), targets, names, classes, layout, packed.get("rule", rule), va=va)
+
+
+def _read_va(table, shards: list[Path]) -> np.ndarray:
+    """Valence and arousal [N,2], NaN where they are missing."""
+    import pyarrow.parquet
+
+    try:
+        va = np.stack([table[name].to_numpy().astype(np.float32) for name in VA], 1)
+    except ValueError:
+        raise ValueError(f"{shards[0]}: its columns valence and arousal hold no numbers") from None
+    if len(wrong := np.argwhere(np.abs(va) > 1)):
+        row, column = wrong[0]
+        ends = np.cumsum([pyarrow.parquet.read_metadata(shard).num_rows for shard in shards])
+        shard = int(np.searchsorted(ends, row, "right"))
+        raise ValueError(
+            f"{shards[shard]}, row {row - ([0, *ends][shard])}: {VA[column]} is {va[row, column]:g}; "
+            "expected a number of -1 to 1, or none where it is unknown"
+        )
+    return va
 
 
 def _read_metadata(table, shard: Path) -> dict[str, dict]:

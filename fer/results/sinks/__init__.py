@@ -55,7 +55,7 @@ def open_sink(
     """
     check_out(path, resume, overwrite)
     if path is None:
-        with closing(TableSink()) as sink:
+        with closing(TableSink("valence" in emotions)) as sink:
             yield sink
         return
     path = Path(path)

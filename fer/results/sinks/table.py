@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from ...labels import VA
 from ...terminal import printable
 
 
 class TableSink:
-    """Prints rows on the terminal: a line per face of an image; for a video a line per track, at its end."""
+    """Prints rows on the terminal: a line per face of an image; for a video a line per track, at its end.
 
-    def __init__(self) -> None:
-        self.video = ""
+    Args:
+        va: also print valence and arousal of the faces of images.
+    """
+
+    def __init__(self, va: bool = False) -> None:
+        self.video, self.va = "", va
         self.tracks: dict[str, Counter[str]] = {}  # how often each emotion was seen, by track
-        self._line("image", "face", "emotion", "confidence", "box", "unsure")
+        self._line("image", "face", "emotion", "confidence", VA, "box", "unsure")
 
     def has(self, path: str) -> bool:
         return False
@@ -22,8 +27,11 @@ class TableSink:
     def has_failed(self, path: str) -> bool:
         return False
 
-    def _line(self, path: str, face: str, emotion: str, confidence: str, box: str, unsure: str) -> None:
-        line = f"{printable(path):<40} {face:>4}  {emotion:<10} {confidence:>10}  {box:<19}  {unsure}"
+    def _line(
+        self, path: str, face: str, emotion: str, confidence: str, va: Iterable[str], box: str, unsure: str
+    ) -> None:
+        more = "".join(f"  {value:>7}" for value in va) if self.va else ""
+        line = f"{printable(path):<40} {face:>4}  {emotion:<10} {confidence:>10}{more}  {box:<19}  {unsure}"
         print(line.rstrip(), flush=True)
 
     def write(self, rows: Iterable[dict]) -> None:
@@ -38,7 +46,8 @@ class TableSink:
             else:
                 box = " ".join(f"{row[key]:.0f}" for key in ("x1", "y1", "x2", "y2"))
                 confidence, unsure = f"{row['confidence']:.0%}", row["unsure"] or ""
-                self._line(row["path"], str(row["face"]), row["label"], confidence, box, unsure)
+                va = [f"{row[name]:+.2f}" for name in VA if self.va]
+                self._line(row["path"], str(row["face"]), row["label"], confidence, va, box, unsure)
 
     def _count(self, row: dict) -> None:
         """Count a row of a video."""

@@ -214,3 +214,73 @@ def test_a_copy_without_validation(tmp_path):
     make_files(tmp_path, "train/0/a.jpg", "train/1/a.jpg")
     with pytest.raises(ValueError, match="the layout 'folders' is here, with train"):
         load_samples("affectnet8", tmp_path, "test")
+
+
+VALUES = [("0.25", "-0.5"), ("-2", "-2"), ("1", "-1"), ("-0.1", "-2.0")]  # -2: not annotated
+KNOWN = [[0.25, -0.5], [np.nan] * 2, [1, -1], [-0.1, np.nan]]
+
+
+def with_va(values: list[tuple]) -> list[list]:
+    return [[*row(f"{i}.jpg", i)[:-2], *pair] for i, pair in enumerate(values)]
+
+
+def test_valence_and_arousal_of_the_old_release(tmp_path):
+    make_old(tmp_path, [row(f"t{i}", i % 8) for i in range(160)], with_va(VALUES))
+    test = load_samples("affectnet8", tmp_path, "test")
+    np.testing.assert_allclose(test.va, np.array(KNOWN, np.float32))
+    for split, n in (("train", 144), ("val", 16)):  # a drawn split takes its rows
+        np.testing.assert_allclose(load_samples("affectnet8", tmp_path, split).va, [[0.1, -0.2]] * n)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [with_va([("-2", "-2")] * 2), [row("a", 1)[:-2]]],  # none annotated; a list without the columns
+)
+def test_a_release_without_valence_and_arousal(tmp_path, rows):
+    make_old(tmp_path, None, rows)
+    assert load_samples("affectnet8", tmp_path, "test").va is None
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        (("0", "1.2"), "validation.csv, line 3: arousal is '1.2'; expected a number of -1 to 1, or -2"),
+        (("-3", "0"), "validation.csv, line 3: valence is '-3'"),
+        (("nan", "0"), "validation.csv, line 3: valence is 'nan'"),
+        (("", "0"), "validation.csv, line 3: valence is ''"),
+    ],
+)
+def test_a_wrong_valence_or_arousal_is_named(tmp_path, pair, message):
+    make_old(tmp_path, None, with_va([("0", "0"), pair]))
+    with pytest.raises(ValueError, match=message):
+        load_samples("affectnet8", tmp_path, "test")
+
+
+def save_va(root, name: str, valence, arousal) -> None:
+    for part, value in (("val", valence), ("aro", arousal)):
+        np.save(root / f"val_set/annotations/{name}_{part}.npy", value)
+
+
+def test_valence_and_arousal_of_the_new_release(tmp_path):
+    make_new(tmp_path, {"val_set": {str(i): np.array(i) for i in (1, 2, 3, 8)}})
+    save_va(tmp_path, "1", np.array("0.25"), np.array(-0.5))  # text or a number
+    save_va(tmp_path, "2", np.array("-2"), "-2.0")
+    (tmp_path / "val_set/annotations/3_aro.npy").unlink()
+    save_va(tmp_path, "8", "9", "9")  # an image that is not kept
+    test = load_samples("affectnet8", tmp_path, "test")
+    np.testing.assert_allclose(test.va, [[0.25, -0.5], [np.nan] * 2, [0.5, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("1.5", "7_val.npy: the value is '1.5'; expected a number of -1 to 1"),
+        ("high", "7_val.npy: the value is 'high'; expected a number"),
+        ([0.1, 0.2], "7_val.npy: expected one number as a NumPy file"),
+    ],
+)
+def test_a_wrong_file_of_valence_is_named(tmp_path, value, message):
+    make_new(tmp_path, {"val_set": {"7": np.array(1)}})
+    save_va(tmp_path, "7", value, "0")
+    with pytest.raises(ValueError, match=message):
+        load_samples("affectnet8", tmp_path, "test")
