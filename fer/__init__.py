@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .models.dan import DAN
     from .resources import list_weights
     from .results.dataframe import to_dataframe
+    from .results.detections import to_detections
     from .results.explanation import Explanation
     from .results.types import Face, ImageResult
 
@@ -37,6 +38,7 @@ __all__ = [
     "list_weights",
     "load_checkpoint",
     "to_dataframe",
+    "to_detections",
 ]
 
 _MODULES = {
@@ -49,6 +51,7 @@ _MODULES = {
     "list_weights": "resources",
     "load_checkpoint": "models.checkpoint",
     "to_dataframe": "results.dataframe",
+    "to_detections": "results.detections",
 }
 
 

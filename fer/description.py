@@ -11,7 +11,7 @@ from textwrap import shorten
 from .labels import check_classes
 from .preprocessing import Preprocessing
 
-ATTENTIONS, FUSIONS = ("paper", "qkv"), ("paper", "sum")  # kinds of heads, and of their fusion
+FUSIONS = ("paper", "sum")  # kinds of fusion of the heads
 FORMAT_VERSION = 5  # 2: fusion, 3: second_crop, 4: limits and grid, 5: va
 MAX_HEADS = 1000
 LIMITS = {"size": 4096, "brightness": 1, "sharpness": 16, "yaw": 180, "pitch": 180}  # names and largest values
@@ -35,7 +35,7 @@ class Description:
     # Places of the cells of the attention maps along each side of the crop, as fractions of the side: the centre of the
     # first one, and the distance between neighbours. [] stands for equal parts of the side.
     grid: list[float] = field(default_factory=list)
-    attention: str = "paper"  # kind of heads
+    attention: str = "paper"  # kind of heads, a key of `fer.registry.ATTENTIONS`; checked where the network is built
     fusion: str = "paper"  # kind of fusion of the heads
     va: bool = False  # the network also gives valence and arousal
     dataset: str = ""
@@ -125,6 +125,10 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _is_name(value: object) -> bool:
+    return _is_text(value) and value != ""
+
+
 def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
@@ -142,7 +146,7 @@ def _is_grid(value: object) -> bool:
 
 
 _FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # what is expected: in words, and as a check
-    "backbone": ("a name", lambda value: _is_text(value) and value != ""),
+    "backbone": ("a name", _is_name),
     "num_heads": (f"a whole number of 1 to {MAX_HEADS}", lambda v: type(v) is int and 1 <= v <= MAX_HEADS),
     "classes": ("a list of different names", lambda v: isinstance(v, list)),
     "preprocessing": ("an object", _is_object),
@@ -155,7 +159,7 @@ _FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # what is expected
         _is_limits,
     ),
     "grid": ("[] or two numbers of -1 to 1, the second above 0", _is_grid),
-    "attention": (f"one of {', '.join(ATTENTIONS)}", lambda v: _is_text(v) and v in ATTENTIONS),
+    "attention": ("a name", _is_name),
     "fusion": (f"one of {', '.join(FUSIONS)}", lambda v: _is_text(v) and v in FUSIONS),
     "va": ("true or false", lambda v: isinstance(v, bool)),
     "dataset": ("a text", _is_text),

@@ -53,7 +53,13 @@ def folder(tmp_path, monkeypatch):
 SNIPPETS = {  # document: lines that its Python prints
     "README.md": [r"^happiness \d+% \["],
     "docs/index.md": [r"^happiness \d+% \["],
-    "docs/predict.md": [r"^samples/grace_hopper.jpg \['", r"^\('neutral', .* \[\d \d\]$"],
+    "docs/predict.md": [
+        r"^samples/grace_hopper.jpg \['",
+        r"^\('neutral', .* \[\d \d\]$",
+        r"^1 +1984 +[a-z]+$",
+        r"^\[0, 1\] \['happiness', '[a-z]+'\] happiness$",
+        r"^\['happiness'\] \[''\] \(1, 8\)$",
+    ],
     "docs/explain.md": [r"^happiness \(4, 7, 7\)$"],
     "docs/video.md": ["^2 0.20 s: face 0 happiness$", r"grace_hopper.jpg +[a-z]+ +0\.\d+$"],
     "docs/train.md": [r"\[2, 7\].*\[2, 4, 7, 7\]", r"^\('neutral', .* 0\.65"],

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 
 import numpy as np
 
 from .detection import Detection, Detector
 from .yunet import MIN_SCORE, YuNet
-
-DETECTORS = ("yunet", "none")
 
 
 class WholeImage:
@@ -27,10 +26,19 @@ class WholeImage:
         return [Detection(np.array([0, 0, w, h], np.float32), None, float("nan"))]
 
 
+# How each detector is created from the arguments `weights` and `min_score` of `create_detector`.
+DETECTORS: dict[str, Callable[[str | os.PathLike | None, float], Detector]] = {
+    "yunet": YuNet,
+    "none": lambda weights, min_score: WholeImage(),
+}
+
+
 def create_detector(
-    name: str = "yunet", weights: str | os.PathLike | None = None, min_score: float = MIN_SCORE
+    name: str | Detector = "yunet", weights: str | os.PathLike | None = None, min_score: float = MIN_SCORE
 ) -> Detector:
-    """A detector by name: `yunet`, or `none` for images that are crops already.
+    """A detector by its name in DETECTORS: `yunet`, or `none` for images that are crops already.
+
+    A detector, instead of a name, is returned as it is.
 
     Args:
         weights, min_score: of YuNet.
@@ -38,6 +46,8 @@ def create_detector(
     Raises:
         ValueError: unknown name; see `YuNet`.
     """
+    if not isinstance(name, str):
+        return name
     if name not in DETECTORS:
         raise ValueError(f"unknown detector {name!r}; choose one of {', '.join(DETECTORS)}")
-    return WholeImage() if name == "none" else YuNet(weights, min_score)
+    return DETECTORS[name](weights, min_score)

@@ -84,7 +84,7 @@ class EmotionRecognizer:
         cls,
         weights: str | os.PathLike = DEFAULT_WEIGHTS,
         *,
-        detector: str = "yunet",
+        detector: str | Detector = "yunet",
         detector_weights: str | os.PathLike | None = None,
         device: str = "auto",
         runtime: str = "auto",
@@ -98,7 +98,7 @@ class EmotionRecognizer:
 
         Args:
             weights, device, runtime, precision: see `load_network`.
-            detector: yunet, or none: each image is one crop.
+            detector: yunet, none (each image is one crop), or an object of your own (see docs/extending.md).
             detector_weights: an ONNX file of YuNet; None takes the one that comes with the package.
             batch_size, max_pixels, min_face: see the class.
             min_score: YuNet drops faces with a lower detection score, 0 to 1.

@@ -1,4 +1,8 @@
-"""Attention heads: those of DAN (the multi-head cross attention network, MAN, of the paper) and learnt queries."""
+"""Attention heads: those of DAN (the multi-head cross attention network, MAN, of the paper) and learnt queries.
+
+Heads are modules made from the number of channels D and of heads K. They map features [N,D,h,w] to heads [N,K,D] and
+attention maps [N,K,h,w], which are float32 and not negative. `fer.registry.ATTENTIONS` has their names.
+"""
 
 from __future__ import annotations
 
@@ -124,9 +128,6 @@ class QueryHeads(nn.Module):
         weights = scores.softmax(3)  # [N,K,P,h*w]
         heads = torch.einsum("nkps,nspd->nkpd", weights.to(values.dtype), values).reshape(n, self.num_heads, d)
         return self.out(heads), weights.float().mean(2).view(n, self.num_heads, h, w)
-
-
-ATTENTIONS = {"paper": CrossAttentionHeads, "qkv": QueryHeads}
 
 
 def attention_overlap(attention: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from textwrap import shorten
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..registry import BACKBONES, find_part
 from .dan import Backbone
 from .mobilefacenet import MobileFaceNet, convert_mxnet_weights
 from .weights import read_safetensors, read_torch_weights
@@ -41,8 +41,8 @@ class TimmBackbone(Backbone):
 
         if not re.fullmatch(r"[\w.-]+", name) or not timm.is_model(name):
             raise ValueError(
-                f"unknown or unsuitable backbone {name!r}; expected mobilefacenet, mobilefacenet-128 or a name from "
-                "timm.list_models()"
+                f"unknown or unsuitable backbone {name!r}; expected {', '.join(BACKBONES)} or a name from "
+                "timm.list_models(); register your own first (docs/extending.md)"
             )
         create = partial(timm.create_model, name, features_only=True, out_indices=(-1,))
         try:
@@ -67,14 +67,10 @@ class TimmBackbone(Backbone):
         return features.permute(0, 3, 1, 2) if self.channels_last else features
 
 
-_MOBILEFACENETS: dict[str, Callable[[], Backbone]] = {
-    "mobilefacenet": MobileFaceNet,
-    "mobilefacenet-128": partial(MobileFaceNet, widen=False),
-}
-
-
 def create_backbone(name: str, weights: str | Path | None = None) -> Backbone:
-    """Create a backbone by its name: `mobilefacenet` (512 channels), `mobilefacenet-128` (128) or a name of `timm`.
+    """Create a backbone by its name: one of `fer.registry.BACKBONES`, or a name of `timm`.
+
+    `mobilefacenet` has 512 channels, `mobilefacenet-128` has 128.
 
     The initial weights are one of:
 
@@ -92,16 +88,16 @@ def create_backbone(name: str, weights: str | Path | None = None) -> Backbone:
     Raises:
         ValueError: unknown name, or weights that cannot be read or downloaded, are not finite or do not fit.
     """
-    if name in _MOBILEFACENETS:
+    if name in BACKBONES:
         if weights == "timm":
             raise ValueError(f"timm has no weights for {name}; give a safetensors file, or no weights")
-        backbone = _MOBILEFACENETS[name]()
+        backbone: Backbone = find_part("backbone", BACKBONES, name)()
     else:
         backbone = TimmBackbone(name, pretrained=weights == "timm")
     if weights and weights != "timm":
         state = _read_backbone(name, weights)
         try:
-            if any(key.startswith("conv_1_") for key in state):
+            if isinstance(backbone, MobileFaceNet) and any(key.startswith("conv_1_") for key in state):
                 state = convert_mxnet_weights(state)
             if name == "mobilefacenet-128":
                 state = {k: v for k, v in state.items() if not k.startswith("last.")}
@@ -148,7 +144,7 @@ def find_grid(backbone: Backbone, side: int) -> list[float]:
 def _read_backbone(name: str, path: str | Path) -> dict[str, Tensor]:
     """The weights in a file that belong to the backbone, with the prefix of its parameters."""
     if Path(path).suffix in (".pth", ".pt", ".tar"):
-        prefix = "" if name in _MOBILEFACENETS else "net."
+        prefix = "" if name in BACKBONES else "net."
         state = read_torch_weights(path, "state_dict", bare=True)
         return {prefix + key: value for key, value in state.items() if not key.startswith("fc.")}
     state = read_safetensors(path)

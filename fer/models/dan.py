@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..description import FUSIONS
-from .attention import ATTENTIONS
+from ..registry import ATTENTIONS, find_part
 
 
 class DANOutput(NamedTuple):
@@ -39,7 +39,7 @@ class DAN(nn.Module):
         backbone: a network with D channels, see `create_backbone`.
         num_classes: number of classes C.
         num_heads: number of heads K; 4 in the paper.
-        attention: kind of heads, a key of ATTENTIONS: paper or qkv.
+        attention: kind of heads, a key of `fer.registry.ATTENTIONS`: paper or qkv.
         fusion: input of the classifier: the sum of the heads after log-softmax over K (paper), or of the heads
             themselves (sum).
         va: a second head beside the classifier, for valence and arousal.
@@ -69,12 +69,10 @@ class DAN(nn.Module):
         va: bool = False,
     ):
         super().__init__()
-        if attention not in ATTENTIONS:
-            raise ValueError(f"unknown attention {attention!r}; choose one of {', '.join(ATTENTIONS)}")
         if fusion not in FUSIONS:
             raise ValueError(f"unknown fusion {fusion!r}; choose one of {', '.join(FUSIONS)}")
         self.backbone, self.fusion = backbone, fusion
-        self.attention = ATTENTIONS[attention](backbone.num_features, num_heads)
+        self.attention = find_part("attention", ATTENTIONS, attention)(backbone.num_features, num_heads)
         self.classifier = nn.Linear(backbone.num_features, num_classes)
         self.norm = nn.BatchNorm1d(num_classes)
         # Normalised like the logits: the fused heads have a large mean, by which tanh would saturate.

@@ -73,6 +73,11 @@ class MobileFaceNet(Backbone):
         return self.last(self.stage3(self.stage2(self.stage1(self.stem(x)))))
 
 
+def narrow_mobilefacenet() -> MobileFaceNet:
+    """`mobilefacenet-128`: a MobileFaceNet that ends with 128 channels."""
+    return MobileFaceNet(widen=False)
+
+
 # Patterns of the layer names of the published weights, which are those of the original MXNet network -> our names.
 _LAYERS = {
     r"conv_1_": "stem.0.",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from ..registry import ATTENTIONS, BACKBONES, LOSSES, parse_losses
 from ..resources import resource_folder
 
 RECIPES = resource_folder("recipes")
@@ -31,7 +32,7 @@ class TrainConfig:
     """
 
     # data
-    dataset: str = _option("ferplus", "name of the dataset; several, separated by commas, are joined by class name")
+    dataset: str = _option("ferplus", "name of the dataset, or several names, separated by commas: {datasets}")
     data: str = _option("", "folder of the dataset; of several datasets their folders, separated by commas")
     shares: list[float] = _option([], "share of each of several datasets in an epoch; empty: as large as they are")
     train_rule: str = _option("", "which training images to keep, and their targets; empty: the dataset's default")
@@ -58,7 +59,7 @@ class TrainConfig:
     mixup: float = _option(0.0, "mixup: blend images and targets; alpha of the Beta distribution, 0: off")
     cutmix: float = _option(0.0, "cutmix: paste a rectangle of another image; alpha, 0: off; with mixup, one per batch")
     # network
-    backbone: str = _option("mobilefacenet", "mobilefacenet, mobilefacenet-128 or a name from timm.list_models()")
+    backbone: str = _option("mobilefacenet", "{backbones}, or a name from timm.list_models()")
     backbone_weights: str = _option(
         "",
         "initial weights: a safetensors or torch file, a name of shipped weights, or timm; of several, separated by "
@@ -66,7 +67,7 @@ class TrainConfig:
     )
     init_weights: str = _option("", "checkpoint to start from: all weights that fit, and classes of the same name")
     num_heads: int = _option(4, "number of attention heads")
-    attention: str = _option("paper", "kind of heads: paper, or qkv (learnt queries)", choices=("paper", "qkv"))
+    attention: str = _option("paper", "kind of heads: paper, or qkv (learnt queries)", choices=ATTENTIONS)
     fusion: str = _option("paper", "fusion of the heads: paper (after log-softmax) or sum", choices=("paper", "sum"))
     label_smoothing: float = _option(0.0, "share of each target that is spread over all classes in the cross-entropy")
     affinity: float = _option(1.0, "weight of the affinity loss")
@@ -74,6 +75,7 @@ class TrainConfig:
     overlap: float = _option(0.0, "weight of the overlap loss of the attention maps")
     va: bool = _option(False, "learn valence and arousal too; the dataset must have them")
     va_weight: float = _option(1.0, "weight of the loss of valence and arousal; needs va")
+    loss: list[str] = _option([], "further loss terms, NAME:WEIGHT; registered: {losses} (docs/extending.md)")
     teachers: list[str] = _option([], "checkpoints for distillation; their mean probabilities are learnt too")
     distill: float = _option(0.5, "weight of distillation, 0 to 1; the cross-entropy has the rest; needs teachers")
     distill_temperature: float = _option(1.0, "temperature of distillation")
@@ -111,6 +113,7 @@ class TrainConfig:
     # run
     out: str = _option("", "folder of the run")
     resume: bool = _option(False, "continue the run in --out after its last epoch")
+    track: list[str] = _option([], "also log the figures to wandb (offline) or mlflow (a local file), or both")
     minutes: float = _option(0.0, "time limit in minutes: stop at the end of the epoch that exceeds it; 0: none")
 
     def __post_init__(self) -> None:
@@ -126,6 +129,7 @@ class TrainConfig:
         for text in self.freeze:
             if not re.fullmatch(r"[\w.]+:\d+", text):
                 raise ValueError(f"--freeze takes MODULE:EPOCHS, e.g. backbone.stem:2, not {text!r}")
+        parse_losses(self.loss)
         for name in ("layer_decay", "gamma"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0 and at most 1, not {getattr(self, name)}")
@@ -179,6 +183,7 @@ class TrainConfig:
 
 # Fields that may change when a run is resumed: they decide where and how it runs, and not what it learns.
 FREE = frozenset({"resume", "out", "data", "workers", "device", "compile", "minutes", "cache", "detector_weights"})
+FREE |= {"track"}
 
 
 def read_named_yaml(name: str, folder: Path, kind: str, kinds: str) -> tuple[Path, dict]:
@@ -244,11 +249,15 @@ def add_flags(parser: argparse.ArgumentParser, recipe: bool = True) -> None:
     """
     if recipe:
         parser.add_argument("--recipe", help="name in recipes/ or path of a YAML file")
+    from ..data import DATASETS
+
+    registered = {"datasets": list(DATASETS), "backbones": list(BACKBONES), "losses": list(LOSSES)}
+    names = {kind: ", ".join(known) or "none" for kind, known in registered.items()}
     types = typing.get_type_hints(TrainConfig)
     for f in fields(TrainConfig):
         default = getattr(TrainConfig(), f.name)
         options: dict[str, typing.Any] = {
-            "help": f"{f.metadata['help']} (default: {default})",
+            "help": f"{f.metadata['help'].format(**names)} (default: {default})",
             "default": argparse.SUPPRESS,
         }
         kind = types[f.name]

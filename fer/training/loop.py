@@ -25,6 +25,7 @@ from .model import check_names
 from .selection import best_epoch, has_ended
 from .splits import Splits, load_splits
 from .template import measure_missing_template
+from .trackers import check_trackers, scalars, tracked
 from .trainer import Trainer
 
 log = logging.getLogger("fer")
@@ -41,7 +42,8 @@ def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) 
     The folder holds `config.yaml`, `environment.json`, `history.jsonl` (a line per epoch), TensorBoard events,
     `last.pt` (the state to resume from) and `best.safetensors` (the checkpoint of the best epoch). The best epoch is
     the one whose averaged weights have the highest accuracy, or other figure `config.select`, on the validation images
-    that are not in training. Under torchrun, process 0 writes the files.
+    that are not in training. Under torchrun, process 0 writes the files. The trackers of `config.track` get the figures
+    that TensorBoard gets.
 
     Args:
         on_epoch: callback, called with the trainer after each epoch, when its files are written.
@@ -58,6 +60,7 @@ def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) 
     """
     if not config.data or not config.out:
         raise ValueError("--data (the folder of the dataset) and --out (the folder of the run) are needed")
+    check_trackers(config.track)
     deadline = time.monotonic() + 60 * config.minutes if config.minutes else float("inf")
     with process_group(choose_device(config.device)):
         out = Path(config.out)
@@ -76,7 +79,8 @@ def fit(config: TrainConfig, on_epoch: Callable[[Trainer], None] | None = None) 
             log.info("resumed %s after epoch %d", out, trainer.epoch)
         if rank() == 0:
             start_run(config, splits, out)
-        return run(trainer, out, deadline, on_epoch)
+        with tracked(config, last.exists(), on_epoch) as on_epoch:
+            return run(trainer, out, deadline, on_epoch)
 
 
 def keep_template(config: TrainConfig, out: Path) -> TrainConfig:
@@ -191,9 +195,6 @@ def write_scalars(trainer: Trainer, folder: Path) -> None:
     """Write the scalar figures of the last epoch as TensorBoard events."""
     from torch.utils.tensorboard import SummaryWriter
 
-    figures = trainer.history[-1] | {"lr": trainer.schedule.get_last_lr()[-1]}
     with SummaryWriter(str(folder), purge_step=trainer.epoch) as board:
-        for name, value in figures.items():
-            if isinstance(value, float):
-                tag = f"val/{name.removeprefix('val_')}" if name.startswith("val_") else f"train/{name}"
-                board.add_scalar(tag, value, trainer.epoch)
+        for tag, value in scalars(trainer).items():
+            board.add_scalar(tag, value, trainer.epoch)

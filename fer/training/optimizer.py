@@ -17,10 +17,11 @@ from .config import TrainConfig
 def make_optimizer(model: DAN, criterion: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """Create AdamW, or SGD with momentum 0.9.
 
-    The stages of the backbone have learning rates of their own. Vectors (biases, norms) and the class centres have no
-    weight decay.
+    The stages of the backbone have learning rates of their own. Vectors (biases, norms) and what the loss learns (such
+    as the class centres) have no weight decay.
     """
-    named = [*model.named_parameters(), *criterion.named_parameters()]
+    of_loss = dict(criterion.named_parameters())
+    named = [*model.named_parameters(), *of_loss.items()]
     stages = find_stages(model.backbone)
     last = max(stages.values(), default=0)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -28,7 +29,7 @@ def make_optimizer(model: DAN, criterion: nn.Module, config: TrainConfig) -> tor
         lr = config.lr
         if name.startswith("backbone."):
             lr = config.backbone_lr * config.layer_decay ** (last - stages[name.removeprefix("backbone.")])
-        decay = config.weight_decay if parameter.ndim > 1 and name != "centres" else 0.0
+        decay = config.weight_decay if parameter.ndim > 1 and name not in of_loss else 0.0
         groups.setdefault((lr, decay), []).append(parameter)
     parameters = [{"params": p, "lr": lr, "weight_decay": decay} for (lr, decay), p in groups.items()]
     if config.optimizer == "sgd":

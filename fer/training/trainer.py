@@ -26,6 +26,7 @@ from ..models.checkpoint import Description
 from ..models.dan import DAN
 from ..models.inputs import normalize
 from ..preprocessing import Preprocessing
+from ..registry import parse_losses
 from ..runtimes.torch_network import TorchNetwork
 from ..terminal import progress
 from .config import TrainConfig
@@ -87,6 +88,7 @@ class Trainer:
             torch.from_numpy(inverse_frequency(splits.train.targets)) if config.class_weights else None,
             config.label_smoothing,
             config.va_weight if config.va else 0.0,
+            further=parse_losses(config.loss),
         )
         self.objective = Objective(model, criterion).to(self.device).to(memory_format=torch.channels_last)
         self.ema = ModelEmaV3(model, config.ema, use_warmup=True)

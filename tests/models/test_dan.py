@@ -105,7 +105,7 @@ def test_folding_leaves_the_model_itself_alone():
 
 
 def test_an_unknown_attention():
-    with pytest.raises(ValueError, match="unknown attention 'soft'; choose one of paper, qkv"):
+    with pytest.raises(ValueError, match="unknown attention 'soft'; known: paper, qkv"):
         DAN(TinyBackbone(), 4, 2, "soft")
     with pytest.raises(ValueError, match="unknown fusion 'mean'; choose one of paper, sum"):
         DAN(TinyBackbone(), 4, 2, fusion="mean")

@@ -97,6 +97,7 @@ def test_a_recipe_that_is_none(tmp_path, text, message):
         ({"distill": 1.5}, "--distill must be between 0 and 1, not 1.5"),
         ({"distill_temperature": 0.0}, "--distill-temperature must be above 0, not 0.0"),
         ({"attention": "none"}, "--attention must be one of paper, qkv"),
+        ({"loss": ["gone:1"]}, r"--loss takes NAME:WEIGHT with a registered name \(none\), not 'gone:1'"),
         ({"accumulate": 0}, "--accumulate must be at least 1"),
         ({"seed": -1}, "--seed must be at least 0"),
         ({"lr": -0.1}, "--lr must be at least 0"),

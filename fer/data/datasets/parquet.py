@@ -1,4 +1,4 @@
-"""Parquet shards in the image convention of the `datasets` library, as `fer pack` writes them."""
+"""Shards in the image convention of the `datasets` library: Parquet, as `fer pack` writes them, or `save_to_disk`."""
 
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ def describe_columns(classes: tuple[str, ...], va: bool = False) -> dict:
 def load_parquet(root: str | Path, split: str, rule: str = "label") -> Samples:
     """Load one split of Parquet shards `train*.parquet`, `val*.parquet` (or `dev*`), `test*.parquet`, here or in data/.
 
+    A folder that `DatasetDict.save_to_disk` wrote is read likewise: `train/*.arrow` and so on.
+
     Columns: `image`, a struct {bytes, path} or bytes; and either one column of probabilities per class, as `fer
     pack` writes them, or `label`: names, or integers whose names are in the metadata (ClassLabel). Classes are
     ordered as in `load_folder`. Columns `valence` and `arousal` are read where both are there.
@@ -70,11 +72,23 @@ def _layouts(rule: str) -> dict[str, Layout]:
         return {split: partial(_read, root, paths, rule) for split, paths in shards.items() if paths} or None
 
     patterns = ", ".join(f"{p}.parquet" for split in SPLITS for p in PATTERNS[split])
-    return {"parquet": Layout(f"{patterns}, here or in data/", find)}
+    return {"parquet": Layout(f"{patterns}, here or in data/; or train/*.arrow ..., of save_to_disk", find)}
 
 
 def _find_shards(root: Path, split: str) -> list[Path]:
-    return [s for f in (root, root / "data") for p in PATTERNS[split] for s in sorted(f.glob(f"{p}.parquet"))]
+    parquet = [s for f in (root, root / "data") for p in PATTERNS[split] for s in sorted(f.glob(f"{p}.parquet"))]
+    return parquet or [s for p in PATTERNS[split] for s in sorted(root.glob(f"{p}/*.arrow"))]
+
+
+def _read_table(shards: list[Path], columns: list[str] | None = None):
+    import pyarrow
+    import pyarrow.parquet
+
+    if shards[0].suffix == ".parquet":
+        return pyarrow.parquet.read_table(shards, columns=columns)
+    streams = [pyarrow.ipc.open_stream(pyarrow.memory_map(str(shard))) for shard in shards]
+    table = pyarrow.concat_tables(stream.read_all() for stream in streams)
+    return table.select(columns) if columns else table
 
 
 def _check_complete(shards: list[Path]) -> None:
@@ -90,9 +104,8 @@ def _check_complete(shards: list[Path]) -> None:
 def _read(root: Path, shards: list[Path], rule: str) -> Samples:
     _check_complete(shards)
     import pyarrow.compute
-    import pyarrow.parquet
 
-    table = pyarrow.parquet.read_table(shards)
+    table = _read_table(shards)
     if "image" not in table.column_names:
         raise ValueError(f"{shards[0]}: no column image; found {', '.join(table.column_names)}")
     metadata = _read_metadata(table, shards[0])
@@ -104,29 +117,29 @@ def _read(root: Path, shards: list[Path], rule: str) -> Samples:
     is_struct = pyarrow.types.is_struct(image.type)
     images = pyarrow.compute.struct_field(image, "bytes") if is_struct else image
     if images.null_count:
-        raise ValueError(f"{shards[0]}: {images.null_count} images have no bytes; embed the files in the shards")
+        raise ValueError(
+            f"{shards[0]}: {images.null_count} images have no bytes; embed the files: `save_to_disk` does so"
+        )
     if "name" in table.column_names:
         names = table["name"].to_pylist()
     else:
         paths = pyarrow.compute.struct_field(image, "path").to_pylist() if is_struct else [None] * len(images)
         names = [path or f"{shards[0].parent.name}/{i}" for i, path in enumerate(paths)]
     packed = metadata["fer"]  # empty if the shards were not written by `fer pack`
-    layout = f"parquet, packed from {packed['dataset']}" if packed else "parquet"
+    layout = f"parquet, packed from {packed['dataset']}" if packed else shards[0].suffix[1:]
     va = _read_va(table, shards) if set(VA) <= set(table.column_names) else None
     return Samples(ArrowImages(images), targets, names, classes, layout, packed.get("rule", rule), va=va)
 
 
 def _read_va(table, shards: list[Path]) -> np.ndarray:
     """Valence and arousal [N,2], NaN where they are missing."""
-    import pyarrow.parquet
-
     try:
         va = np.stack([table[name].to_numpy().astype(np.float32) for name in VA], 1)
     except ValueError:
         raise ValueError(f"{shards[0]}: its columns valence and arousal hold no numbers") from None
     if len(wrong := np.argwhere(np.abs(va) > 1)):
         row, column = wrong[0]
-        ends = np.cumsum([pyarrow.parquet.read_metadata(shard).num_rows for shard in shards])
+        ends = np.cumsum([_read_table([shard]).num_rows for shard in shards])
         shard = int(np.searchsorted(ends, row, "right"))
         raise ValueError(
             f"{shards[shard]}, row {row - ([0, *ends][shard])}: {VA[column]} is {va[row, column]:g}; "
@@ -173,11 +186,9 @@ def _read_targets(table, metadata: dict[str, dict], root: Path) -> tuple[tuple[s
 
 def _names_in_all_splits(root: Path) -> list[str]:
     """The names in the `label` columns of all splits, so that all splits have the same classes."""
-    import pyarrow.parquet
-
     names = set()
-    for shard in (shard for split in SPLITS for shard in _find_shards(root, split)):
-        column = pyarrow.parquet.read_table(shard, columns=["label"])
+    for shards in filter(None, (_find_shards(root, split) for split in SPLITS)):
+        column = _read_table(shards, ["label"])
         names |= {name for name in column["label"].unique().to_pylist() if isinstance(name, str)}
     return sorted(names)
 

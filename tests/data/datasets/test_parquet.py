@@ -104,3 +104,34 @@ def test_shards_that_cannot_be_used(tmp_path, name, columns, message):
     write_table(tmp_path / name, columns)
     with pytest.raises(ValueError, match=message):
         load_samples("parquet", tmp_path, "train")
+
+
+def test_what_the_datasets_library_saves_to_disk(tmp_path):
+    """In shards, with names for the labels; an index of chosen rows is applied."""
+    datasets = pytest.importorskip("datasets")
+    images = [np.random.default_rng(i).integers(0, 256, (20, 20, 3), np.uint8) for i in range(6)]
+    columns = {"image": [{"bytes": encode_image(image), "path": None} for image in images], "label": [0, 1, 2] * 2}
+    features = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["sad", "Happy", "tired"])}
+    whole = datasets.Dataset.from_dict(columns, features=datasets.Features(features))
+    parts = datasets.DatasetDict(train=whole.select([5, 0, 1, 2]), validation=whole.select([3]))
+    parts.save_to_disk(tmp_path, num_shards={"train": 2, "validation": 1})
+    train, val = (load_samples("parquet", tmp_path, split) for split in ("train", "val"))
+    assert train.classes == val.classes == ("happiness", "sadness", "tired") and train.layout == "arrow"
+    assert [train.classes[i] for i in train.targets.argmax(1)] == ["tired", "sadness", "happiness", "tired"]
+    np.testing.assert_array_equal([train.read(i) for i in range(4)], [images[i] for i in (5, 0, 1, 2)])
+    np.testing.assert_array_equal(val.read(0), images[3])
+    with pytest.raises(ValueError, match="no test split"):
+        load_samples("parquet", tmp_path, "test")
+    (tmp_path / "train" / "data-00001-of-00002.arrow").unlink()
+    with pytest.raises(ValueError, match="one of 2 shards, of which only 1 are here"):
+        load_samples("parquet", tmp_path, "train")
+
+
+def test_names_in_arrow_files(tmp_path):
+    """Classes are those of all splits, as in Parquet files."""
+    for split, labels in (("train", ["tired", "happy"]), ("val", ["calm"])):
+        (tmp_path / split).mkdir()
+        table = pyarrow.table({"image": [png()] * len(labels), "label": labels})
+        with pyarrow.ipc.new_stream(tmp_path / split / "data-00000-of-00001.arrow", table.schema) as file:
+            file.write_table(table)
+    assert load_samples("parquet", tmp_path, "val").classes == ("happiness", "calm", "tired")

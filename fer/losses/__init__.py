@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from .distributed import mean_over_processes, world_size
-from .models.attention import attention_overlap
-from .models.dan import DANOutput
+from ..distributed import mean_over_processes, world_size
+from ..models.attention import attention_overlap
+from ..models.dan import DANOutput
+from ..registry import LOSSES, find_part
 
 
 def soft_cross_entropy(
@@ -83,7 +85,9 @@ def va_loss(va: Tensor, target: Tensor) -> Tensor:
 class DANLoss(nn.Module):
     """The weighted terms of the DAN loss, in float32. It holds the learnt class centres of the affinity loss.
 
-    A term of weight 0 is not computed.
+    A term of weight 0 is not computed. A further term, registered in `fer.registry.LOSSES`, is a function of the output
+    (DANOutput, in float32) and the target [N,C] that returns a scalar; or a class of modules with learnt parameters,
+    which is created with C and D and then called like such a function.
 
     Args:
         num_classes: C.
@@ -95,6 +99,10 @@ class DANLoss(nn.Module):
         temperature: temperature of distillation.
         class_weights: class weights [C] of the cross-entropy.
         label_smoothing: of the cross-entropy, see `soft_cross_entropy`.
+        further: weights of further terms, {name in `fer.registry.LOSSES`: weight}.
+
+    Raises:
+        ValueError: unknown name of a further term, or that of a term above.
     """
 
     def __init__(
@@ -109,6 +117,7 @@ class DANLoss(nn.Module):
         class_weights: Tensor | None = None,
         label_smoothing: float = 0.0,
         va: float = 0.0,
+        further: Mapping[str, float] | None = None,
     ):
         super().__init__()
         self.class_weights: Tensor | None
@@ -117,6 +126,18 @@ class DANLoss(nn.Module):
         self.weights |= {"affinity": affinity, "partition": partition, "overlap": overlap, "va": va}
         self.temperature, self.label_smoothing = temperature, label_smoothing
         self.centres = nn.Parameter(torch.randn(num_classes, dim)) if affinity else None
+        self.further: dict[str, Callable[[DANOutput, Tensor], Tensor]] = {}
+        self.learnt = nn.ModuleDict()  # those of `further` that are modules
+        for name, weight in (further or {}).items():
+            self._add(name, weight, num_classes, dim)
+
+    def _add(self, name: str, weight: float, num_classes: int, dim: int) -> None:
+        if name in self.weights:
+            raise ValueError(f"loss {name!r}: the DAN loss has a term of this name; register yours under another one")
+        self.weights[name], term = weight, find_part("loss", LOSSES, name)
+        if weight and isinstance(term, type):
+            term = self.learnt[name] = term(num_classes, dim)
+        self.further[name] = term
 
     def forward(self, output: DANOutput, target: Tensor, taught: Tensor | None = None) -> dict[str, Tensor]:
         """Compute the weighted loss terms, {name: scalar}; their sum is the loss.
@@ -140,8 +161,13 @@ class DANLoss(nn.Module):
             "overlap": lambda: attention_overlap(output.attention.float()).mean(),
             "va": lambda: va_loss(_not_none(output.va).float(), va),
         }
+        terms |= {name: partial(term, _in_float32(output), target) for name, term in self.further.items()}
         with torch.autocast(target.device.type, enabled=False):
             return {name: self.weights[name] * term() for name, term in terms.items() if self.weights[name]}
+
+
+def _in_float32(output: DANOutput) -> DANOutput:
+    return output._replace(**{name: value.float() for name, value in output._asdict().items() if value is not None})
 
 
 def _not_none(tensor: Tensor | None) -> Tensor:
