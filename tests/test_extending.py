@@ -209,7 +209,7 @@ def test_weights_of_terms(example):
     assert list(once) == ["cross_entropy", "affinity", "partition", "focus"]
     assert twice["focus"].item() == pytest.approx(2 * once["focus"].item())
     assert [name for name, _ in DANLoss(4, 6, further={"auxiliary": 0}).named_parameters()] == ["centres"]
-    half = type(output)(*(tensor.bfloat16() for tensor in output))
+    half = type(output)(*(None if tensor is None else tensor.bfloat16() for tensor in output))
     with torch.autocast("cpu", torch.bfloat16):
         terms = DANLoss(4, 6, further={"auxiliary": 1, "focus": 1})(half, target)
     assert {term.dtype for term in terms.values()} == {torch.float32}

@@ -81,6 +81,7 @@ def test_without_a_connection_the_cache_is_taken(hub, monkeypatch, caplog):
     hub.add("me/other", {"net.onnx": b"other"})
     paths = [find_weights(name) for name in ("me/net", "me/other")]
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    caplog.clear()
     with caplog.at_level("INFO", "fer"):
         assert [find_weights(name) for name in ("me/net", "me/other")] == paths
     assert all(message.endswith("from the cache") for message in caplog.messages)
