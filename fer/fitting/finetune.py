@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -22,6 +25,8 @@ from .checkpoint import write_fitted
 from .classifier import fit_classifier, make_folds
 from .faces import LabelledFaces
 
+log = logging.getLogger("fer")
+
 
 class Finetuning:
     """Fine-tunes a network by the recipe `finetune`.
@@ -39,7 +44,9 @@ class Finetuning:
     def cross_validate(self) -> np.ndarray:
         """The logits [N,C] of each face by a network that was trained without the faces of its fold."""
         faces, logits = self.faces, np.full((len(self.faces.labels), len(self.faces.classes)), np.nan, np.float32)
-        for train, test in make_folds(faces.labels, faces.groups):
+        folds = list(make_folds(faces.labels, faces.groups))
+        for number, (train, test) in enumerate(folds, 1):
+            log.info("fine-tuning for part %d of %d", number, len(folds))
             model = self.train(train)
             network = TorchNetwork(model.fold(), self.description.preprocessing, "cpu")
             logits[test] = predict_logits(FaceClassifier(network, self.description), faces.samples.subset(test))
@@ -50,13 +57,13 @@ class Finetuning:
         faces = self.faces
         samples = faces.samples.subset(rows)
         classifier = fit_classifier(faces.embeddings[rows], faces.labels[rows], faces.groups[rows])
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, _without_details():
             start = Path(folder) / "start.safetensors"
             write_fitted(self.base, classifier, self.description, start)
             # The second split is not used: the last epoch counts.
             trainer = Trainer(self._configure(start, len(rows)), Splits(samples, samples, np.zeros(len(rows), bool)))
-            for _ in range(trainer.config.epochs):
-                trainer.history.append(trainer.train_epoch() | {"val_score": 0.0})
+        for _ in range(trainer.config.epochs):
+            trainer.history.append(trainer.train_epoch() | {"val_score": 0.0})
         return trainer.ema.module.cpu().eval()
 
     def _configure(self, start: Path, images: int) -> TrainConfig:
@@ -69,8 +76,20 @@ class Finetuning:
 
     def write(self, description: Description, out: Path) -> None:
         """Train on all faces; write the checkpoint to `out` (.safetensors), and an ONNX file beside it."""
+        log.info("fine-tuning on all photos")
         save_checkpoint(out, self.train(np.arange(len(self.faces.labels))), replace(description, va=False))
         export_onnx(out, out.with_suffix(".onnx"))
+
+
+@contextmanager
+def _without_details() -> Iterator[None]:
+    """What a run says of its network is the same each time."""
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def predict_logits(classifier: FaceClassifier, samples: Samples) -> np.ndarray:
