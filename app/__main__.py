@@ -10,12 +10,18 @@ import socket
 import ssl
 import sys
 import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fer.commands.common import EXIT_OK, EXIT_USAGE, add_detector, add_weights, recognizer_options
 from fer.errors import FerError
 from fer.terminal import set_up_streams
 
 from .logins import Logins, read_logins
+
+if TYPE_CHECKING:
+    from gradio import Blocks
 
 PORTS = range(7860, 7960)
 
@@ -47,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="prefer FER_SSL_KEYFILE_PASSWORD, which `ps` does not show",
     )
     parser.add_argument("--share", action="store_true", help="also serve at a public address through Gradio's servers")
+    parser.add_argument("--mcp", action="store_true", help="also offer the API as tools for language models, at /mcp")
     parser.add_argument("--open", action="store_true", help="open a browser")
     add_weights(parser)
     add_detector(parser)
@@ -130,18 +137,11 @@ def _end(*_) -> None:
 
 def _serve(arguments: argparse.Namespace, logins: dict[str, str]) -> None:
     port = choose_port(arguments.host, arguments.port)
-    from fer.inference.recognizer import EmotionRecognizer
-
-    from .page import build_page, launch_options
-
-    recognizer = EmotionRecognizer.from_pretrained(**recognizer_options(arguments))
-    signal.signal(signal.SIGTERM, _end)
-    page = build_page(recognizer)
+    page, options = _build(arguments, Logins(logins) if logins else None)
     _, local, public = page.launch(
-        **launch_options() | {"share": arguments.share},
+        **options,
         server_name=arguments.host,
         server_port=port,
-        auth=Logins(logins).check if logins else None,  # type: ignore[arg-type]  # Gradio awaits coroutines
         ssl_keyfile=arguments.ssl_keyfile,
         ssl_certfile=arguments.ssl_certfile,
         ssl_keyfile_password=arguments.ssl_keyfile_password,
@@ -151,10 +151,37 @@ def _serve(arguments: argparse.Namespace, logins: dict[str, str]) -> None:
         quiet=True,
     )
     print(f"The page is at {' and '.join(filter(None, (local, public)))}; press Ctrl-C to stop it.", flush=True)
+    if arguments.mcp:
+        print(f"Its tools for language models (MCP) are at {(public or local).rstrip('/')}/mcp", flush=True)
     try:
         page.block_thread()
     finally:  # let requests in progress finish
         page.close(verbose=False)
+
+
+def _build(arguments: argparse.Namespace, logins: Logins | None) -> tuple[Blocks, dict]:
+    """The page, and the options to launch it with."""
+    from fer.inference.recognizer import EmotionRecognizer
+
+    from .handlers import Handlers
+    from .page import build_page, launch_options
+
+    offer_tools = _import_tools() if arguments.mcp else None
+    recognizer = EmotionRecognizer.from_pretrained(**recognizer_options(arguments))
+    signal.signal(signal.SIGTERM, _end)
+    handlers = Handlers(recognizer, Path(os.environ["GRADIO_TEMP_DIR"]))
+    options = launch_options() | {"share": arguments.share, "auth": logins.check if logins else None}
+    if offer_tools:
+        options["app_kwargs"] |= offer_tools(handlers, logins, None if arguments.share else arguments.host)
+    return build_page(recognizer, handlers), options
+
+
+def _import_tools() -> Callable[..., dict]:
+    try:
+        from .tools import offer_tools
+    except ImportError as error:
+        raise ModuleNotFoundError(f"--mcp needs the package mcp 2: pip install 'dan-fer[mcp]' ({error})") from None
+    return offer_tools
 
 
 if __name__ == "__main__":

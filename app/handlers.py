@@ -47,14 +47,14 @@ class Handlers:
         self.description = recognizer.description
 
     def recognise(
-        self, paths: Iterable[str | Path], make: Callable[[ImageResult], Made], limit: int = MAX_FILES
+        self, sources: Iterable[str | Path | Upload], make: Callable[[ImageResult], Made], limit: int = MAX_FILES
     ) -> Iterator[Made]:
         """Recognise each uploaded image, also inside archives, and yield `make(result)`; the uploads are deleted.
 
         `make` is called with a result that holds the picture, which is freed before the next one is decoded. A
         faulty upload gives a result with an `error`; the others are not affected.
         """
-        for upload in open_uploads(paths, self.arrivals, limit):
+        for upload in open_uploads(sources, self.arrivals, limit):
             yield self._process(upload, make)
 
     def _process(self, upload: Upload, make: Callable[[ImageResult], Made]) -> Made:
@@ -68,12 +68,12 @@ class Handlers:
             problem = f"could not be processed ({type(error).__name__})"
         return make(ImageResult(upload.name, [], problem))
 
-    def rows(self, paths: Iterable[str | Path], limit: int = MAX_FILES) -> list[dict]:
+    def rows(self, sources: Iterable[str | Path | Upload], limit: int = MAX_FILES) -> list[dict]:
         """The rows of uploads, as in the files that `fer predict` writes, with `file` instead of `path`.
 
         (Gradio's clients treat a dict with a `path` as a file to download.)
         """
-        per_image = self.recognise(paths, lambda result: list(to_rows(result)), limit)
+        per_image = self.recognise(sources, lambda result: list(to_rows(result)), limit)
         rows = [row for image_rows in per_image for row in image_rows]
         return [{"file": row.pop("path"), **row} for row in rows]
 

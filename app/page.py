@@ -16,6 +16,7 @@ from fer.results.rows import QUALITY
 from fer.visualization.colors import color_of
 
 from . import views
+from .addresses import LocalBlocks, RefuseAddresses
 from .handlers import MAX_FILES, MAX_PHOTOS, Handlers
 from .live import LiveView
 from .plane import QUADRANTS
@@ -37,10 +38,14 @@ watch("value", async () => {
 """
 
 
-def build_page(recognizer: EmotionRecognizer) -> gr.Blocks:
-    """Build the page; launch it with `launch_options`."""
-    handlers = Handlers(recognizer, Path(get_upload_folder()))
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, KEEP)) as page:
+def build_page(recognizer: EmotionRecognizer, handlers: Handlers | None = None) -> gr.Blocks:
+    """Build the page; launch it with `launch_options`.
+
+    Args:
+        handlers: those of `recognizer`, if others use them, too, so that the limit of decoded pixels is shared.
+    """
+    handlers = handlers or Handlers(recognizer, Path(get_upload_folder()))
+    with LocalBlocks(title=TITLE, analytics_enabled=False, delete_cache=(60, KEEP)) as page:
         gr.Markdown(
             "# What a network sees in a face\n"
             "Expressions, not feelings. Nothing leaves the computer that runs this page."
@@ -70,7 +75,9 @@ def launch_options() -> dict:
         "run_history": False,
         "enable_monitoring": False,
         "max_file_size": "200mb",
-        "app_kwargs": {"middleware": [Middleware(SeparateUploads, arrivals=Path(get_upload_folder()))]},
+        "app_kwargs": {
+            "middleware": [Middleware(RefuseAddresses), Middleware(SeparateUploads, arrivals=Path(get_upload_folder()))]
+        },
     }
 
 

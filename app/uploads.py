@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 import secrets
@@ -14,11 +15,15 @@ from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 log = logging.getLogger("fer")
 
 MAX_FILES = 1_000  # images in one batch
 MAX_BYTES = 100_000_000  # per file, also inside an archive
+FILE_MARK = "/gradio_api/file="  # what precedes the path in Gradio's address of an upload
+MAX_PATH = 4_096  # characters
+PICTURE_TEXTS = "a data URL, base64 text, or the path that an upload to the page returned"
 
 
 class Upload(NamedTuple):
@@ -112,14 +117,34 @@ def _remove_empty(folder: Path, top: Path) -> None:
             folder = folder.parent
 
 
-def open_uploads(paths: Iterable[str | Path], arrivals: Path, limit: int = MAX_FILES) -> Iterator[Upload]:
+def read_text(text: str, name: str, arrivals: Path) -> Upload | str:
+    """Interpret a picture that a program gives as text: a data URL, base64, or an upload to the page.
+
+    Returns:
+        The picture with the name `name`, or the path of the upload, for `open_uploads`. Nothing is fetched or written.
+    """
+    _, mark, path = text.partition(FILE_MARK)
+    if mark or (len(text) < MAX_PATH and Path(text).is_relative_to(arrivals)):
+        return unquote(path) if mark else text
+    if "://" in text[:20]:
+        return Upload(name, b"", f"an address, and the page fetches nothing; send {PICTURE_TEXTS}")
+    try:
+        encoded = text.partition(";base64,")[2] if text.startswith("data:") else text
+        return Upload(name, base64.b64decode("".join(encoded.split()), validate=True))
+    except ValueError:
+        return Upload(name, b"", f"not a picture; send {PICTURE_TEXTS}")
+
+
+def open_uploads(sources: Iterable[str | Path | Upload], arrivals: Path, limit: int = MAX_FILES) -> Iterator[Upload]:
     """Yield uploaded files, and the members of zip archives one by one; delete all at the end of the iteration.
 
     The name of a member is only displayed and never used as a path, so `../` in it is harmless. See `claim` for
-    `arrivals`.
+    `arrivals`. An `Upload` among the sources is yielded as it is.
     """
-    with claim(paths, arrivals) as claimed:
-        uploads = (upload for path in claimed for upload in _open(path))
+    sources = list(sources)
+    with claim([source for source in sources if not isinstance(source, Upload)], arrivals) as claimed:
+        paths = iter(claimed)
+        uploads = (u for s in sources for u in ([s] if isinstance(s, Upload) else _open(next(paths))))
         yield from islice(uploads, limit)
         if next(uploads, None):
             yield Upload("the others", b"", f"only the first {limit} files are processed; upload fewer at once")
