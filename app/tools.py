@@ -28,6 +28,7 @@ from .uploads import MAX_FILES, PICTURE_TEXTS, read_text
 PATH = "/mcp"
 MAX_REQUEST = 64_000_000  # bytes of a request; pictures grow by a third in base64
 MAX_WAITING = 32  # calls that wait for their turn
+NO_STREAM = PlainTextResponse("An MCP server; it answers POST requests only.", 405, {"Allow": "POST"})
 
 CAUTION = (
     "An expression is not a feeling: the label says what people would call the face in the picture, not what the "
@@ -49,7 +50,7 @@ Pictures = Annotated[
 
 
 def offer_tools(handlers: Handlers, logins: Logins | None, host: str | None) -> dict[str, Any]:
-    """Create the MCP server; return its route and lifespan, as keyword arguments of the page's application.
+    """Create the MCP server; return its routes and lifespan, as keyword arguments of the page's application.
 
     Args:
         handlers: those of the page.
@@ -65,7 +66,8 @@ def offer_tools(handlers: Handlers, logins: Logins | None, host: str | None) -> 
         host=host or "",
     )
     endpoint = RequireLogin(app, logins) if logins else app
-    return {"routes": [Route(PATH, endpoint)], "lifespan": app.router.lifespan_context}
+    routes = [Route(PATH, endpoint, methods=["POST"]), Route(PATH, NO_STREAM)]
+    return {"routes": routes, "lifespan": app.router.lifespan_context}
 
 
 def create_server(handlers: Handlers) -> MCPServer:

@@ -102,11 +102,21 @@ def test_without_gradio_it_says_what_to_install(capsys, monkeypatch):
     assert "pip install 'dan-fer[app]'" in capsys.readouterr().err
 
 
+def test_without_mcp_it_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mcp.server", None)
+    monkeypatch.delitem(sys.modules, "app.tools", raising=False)
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
+        monkeypatch.setenv(name, "")
+    assert main(["--mcp", "--weights", "nothing"]) == 2
+    assert "--mcp needs the package mcp 2: pip install 'dan-fer[mcp]'" in capsys.readouterr().err
+
+
 def test_defaults_keep_the_page_to_this_computer():
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     arguments = parser.parse_args([])
     assert arguments.host == "127.0.0.1" and not arguments.share and not arguments.auth
+    assert not arguments.mcp
     assert launch_options()["share"] is False
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
+import subprocess
 import threading
 import time
 import urllib.error
@@ -38,6 +40,18 @@ def test_other_programs_get_rows(launch, upload, tmp_path):
         ("b.png", "no_face"),
     ]
     assert contents(tmp_path / "uploads") == before
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is absent")
+def test_the_curl_lines_of_the_documentation(launch, upload, tmp_path):
+    upload("astronaut.jpg", picture(1)).rename(tmp_path / "photo.jpg")
+    (script,) = re.findall("^```\n(url=.*?)^```", (ROOT / "docs/page.md").read_text(), re.M | re.S)
+    script = script.replace("http://127.0.0.1:7860/", launch())
+    run = subprocess.run(["bash", "-euc", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    complete, data = run.stdout.strip().split("\n")
+    ((row,),) = json.loads(data.removeprefix("data: "))
+    assert (complete, row["file"], row["status"]) == ("event: complete", "photo.jpg", "ok")
+    assert not [path for path in contents(tmp_path / "uploads") if "photo" in path]
 
 
 def test_thirty_people_with_the_same_photo(launch, upload, tmp_path):

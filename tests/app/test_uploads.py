@@ -6,7 +6,7 @@ import zlib
 import pytest
 
 from app import uploads
-from app.uploads import claim, open_uploads
+from app.uploads import Upload, claim, open_uploads, read_text
 from page_inputs import archive
 
 
@@ -144,3 +144,31 @@ def test_a_decompression_bomb_is_refused(upload, recognizer, tmp_path):
 
     (row,) = Handlers(recognizer, tmp_path).rows([upload("bomb.png", bomb())])
     assert row["file"] == "bomb.png" and row["error"] == "more pixels than the limit of 60000000"
+
+
+TEXTS = [
+    # the bytes of a picture; base64 in lines
+    ("data:image/png;base64,YWJj", b"abc", ""),
+    ("YWJj", b"abc", ""),
+    ("YW\nJj\n", b"abc", ""),
+    # an upload, and its address
+    ("{arrivals}/x/ä.png", "{arrivals}/x/ä.png", ""),
+    ("http://elsewhere/gradio_api/file={arrivals}/x/%C3%A4.png", "{arrivals}/x/ä.png", ""),
+    # what would have to be fetched, or lies on the computer of the client
+    ("https://example.com/a.png", b"", "the page fetches nothing; send a data URL"),
+    ("file:///etc/passwd", b"", "the page fetches nothing; send a data URL"),
+    ("C:\\a.png", b"", "not a picture; send a data URL"),
+    ("data:image/png,abc.", b"", ""),
+    # nothing: the recogniser says what is wrong with it
+    ("", b"", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "error"), TEXTS)
+def test_pictures_as_text(tmp_path, text, expected, error):
+    found = read_text(text.format(arrivals=tmp_path), "picture 1", tmp_path)
+    if isinstance(expected, str):
+        assert found == expected.format(arrivals=tmp_path)
+    else:
+        assert isinstance(found, Upload) and found[:2] == ("picture 1", expected)
+        assert error in found.error and bool(error) == bool(found.error)
