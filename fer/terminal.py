@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 from tqdm import tqdm
@@ -51,6 +52,17 @@ def set_up_streams() -> None:
         for package in ("PIL", "numpy"):
             warnings.filterwarnings("ignore", module=rf"{package}\b")
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def log_at(logger: logging.Logger, level: int) -> Iterator[None]:
+    """Hide the messages of `logger` below `level` for the `with` block."""
+    before = logger.level
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def progress(iterable: Iterable | None = None, *, disable: bool = False, **options) -> tqdm:

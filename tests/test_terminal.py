@@ -3,11 +3,12 @@
 import io
 import logging
 import sys
+from contextlib import suppress
 
 import pytest
 
 from fer import terminal
-from fer.terminal import printable, printable_lines, progress
+from fer.terminal import log_at, printable, printable_lines, progress
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,14 @@ def test_progress(monkeypatch, stream, level, bars, lines):
     written = sys.stderr.getvalue()
     assert ("\r" in written, "photos" in written) == (bars, bars or lines)
     assert not lines or written.endswith("\n")
+
+
+def test_a_log_is_hidden_for_a_while(caplog):
+    log = logging.getLogger("fer.hidden")
+    log.setLevel(logging.INFO)
+    with suppress(ZeroDivisionError), log_at(log, logging.WARNING):
+        log.info("hidden")
+        log.warning("shown")
+        raise ZeroDivisionError
+    log.info("shown again")
+    assert caplog.messages == ["shown", "shown again"]

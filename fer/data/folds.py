@@ -62,12 +62,12 @@ def _load_pool(dataset: Dataset, root: str | Path, split: str, rule: str, person
         parts = [dataset.load(root, "train", rule)]
         with suppress(SplitNotFound):
             parts.append(dataset.load(root, "val", rule))
-        pool = replace(join_samples(parts), sources=None)
+        pool = join_samples(parts)
     return replace(pool, groups=find_persons(pool.names, person)) if person else pool
 
 
 def _find_units(samples: Samples) -> np.ndarray:
-    """What must not be divided [N]: the groups, or else the images."""
+    """What stays in one part [N]: the group of each sample, or the sample itself, by its name."""
     return np.array(samples.names) if samples.groups is None else samples.groups
 
 
@@ -77,17 +77,16 @@ def draw_fold(samples: Samples, fold: Fold) -> np.ndarray:
     Raises:
         ValueError: there are fewer parts, or no persons.
     """
-    units = _find_units(samples)
+    units, grouped = _find_units(samples), samples.groups is not None
+    if fold.parts is None and not grouped:
+        raise ValueError(f"--fold {fold.number}/persons: the dataset does not tell persons; name them by --person")
     if fold.parts is None:
-        if samples.groups is None:
-            raise ValueError(f"--fold {fold.number}/persons: the dataset does not tell persons; name them by --person")
-        members, step = np.unique(units), 0
+        members = np.unique(units)
     else:
-        labels = samples.targets.argmax(1) if samples.groups is None else np.zeros(len(units), int)
+        labels = np.zeros(len(units), int) if grouped else samples.targets.argmax(1)
         label_of = dict(zip(units.tolist(), labels.tolist()))
-        members, step = np.array(sorted(label_of, key=lambda unit: (label_of[unit], hash_name(unit)))), fold.parts
-    parts = step or len(members)
-    if len(members) < max(parts, fold.number):
-        kind = "images" if samples.groups is None else "persons or groups"
+        members = np.array(sorted(label_of, key=lambda unit: (label_of[unit], hash_name(unit))))
+    if len(members) < (fold.parts or fold.number):
+        kind = "persons or groups" if grouped else "images"
         raise ValueError(f"--fold {fold.number}/{fold.parts or 'persons'}: there are only {len(members)} {kind}")
-    return np.isin(units, members[fold.number - 1 :: parts])
+    return np.isin(units, members[fold.number - 1 :: fold.parts or len(members)])

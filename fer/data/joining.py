@@ -16,14 +16,11 @@ class JoinedImages:
     """The images of several datasets, one after another, each read from where it is.
 
     Args:
-        places: for each image its part and its position in it [N,2]; None: all.
+        places: for each image its part and its position in it [N,2].
     """
 
-    def __init__(self, parts: Sequence[Images], places: np.ndarray | None = None):
-        self.parts = parts
-        self.places = np.array([(p, i) for p, images in enumerate(parts) for i in range(len(images))])
-        if places is not None:
-            self.places = places
+    def __init__(self, parts: Sequence[Images], places: np.ndarray):
+        self.parts, self.places = parts, places
 
     def __len__(self) -> int:
         return len(self.places)
@@ -40,22 +37,18 @@ class JoinedImages:
 
 
 def join_samples(parts: Sequence[Samples], names: Sequence[str] = ()) -> Samples:
-    """Join samples: the classes are those of all parts, in the usual order, and `sources` tells the part of each image.
+    """Join samples: the classes are those of all parts, in the usual order.
 
     Crops and photos may be mixed. An image whose part lacks a class has the target 0 for it.
 
     Args:
-        names: of the parts, such as those of the datasets; by default their numbers. Each occurs once.
+        names: of the parts, each once, for `sources`; empty: there are no sources.
     """
     if len(parts) == 1 and not names:
         return parts[0]
-    names = names or [str(number) for number in range(1, len(parts) + 1)]
     classes = order_classes({name for part in parts for name in part.classes})
-    images: Images = JoinedImages([part.images for part in parts])
-    if all(isinstance(part.images, list) for part in parts):
-        images = list(chain.from_iterable(part.images for part in parts))
     return Samples(
-        images,
+        _join_images([part.images for part in parts]),
         np.concatenate([_widen(part, classes) for part in parts]),
         list(chain.from_iterable(part.names for part in parts)),
         classes,
@@ -65,9 +58,15 @@ def join_samples(parts: Sequence[Samples], names: Sequence[str] = ()) -> Samples
         _join([part.landmarks for part in parts], parts, (5, 2)),
         tuple(chain.from_iterable(part.ignored for part in parts)),
         _join_groups(parts),
-        np.repeat(np.array(names), [len(part) for part in parts]),
+        np.repeat(np.array(names), [len(part) for part in parts]) if names else None,
         _join([part.va for part in parts], parts, (2,)),
     )
+
+
+def _join_images(parts: Sequence[Images]) -> Images:
+    if all(isinstance(images, list) for images in parts):
+        return list(chain.from_iterable(parts))
+    return JoinedImages(parts, np.array([(p, i) for p, images in enumerate(parts) for i in range(len(images))]))
 
 
 def _widen(part: Samples, classes: tuple[str, ...]) -> np.ndarray:

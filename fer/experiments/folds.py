@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..evaluation.metrics import f1_scores
-from .runs import Run, count_folds
+from .runs import Run, count_folds, to_markdown
 
 
 def describe_folds(groups: dict[str, list[Run]]) -> str:
@@ -24,8 +24,9 @@ def _describe(name: str, group: list[Run]) -> str:
         f"macro F1 {f1_scores(matrix)[present].mean():.2%}"
     ]
     if any(run.config.get("select") != "last" for run in group):
-        lines.append("The best epoch was chosen on the fold itself, which flatters; train with --select last.")
+        lines.append(
+            "The best epoch was chosen on the fold itself: these figures are too high; train with --select last."
+        )
     header = ["true \\ predicted", *classes]
     rows = [[classes[i], *map(str, row)] for i, row in enumerate(matrix.tolist())]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *rows))
-    return "\n\n".join([*lines, table])
+    return "\n\n".join([*lines, to_markdown([header, *rows])])

@@ -109,8 +109,13 @@ def tabulate(groups: dict[str, list[Run]]) -> str:
         seeds = str(len({run.config["seed"] for run in group}))
         cells = [_cell(group, *column) for column in COLUMNS.values()]
         rows.append([name, seeds, *[count_folds(group)] * folded, ", ".join(epochs), *cells])
-    rows.insert(1, ["---"] * len(rows[0]))
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return to_markdown(rows)
+
+
+def to_markdown(rows: list[list[str]]) -> str:
+    """A table in Markdown; the first row is its header."""
+    header, *others = rows
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *others))
 
 
 def _cell(group: list[Run], key: str, factor: float, decimals: int) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from ..models.checkpoint import save_checkpoint
 from ..models.dan import DAN
 from ..models.export import export_onnx
 from ..runtimes.torch_network import TorchNetwork
+from ..terminal import log_at
 from ..training.config import TrainConfig, load_recipe
 from ..training.splits import Splits
 from ..training.trainer import Trainer
@@ -57,13 +56,13 @@ class Finetuning:
         faces = self.faces
         samples = faces.samples.subset(rows)
         classifier = fit_classifier(faces.embeddings[rows], faces.labels[rows], faces.groups[rows])
-        with tempfile.TemporaryDirectory() as folder, _without_details():
+        with tempfile.TemporaryDirectory() as folder, log_at(log, logging.WARNING):
             start = Path(folder) / "start.safetensors"
             write_fitted(self.base, classifier, self.description, start)
             # The second split is not used: the last epoch counts.
             trainer = Trainer(self._configure(start, len(rows)), Splits(samples, samples, np.zeros(len(rows), bool)))
         for _ in range(trainer.config.epochs):
-            trainer.history.append(trainer.train_epoch() | {"val_score": 0.0})
+            trainer.history.append(trainer.train_epoch())
         return trainer.ema.module.cpu().eval()
 
     def _configure(self, start: Path, images: int) -> TrainConfig:
@@ -79,17 +78,6 @@ class Finetuning:
         log.info("fine-tuning on all photos")
         save_checkpoint(out, self.train(np.arange(len(self.faces.labels))), replace(description, va=False))
         export_onnx(out, out.with_suffix(".onnx"))
-
-
-@contextmanager
-def _without_details() -> Iterator[None]:
-    """What a run says of its network is the same each time."""
-    level = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
 
 
 def predict_logits(classifier: FaceClassifier, samples: Samples) -> np.ndarray:

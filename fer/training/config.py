@@ -34,7 +34,7 @@ class TrainConfig:
     # data
     dataset: str = _option("ferplus", "name of the dataset, or several names, separated by commas: {datasets}")
     data: str = _option("", "folder of the dataset; of several datasets their folders, separated by commas")
-    shares: list[float] = _option([], "share of each of several datasets in an epoch; empty: as large as they are")
+    shares: list[float] = _option([], "share of each of several datasets in an epoch; empty: each image occurs once")
     train_rule: str = _option("", "which training images to keep, and their targets; empty: the dataset's default")
     val_rule: str = _option("", "which validation images to keep; empty: the dataset's default")
     votes: str = _option("", "CSV file with columns image and votes_<class>: training learns the shares of the votes")
@@ -154,7 +154,7 @@ class TrainConfig:
         if self.balanced and self.class_weights:
             raise ValueError("--balanced and --class-weights both even out the classes; together they do it twice")
         if self.select == "last" and self.patience:
-            raise ValueError("--patience waits for a better epoch, of which --select last knows none")
+            raise ValueError("--patience waits for a better epoch, but --select last compares none; leave out one")
         if self.person and not self.fold:
             raise ValueError("--person divides the persons of --fold; add, e.g., --fold 1/5")
         datasets, shares = self.dataset.count(",") + 1, self.shares
@@ -182,8 +182,9 @@ class TrainConfig:
 
 
 # Fields that may change when a run is resumed: they decide where and how it runs, and not what it learns.
-FREE = frozenset({"resume", "out", "data", "workers", "device", "compile", "minutes", "cache", "detector_weights"})
-FREE |= {"track"}
+FREE = frozenset(
+    ("resume", "out", "data", "workers", "device", "compile", "minutes", "cache", "detector_weights", "track")
+)
 
 
 def read_named_yaml(name: str, folder: Path, kind: str, kinds: str) -> tuple[Path, dict]:

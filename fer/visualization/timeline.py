@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from ..results.types import ImageResult
+from ..terminal import log_at
 from .colors import color_of
 
 TRACKS = 6  # the longest tracks, which are drawn
-
-
-@contextmanager
-def _quiet_matplotlib() -> Iterator[None]:
-    """Silence messages about its font cache."""
-    log = logging.getLogger("matplotlib")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
 
 
 class Timeline:
@@ -58,7 +45,7 @@ class Timeline:
         longest = sorted(self.tracks, key=lambda t: -len(self.tracks[t]))[:TRACKS]
         if not longest:
             return False
-        with _quiet_matplotlib():
+        with log_at(logging.getLogger("matplotlib"), logging.ERROR):  # it reports its font cache
             self._draw(path, longest)
         return True
 
