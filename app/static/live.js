@@ -1,6 +1,9 @@
-// Sends camera pictures to `server.look` one at a time: the next picture is taken when the last
-// answer has arrived. A slow server or network therefore lowers the frame rate and never builds up
-// delay. Boxes move smoothly between answers and fade in and out.
+// Gives camera pictures to an engine one at a time: the next picture is taken when the last answer
+// has arrived. A slow engine therefore lowers the frame rate and never builds up delay. Boxes move
+// smoothly between answers and fade in and out.
+//
+// An engine recognises faces, on the server or in this tab: { name, look }. `look(canvas, options)`
+// resolves to what `LiveView.look` in app/live.py returns.
 const $ = (selector) => element.querySelector(selector);
 const root = $(".live"), video = $("video"), view = $(".view"), pen = view.getContext("2d");
 const { classes, colours, quality, quadrants } = props; // quality: names of what is measured of a face
@@ -16,6 +19,12 @@ const MAX_ROWS = 200000; // rows of the session that are kept
 const session = crypto.randomUUID?.() ?? String(Math.random());
 const sent = document.createElement("canvas"); // the last picture that was sent
 const faces = new Map(); // displayed faces by track: { box, alpha, card, result, unsure, last, heats }
+const serverEngine = {
+  name: "server",
+  look: (canvas, { attention }) =>
+    server.look({ picture: canvas.toDataURL("image/jpeg", 0.85), session, attention }),
+};
+let engine = props.engine ?? serverEngine;
 let stream = null, run = 0, rows = [], sessionStart = 0, answerTimes = [], hint = "", hintAt = 0;
 let shown = { text: "", at: -Infinity }; // the hint under the video
 
@@ -100,11 +109,10 @@ async function send(thisRun) {
     }
     Object.assign(sent, { width, height });
     sent.getContext("2d").drawImage(video, 0, 0, width, height);
-    const picture = sent.toDataURL("image/jpeg", 0.85);
-    const answer = await server.look({ picture, session, attention: $(".attention").checked }).catch(() => null);
+    const answer = await engine.look(sent, { attention: $(".attention").checked }).catch(() => null);
     failures = answer ? 0 : failures + 1;
     if (!answer) {
-      if (thisRun === run && failures > 1) showHint("The server does not answer; trying again.");
+      if (thisRun === run && failures > 1) showHint(`The ${engine.name} does not answer; trying again.`);
       await sleep(Math.min(5000, 200 * 2 ** failures));
       continue;
     }
@@ -124,8 +132,8 @@ function receive(answer, latency) {
   }
   answerTimes = answerTimes.filter((t) => now - t < 2000).concat(now);
   const rate = answerTimes.length > 1 ? (1000 * (answerTimes.length - 1)) / (now - answerTimes[0]) : 0;
-  const server = `${answer.milliseconds.toFixed(0)} ms in the server`;
-  $(".rate").textContent = `${rate.toFixed(0)} frames/s · ${latency.toFixed(0)} ms, of which ${server}`;
+  const share = `of which ${answer.milliseconds.toFixed(0)} ms in the ${engine.name}`;
+  $(".rate").textContent = `${rate.toFixed(0)} frames/s · ${latency.toFixed(0)} ms, ${share}`;
   Object.assign(root.dataset, {
     frames: Number(root.dataset.frames) + 1,
     rate: rate.toFixed(2),
