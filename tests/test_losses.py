@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer.losses import DANLoss, affinity_loss, partition_loss, soft_cross_entropy, va_loss
+from fer.losses import DANLoss, affinity_loss, outside_loss, partition_loss, soft_cross_entropy, va_loss
 from fer.models.attention import attention_overlap
 from fer.models.dan import DANOutput
 
@@ -109,6 +109,26 @@ def test_the_overlap_loss_drives_maps_apart():
     assert loss.item() == pytest.approx(0.5 * before.item())
     loss.backward()
     assert attention_overlap(maps.detach() - 0.5 * maps.grad).mean() < before
+
+
+def test_outside_loss():
+    """Whatever the scale of a map; a head without attention counts as inside."""
+    maps, outside = rng.random((5, 3, 4, 2)), rng.random((4, 2)) < 0.5
+    maps[0, 0] = 0
+    shares = [m[outside].sum() / m.sum() if m.any() else 0.0 for heads in maps for m in heads]
+    actual = outside_loss(torch.tensor(1000 * maps), torch.tensor(outside))
+    assert actual.item() == pytest.approx(np.mean(shares))
+
+
+def test_the_outside_loss_draws_attention_into_the_face():
+    maps = torch.ones(2, 3, 4, 4, requires_grad=True)
+    outside = torch.ones(4, 4, dtype=torch.bool)
+    outside[1:3, 1:3] = False
+    criterion = DANLoss(4, 6, outside=0.5, outside_positions=outside)
+    loss = criterion(output()._replace(attention=maps), torch.full((5, 4), 0.25))["outside"]
+    assert loss.item() == pytest.approx(0.5 * 12 / 16)
+    loss.backward()
+    assert (maps.grad[..., outside] > 0).all() and (maps.grad[..., ~outside] < 0).all()
 
 
 @pytest.mark.parametrize("t", [1.0, 2.0])

@@ -142,7 +142,7 @@ RECIPE = (  # fields of the configuration that a card names
         "ema",
         "seed",
     ),
-    *("affinity", "partition", "overlap", "distill", "teachers", "init_weights", "backbone_weights"),
+    *("affinity", "partition", "overlap", "outside", "distill", "teachers", "init_weights", "backbone_weights"),
 )
 
 

@@ -1,4 +1,4 @@
-"""The losses of DAN (Wen et al. 2021, arXiv:2109.07270), distillation, valence and arousal, and our overlap loss."""
+"""The losses of DAN (Wen et al. 2021, arXiv:2109.07270), distillation, valence and arousal, and two losses of ours."""
 
 from __future__ import annotations
 
@@ -55,6 +55,20 @@ def partition_loss(heads: Tensor) -> Tensor:
     return torch.log1p(k / variance.clamp_min(1e-12))
 
 
+def outside_loss(attention: Tensor, outside: Tensor) -> Tensor:
+    """The share of each head's attention that lies outside the face, averaged over the heads and the batch (ours).
+
+    Sum of the map over the positions outside, divided by its sum over all positions. The overlap loss alone can be met
+    by a head that looks past the face; this loss, from 0 to 1, keeps it inside.
+
+    Args:
+        attention: maps [N,K,h,w], not negative.
+        outside: bool [h,w], the positions outside the face.
+    """
+    total = attention.sum((2, 3))  # [N,K]
+    return ((attention * outside).sum((2, 3)) / total.clamp_min(1e-12)).mean()
+
+
 def va_loss(va: Tensor, target: Tensor) -> Tensor:
     """Loss of valence and arousal: 1 - CCC plus the mean squared error, averaged over the two.
 
@@ -94,6 +108,8 @@ class DANLoss(nn.Module):
         dim: number of channels D of the features.
         affinity, partition: weights of these terms; 1 in the paper.
         overlap: weight of the mean `attention_overlap`; 0 in the paper.
+        outside: weight of `outside_loss`; 0 in the paper.
+        outside_positions: bool [h,w], see `outside_loss`; needed if `outside` is not 0.
         va: weight of `va_loss`; 0 for a network without valence and arousal.
         distill: weight of the distillation term; the cross-entropy has the weight 1 - distill. 0 without teachers.
         temperature: temperature of distillation.
@@ -118,12 +134,17 @@ class DANLoss(nn.Module):
         label_smoothing: float = 0.0,
         va: float = 0.0,
         further: Mapping[str, float] | None = None,
+        outside: float = 0.0,
+        outside_positions: Tensor | None = None,
     ):
         super().__init__()
         self.class_weights: Tensor | None
         self.register_buffer("class_weights", class_weights, persistent=False)
+        self.outside_positions: Tensor | None
+        self.register_buffer("outside_positions", outside_positions, persistent=False)
         self.weights = {"cross_entropy": 1 - distill, "distillation": distill}
-        self.weights |= {"affinity": affinity, "partition": partition, "overlap": overlap, "va": va}
+        self.weights |= {"affinity": affinity, "partition": partition, "overlap": overlap}
+        self.weights |= {"outside": outside, "va": va}
         self.temperature, self.label_smoothing = temperature, label_smoothing
         self.centres = nn.Parameter(torch.randn(num_classes, dim)) if affinity else None
         self.further: dict[str, Callable[[DANOutput, Tensor], Tensor]] = {}
@@ -159,6 +180,7 @@ class DANLoss(nn.Module):
             "affinity": lambda: affinity_loss(output.features.float(), target, _not_none(self.centres).float()),
             "partition": lambda: partition_loss(output.heads.float()),
             "overlap": lambda: attention_overlap(output.attention.float()).mean(),
+            "outside": lambda: outside_loss(output.attention.float(), _not_none(self.outside_positions)),
             "va": lambda: va_loss(_not_none(output.va).float(), va),
         }
         terms |= {name: partial(term, _in_float32(output), target) for name, term in self.further.items()}

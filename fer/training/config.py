@@ -73,6 +73,7 @@ class TrainConfig:
     affinity: float = _option(1.0, "weight of the affinity loss")
     partition: float = _option(1.0, "weight of the partition loss")
     overlap: float = _option(0.0, "weight of the overlap loss of the attention maps")
+    outside: float = _option(0.0, "weight of the loss on attention outside the face; needs a template")
     va: bool = _option(False, "learn valence and arousal too; the dataset must have them")
     va_weight: float = _option(1.0, "weight of the loss of valence and arousal; needs va")
     loss: list[str] = _option([], "further loss terms, NAME:WEIGHT; registered: {losses} (docs/extending.md)")
@@ -120,7 +121,7 @@ class TrainConfig:
         self._check_types()
         minimum: dict[str, float] = {"epochs": 1, "batch_size": 2, "num_heads": 1, "crop_size": 16, "input_size": 16}
         minimum |= dict.fromkeys(("lr", "backbone_lr", "weight_decay", "affinity", "partition", "overlap"), 0.0)
-        minimum |= dict.fromkeys(("clip", "mixup", "cutmix", "sam", "minutes", "va_weight"), 0.0)
+        minimum |= dict.fromkeys(("outside", "clip", "mixup", "cutmix", "sam", "minutes", "va_weight"), 0.0)
         minimum |= dict.fromkeys(("accumulate", "step_epochs"), 1)
         minimum |= dict.fromkeys(("seed", "workers", "warmup_epochs", "patience"), 0)
         for name, limit in minimum.items():

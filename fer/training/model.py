@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from ..data.transforms import Augmentation
-from ..models.backbone import DownloadError, create_backbone
+from ..faces.regions import REGIONS, face_regions
+from ..models.backbone import DownloadError, create_backbone, find_grid
 from ..models.checkpoint import load_matching, read_description
 from ..models.dan import DAN
 from ..resources import find_checkpoint, resource_folder
@@ -75,6 +78,25 @@ def check_names(config: TrainConfig) -> None:
 def find_licence(config: TrainConfig) -> str:
     """The licence of the checkpoint from which a run starts, which binds what is made of it; empty if not stated."""
     return read_description(find_checkpoint(config.init_weights)).licence if config.init_weights else ""
+
+
+def find_outside(model: DAN, config: TrainConfig) -> Tensor | None:
+    """The positions of the attention maps that lie outside the face, bool [h,w]; None without the loss `outside`.
+
+    The face is where the template puts it, see `face_regions`.
+
+    Raises:
+        ValueError: there is no template.
+    """
+    if not config.outside:
+        return None
+    if not config.template:
+        raise ValueError("--outside needs to know where the face lies in a crop, and these crops have no --template")
+    side = config.input_size
+    with torch.no_grad():
+        _, _, h, w = model.eval()(torch.zeros(1, 3, side, side)).attention.shape
+    regions = face_regions(np.reshape(config.template, (5, 2)), (h, w), find_grid(model.backbone, side))
+    return torch.from_numpy(regions == REGIONS.index("outside"))
 
 
 def _backbone_weights(config: TrainConfig) -> str | None:

@@ -33,7 +33,7 @@ from .config import TrainConfig
 from .distillation import Teachers
 from .finite import check_finite, check_logits, check_network
 from .mixing import make_mixing
-from .model import build_model, find_licence
+from .model import build_model, find_licence, find_outside
 from .optimizer import find_frozen, make_optimizer, make_schedule, set_frozen, sharpest_neighbour
 from .selection import best_epoch, score
 from .splits import Splits, name_sources, steps_per_epoch
@@ -89,6 +89,8 @@ class Trainer:
             config.label_smoothing,
             config.va_weight if config.va else 0.0,
             further=parse_losses(config.loss),
+            outside=config.outside,
+            outside_positions=find_outside(model, config),
         )
         self.objective = Objective(model, criterion).to(self.device).to(memory_format=torch.channels_last)
         self.ema = ModelEmaV3(model, config.ema, use_warmup=True)

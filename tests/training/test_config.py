@@ -100,6 +100,7 @@ def test_a_recipe_that_is_none(tmp_path, text, message):
         ({"loss": ["gone:1"]}, r"--loss takes NAME:WEIGHT with a registered name \(none\), not 'gone:1'"),
         ({"accumulate": 0}, "--accumulate must be at least 1"),
         ({"seed": -1}, "--seed must be at least 0"),
+        ({"outside": -1.0}, "--outside must be at least 0"),
         ({"lr": -0.1}, "--lr must be at least 0"),
         ({"template": ["left"] * 10}, "--template takes a list of float"),
         ({"template": [0.1, 0.2]}, "--template takes ten fractions"),

@@ -104,7 +104,7 @@ def test_a_run_stops_when_its_minutes_are_over_and_goes_on(ferplus_tree, tmp_pat
             "layer_decay": 0.7,
             "backbone": "mobilefacenet",
         },
-        {"attention": "qkv", "overlap": 0.1},
+        {"attention": "qkv", "overlap": 0.1, "outside": 1.0},
         {"backbone": "mobilefacenet", "affinity": 0.0, "partition": 0.0},
         {"freeze": ["backbone:1", "backbone.stem:2"]},
         {"accumulate": 2, "sam": 0.05},

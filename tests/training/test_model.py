@@ -15,7 +15,7 @@ from fer.labels import EMOTIONS
 from fer.models.checkpoint import load_checkpoint
 from fer.resources import resource_folder
 from fer.training.config import TrainConfig, load_recipe
-from fer.training.model import build_model, check_names
+from fer.training.model import build_model, check_names, find_outside
 from fer.training.splits import Splits
 from fer.training.trainer import Trainer
 from runs import tiny_config
@@ -130,3 +130,13 @@ def test_what_is_made_of_a_checkpoint_keeps_its_licence(ferplus_tree, tmp_path):
         config = tiny_config(ferplus_tree, tmp_path / "run", **changes | {"init_weights": start})
         licence = Trainer(config, Splits(train, train, np.zeros(16, bool))).describe({}).licence
         assert init in licence.lower() and bool(licence) == bool(start)
+
+
+def test_positions_outside_the_face(ferplus_tree, tmp_path):
+    config = tiny_config(ferplus_tree, tmp_path, input_size=112, outside=1.0)
+    model = build_model(config, EMOTIONS)
+    outside = find_outside(model, config)
+    assert outside.shape == (7, 7) and outside[0].all() and not outside[4, 2:6].any()
+    assert find_outside(model, tiny_config(ferplus_tree, tmp_path)) is None
+    with pytest.raises(ValueError, match="--outside needs to know where the face lies"):
+        find_outside(model, tiny_config(ferplus_tree, tmp_path, outside=1.0, template=[]))
