@@ -12,7 +12,7 @@ from .labels import check_classes
 from .preprocessing import Preprocessing
 
 FUSIONS = ("paper", "sum")  # kinds of fusion of the heads
-FORMAT_VERSION = 5  # 2: fusion, 3: second_crop, 4: limits and grid, 5: va
+FORMAT_VERSION = 6  # 2: fusion, 3: second_crop, 4: limits and grid, 5: va, 6: class_shares
 MAX_HEADS = 1000
 LIMITS = {"size": 4096, "brightness": 1, "sharpness": 16, "yaw": 180, "pitch": 180}  # names and largest values
 
@@ -38,6 +38,7 @@ class Description:
     attention: str = "paper"  # kind of heads, a key of `fer.registry.ATTENTIONS`; checked where the network is built
     fusion: str = "paper"  # kind of fusion of the heads
     va: bool = False  # the network also gives valence and arousal
+    class_shares: dict[str, float] = field(default_factory=dict)  # of each class in the training; {}: not known
     dataset: str = ""
     recipe: dict = field(default_factory=dict)  # the merged training configuration
     metrics: dict = field(default_factory=dict)  # figures with their protocol
@@ -62,6 +63,9 @@ class Description:
             if name in values and not is_right(values[name]):
                 raise ValueError(f"{name}: expected {expected}, got {_show(values[name])}")
         check_classes(values["classes"])
+        shares = values.get("class_shares")
+        if shares and set(shares) != set(values["classes"]):
+            raise ValueError(f"class_shares: expected a share of each class, got {_show(shares)}")
         _check_names(values["preprocessing"], Preprocessing, "preprocessing: ")
         try:
             preprocessing = Preprocessing(**values["preprocessing"])
@@ -139,6 +143,10 @@ def _is_limits(value: object) -> bool:
     )
 
 
+def _is_shares(value: object) -> bool:
+    return isinstance(value, dict) and all(_is_number(share, 0, 1) for share in value.values())
+
+
 def _is_grid(value: object) -> bool:
     return isinstance(value, list) and (
         not value or len(value) == 2 and all(_is_number(v, -1, 1) for v in value) and value[1] > 0
@@ -162,6 +170,7 @@ _FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # what is expected
     "attention": ("a name", _is_name),
     "fusion": (f"one of {', '.join(FUSIONS)}", lambda v: _is_text(v) and v in FUSIONS),
     "va": ("true or false", lambda v: isinstance(v, bool)),
+    "class_shares": ("an object of numbers of 0 to 1", _is_shares),
     "dataset": ("a text", _is_text),
     "recipe": ("an object", _is_object),
     "metrics": ("an object", _is_object),

@@ -104,6 +104,7 @@ def fit_photos(
         classes=faces.classes,
         temperature=temperature,
         unsure_below=threshold,
+        class_shares=dict(zip(faces.classes, targets.mean(0).tolist())),
         dataset="folder",
         recipe={"fit": {"weights": Path(weights).stem, "faces": len(faces.names), "finetuned": is_tuned}},
         metrics=protocol | asdict(fit.metrics) | {"intervals": intervals},

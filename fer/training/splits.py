@@ -12,6 +12,7 @@ import numpy as np
 from ..data import Samples, duplicates_of, find_dataset, load_samples, redundant_copies
 from ..data.folds import Fold, load_fold
 from ..data.joining import join_samples
+from ..data.loader import draw_weights, inverse_frequency
 from ..data.votes import add_votes
 from ..distributed import world_size
 from ..evaluation.samples import find_faces
@@ -85,6 +86,18 @@ def load_splits(config: TrainConfig) -> Splits:
         leaked[:] = False
     steps_per_epoch(config, len(train))
     return Splits(train, val, leaked)
+
+
+def measure_class_shares(config: TrainConfig, train: Samples) -> dict[str, float]:
+    """The share of each class in the targets of an epoch, {class: share}, by which the network learns what is frequent.
+
+    `balanced`, `shares` and `class_weights` change it.
+    """
+    weights = draw_weights(train, config.balanced, dict(zip(name_sources(config), config.shares)))
+    shares = np.average(train.targets, 0, weights)
+    if config.class_weights:
+        shares = shares * inverse_frequency(train.targets)
+    return dict(zip(train.classes, (shares / shares.sum()).round(6).tolist()))
 
 
 def _name_datasets(config: TrainConfig) -> list[tuple[str, str, str, str]]:

@@ -36,7 +36,7 @@ from .mixing import make_mixing
 from .model import build_model, find_licence, find_outside
 from .optimizer import find_frozen, make_optimizer, make_schedule, set_frozen, sharpest_neighbour
 from .selection import best_epoch, score
-from .splits import Splits, name_sources, steps_per_epoch
+from .splits import Splits, measure_class_shares, name_sources, steps_per_epoch
 
 log = logging.getLogger("fer")
 CHECK_EVERY = 10  # steps between checks that the loss is finite; each check waits for the device
@@ -254,6 +254,7 @@ class Trainer:
             classes=self.splits.train.classes,
             preprocessing=self.preprocessing,
             template=template,
+            class_shares=measure_class_shares(self.config, self.splits.train),
             dataset=self.config.dataset,
             recipe=asdict(self.config),
             metrics=figures,

@@ -28,6 +28,7 @@ def test_a_run_leaves_all_that_it_is(ferplus_tree, tmp_path):
     assert metrics["accuracy"] == best["val_accuracy"]
     model, description = load_checkpoint(out / "best.safetensors")
     assert description.metrics == metrics
+    assert sum(description.class_shares.values()) == pytest.approx(1, abs=1e-5)
     assert description.recipe == yaml.safe_load((out / "config.yaml").read_text())
     assert any((out / "tensorboard").iterdir())
 

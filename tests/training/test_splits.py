@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from fer import EmotionRecognizer
-from fer.data import load_samples
+from fer.data import Samples, load_samples
 from fer.faces import crop_face
 from fer.io.images import read_image, write_image
 from fer.training import splits as splits_module
+from fer.training.config import TrainConfig
 from fer.training.loop import fit
-from fer.training.splits import load_splits, steps_per_epoch
+from fer.training.splits import load_splits, measure_class_shares, steps_per_epoch
 from runs import TEMPLATE, tiny_config
 from trees import make_image, write_text
 
@@ -145,3 +146,21 @@ def test_votes_are_for_training(ferplus_tree, tmp_path):
     row = splits.train.targets[[Path(name).stem for name in splits.train.names].index("fer0000003")]
     assert {name: p for name, p in zip(splits.train.classes, row.tolist()) if p} == {"anger": 0.75, "fear": 0.25}
     assert (splits.val.targets.max(1) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, [0.6, 0.4, 0.0]),
+        ({"balanced": True}, [0.5, 0.5, 0.0]),
+        ({"class_weights": True}, [0.5, 0.5, 0.0]),
+        ({"dataset": "a,b", "shares": [0.25, 0.75]}, [0.25 * 1 + 0.75 / 3, 0.75 * 2 / 3, 0.0]),
+    ],
+)
+def test_class_shares(changes, expected):
+    """Of five images, two of which are of the first dataset."""
+    targets, names = np.eye(3)[[0, 0, 0, 1, 1]], list("abcde")
+    sources = np.array(["a", "a", "b", "b", "b"])
+    samples = Samples(names, targets, names, ("x", "y", "z"), "layout", "rule", sources=sources)
+    shares = measure_class_shares(TrainConfig(**changes), samples)
+    assert list(shares) == ["x", "y", "z"] and list(shares.values()) == pytest.approx(expected)
