@@ -111,13 +111,35 @@ def test_the_overlap_loss_drives_maps_apart():
     assert attention_overlap(maps.detach() - 0.5 * maps.grad).mean() < before
 
 
-def test_outside_loss():
-    """Whatever the scale of a map; a head without attention counts as inside."""
-    maps, outside = rng.random((5, 3, 4, 2)), rng.random((4, 2)) < 0.5
-    maps[0, 0] = 0
-    shares = [m[outside].sum() / m.sum() if m.any() else 0.0 for heads in maps for m in heads]
-    actual = outside_loss(torch.tensor(1000 * maps), torch.tensor(outside))
-    assert actual.item() == pytest.approx(np.mean(shares))
+@pytest.mark.parametrize("scale", [1.0, 1000.0])
+def test_outside_loss(scale):
+    maps, outside = scale * rng.random((5, 3, 4, 2)), rng.random((4, 2)) < 0.5
+    shares = [m[outside].sum() / m.sum() for heads in maps for m in heads]
+    assert outside_loss(torch.tensor(maps), torch.tensor(outside)).item() == pytest.approx(np.mean(shares))
+
+
+@pytest.mark.parametrize(
+    ("strength", "loss"),
+    [
+        (1.0, 0.0),
+        (0.25, 0.0),  # 0.4 of the mean of the two
+        (0.05, 0.5 * (1 - 0.05 * 5 / 0.525)),  # below a fifth of it
+        (0.0, 0.5),
+    ],
+)
+def test_a_head_that_fades_counts_as_outside(strength, loss):
+    maps, outside = torch.ones(1, 2, 2, 2), torch.tensor([[True, True], [False, False]])
+    maps[:, :, outside] = 0
+    maps[:, 1] *= strength
+    maps.requires_grad_()
+    actual = outside_loss(maps, outside)
+    assert actual.item() == pytest.approx(loss, abs=1e-6)
+    actual.backward()
+    assert maps.grad.isfinite().all() and (maps.grad[0, 1, 1].sum() < 0) == (strength < 0.2)
+
+
+def test_maps_of_zeros_are_outside():
+    assert outside_loss(torch.zeros(2, 3, 2, 2), torch.zeros(2, 2, dtype=torch.bool)).item() == 1
 
 
 def test_the_outside_loss_draws_attention_into_the_face():

@@ -58,15 +58,18 @@ def partition_loss(heads: Tensor) -> Tensor:
 def outside_loss(attention: Tensor, outside: Tensor) -> Tensor:
     """The share of each head's attention that lies outside the face, averaged over the heads and the batch (ours).
 
-    Sum of the map over the positions outside, divided by its sum over all positions. The overlap loss alone can be met
-    by a head that looks past the face; this loss, from 0 to 1, keeps it inside.
+    1 - sum of the map over the positions inside / its sum over all positions. The overlap loss alone can be met by a
+    head that looks past the face; this loss, from 0 to 1, keeps it inside. A map that fades would meet both, and the
+    head would die. So the divisor is at least a fifth of the mean sum of the image's maps: what is missing counts as
+    outside.
 
     Args:
         attention: maps [N,K,h,w], not negative.
         outside: bool [h,w], the positions outside the face.
     """
-    total = attention.sum((2, 3))  # [N,K]
-    return ((attention * outside).sum((2, 3)) / total.clamp_min(1e-12)).mean()
+    total, inside = attention.sum((2, 3)), (attention * ~outside).sum((2, 3))  # [N,K]
+    least = total.mean(1, keepdim=True).detach().clamp_min(1e-12) / 5
+    return 1 - (inside / torch.maximum(total, least)).mean()
 
 
 def va_loss(va: Tensor, target: Tensor) -> Tensor:
