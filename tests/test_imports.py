@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "fer"
 
 # What each part may import of the others; itself and the ground floor always. Parts are listed from the ground up.
-GROUND = {"labels", "errors", "preprocessing", "description", "registry"}
+GROUND = {"labels", "errors", "preprocessing", "description", "registry", "prior"}
 GROUND |= {"resources", "hub", "device", "distributed", "terminal"}
 LIGHT_CORE = {
     "io": set(),

@@ -91,7 +91,7 @@ def place_copies(flag: str, folder: str, paths: dict[Path, Path]) -> dict[str, P
 def recognizer_options(arguments: argparse.Namespace) -> dict:
     """The arguments of a command that `EmotionRecognizer.from_pretrained` takes."""
     names = ["weights", "device", "runtime", "precision", "batch_size"]
-    names += ["detector", "detector_weights", "max_pixels", "min_score", "min_face"]
+    names += ["detector", "detector_weights", "max_pixels", "min_score", "min_face", "prior"]
     return {name: getattr(arguments, name) for name in names if name in arguments}
 
 
@@ -104,6 +104,12 @@ def add_detector(
 
     parser.add_argument("--detector", default=default, choices=DETECTORS, help=help_text)
     add_detector_weights(parser)
+
+
+def add_prior(parser: argparse.ArgumentParser) -> None:
+    from ..prior import PRIOR_HELP
+
+    parser.add_argument("--prior", type=named, default="trained", metavar="MIX", help=PRIOR_HELP)
 
 
 def add_reading(parser: argparse.ArgumentParser, what: str) -> None:

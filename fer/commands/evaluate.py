@@ -8,7 +8,7 @@ import logging
 from dataclasses import fields
 from pathlib import Path
 
-from .common import EXIT_OK, add_detector, add_weights, at_least
+from .common import EXIT_OK, add_detector, add_prior, add_weights, at_least
 
 HELP = "measure a checkpoint on a labelled split"
 
@@ -65,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also test on N faces whether the attention shows what the network relies on (some 250 passes for each)",
     )
     add_weights(parser)
+    add_prior(parser)
     add_detector(
         parser, "detect the face in each crop and cut it out as from a photo; none: use the crops unchanged", "none"
     )

@@ -15,6 +15,7 @@ from .common import (
     EXIT_SOME_FAILED,
     add_detector,
     add_face_limits,
+    add_prior,
     add_reading,
     add_weights,
     at_least,
@@ -88,6 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_weights(parser)
     add_detector(parser)
     add_face_limits(parser)
+    add_prior(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from ..data import Samples, load_samples
 from ..data.loader import CropDataset, make_loader
 from ..description import Description
 from ..faces import Detector, create_detector, is_upright
+from ..prior import parse_prior
 from ..resources import find_weights
 from ..runtimes.networks import choose_runtime, load_network
 from ..runtimes.types import Network
@@ -68,7 +69,7 @@ class SplitPredictions:
     description: Description
     samples: Samples
     faces: Samples  # the same images with the faces that were detected; `samples` without a detector
-    predictions: Predictions  # logits over the classes of the dataset, not yet divided by the temperature
+    predictions: Predictions  # logits over the classes of the dataset, for its prior, not divided by the temperature
     leaked: np.ndarray | None  # bool [N]: images that occur in training, see `find_seen`
     found: np.ndarray | None = None  # bool [N]: images in which the detector finds a face
     votes: np.ndarray | None = None  # share of the votes for each class [N,C]
@@ -127,6 +128,7 @@ class Evaluation:
     layout: str
     classes: list[str]
     temperature: float
+    prior: str
     metrics: Metrics
     selective: SelectiveAccuracy
     agreement: VoterAgreement | None  # None if the votes are not known
@@ -197,22 +199,23 @@ def predict_subject(subject: Subject) -> SplitPredictions:
 
 def predict_samples(subject: Subject, samples: Samples) -> SplitPredictions:
     """Run the network of `subject` over `samples`: those of the subject, or the same images changed."""
-    request, network = subject.request, subject.network
+    request, network, description = subject.request, subject.network, subject.description
+    adjustment = description.temperature * parse_prior(request.prior, description)
     faces, found = samples, None
     if subject.detector:
         faces, found = find_faces(samples, subject.detector)
-    predictions = _predict_faces(network, subject.description, faces, request)
-    columns = [subject.description.classes.index(name) for name in samples.classes]
+    predictions = _predict_faces(network, description, faces, request)
+    columns = [description.classes.index(name) for name in samples.classes]
     return SplitPredictions(
         request,
         subject.weights,
         network.name,
         network.precision,
         subject.detector.name if subject.detector else "none" if samples.boxes is None else "annotation",
-        subject.description,
+        description,
         samples,
         faces,
-        predictions._replace(logits=predictions.logits[:, columns]),
+        predictions._replace(logits=(predictions.logits + adjustment)[:, columns]),
         None,
         found,
     )
@@ -257,6 +260,7 @@ def measure(split: SplitPredictions) -> Evaluation:
         split.samples.layout,
         list(classes),
         split.description.temperature,
+        split.request.prior,
         summarize(logits, targets, classes),
         selective(logits, targets, split.description.unsure_below),
         None if split.votes is None else voter_agreement(logits, targets, split.votes),

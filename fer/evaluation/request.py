@@ -23,6 +23,7 @@ class EvaluationRequest:
         end_to_end: an image without a detected face counts as wrong; implies yunet. Otherwise it is used whole.
         device, runtime, precision: see `load_network`.
         batch_size: images in one pass of the network.
+        prior: mix of the classes to expect, see `parse_prior`.
     """
 
     weights: str | Path
@@ -39,3 +40,4 @@ class EvaluationRequest:
     runtime: str = "auto"
     precision: str = "auto"
     batch_size: int = 16
+    prior: str = "trained"

@@ -12,6 +12,7 @@ import numpy as np
 from ..description import Description
 from ..faces import Detection, crop_face, is_upright
 from ..faces.quality import Quality, measure_quality
+from ..prior import parse_prior
 from ..results.types import Face
 from ..runtimes.types import Network
 from .trust import why_unsure
@@ -33,13 +34,15 @@ class FaceClassifier:
         network: see `load_network`.
         description: of the network's checkpoint.
         batch_size: crops in one pass of the network.
+        prior: mix of the classes to expect, see `parse_prior`.
     """
 
-    def __init__(self, network: Network, description: Description, batch_size: int = 16):
+    def __init__(self, network: Network, description: Description, batch_size: int = 16, prior: str = "trained"):
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         self.network, self.description, self.batch_size = network, description, batch_size
         self.preprocessing = description.preprocessing
+        self.adjustment = parse_prior(prior, description)  # [C]
         self.template = np.asarray(description.template, float).reshape(-1, 2)  # [5,2], or [0,2]: without alignment
 
     @property
@@ -105,8 +108,11 @@ class FaceClassifier:
         return CropOutputs(mean_logits, [attention[i] for i in first], mean_embedding, mean_va)
 
     def to_probs(self, logits: np.ndarray) -> np.ndarray:
-        """Logits [N,C] -> calibrated probabilities [N,C]: the softmax of the logits divided by the temperature."""
-        scaled = logits / self.description.temperature
+        """Logits [N,C] -> calibrated probabilities [N,C]: the softmax of the logits divided by the temperature.
+
+        Another prior than that of the training is added before the softmax.
+        """
+        scaled = logits / self.description.temperature + self.adjustment
         powers = np.exp(scaled - scaled.max(1, keepdims=True, initial=-np.inf))
         return powers / powers.sum(1, keepdims=True)
 

@@ -55,6 +55,7 @@ class EmotionRecognizer:
         batch_size: crops in one pass of the network. On a CPU larger batches are slower.
         max_pixels: larger images are refused.
         min_face: faces whose box is lower or narrower than this, in pixels of the image, are left out.
+        prior: mix of the classes to expect, see `parse_prior`.
 
     Examples:
         >>> from fer import EmotionRecognizer
@@ -72,11 +73,12 @@ class EmotionRecognizer:
         batch_size: int = 16,
         max_pixels: int = MAX_PIXELS,
         min_face: float = 0,
+        prior: str = "trained",
     ):
         for name, value, least in (("max_pixels", max_pixels, 1), ("min_face", min_face, 0)):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
-        self.classifier = FaceClassifier(network, description, batch_size)
+        self.classifier = FaceClassifier(network, description, batch_size, prior)
         self.detector, self.max_pixels, self.min_face = detector, max_pixels, min_face
 
     @classmethod
@@ -93,6 +95,7 @@ class EmotionRecognizer:
         max_pixels: int = MAX_PIXELS,
         min_score: float = MIN_SCORE,
         min_face: float = 0,
+        prior: str = "trained",
     ) -> EmotionRecognizer:
         """A recogniser from a file of weights.
 
@@ -100,18 +103,18 @@ class EmotionRecognizer:
             weights, device, runtime, precision: see `load_network`.
             detector: yunet, none (each image is one crop), or an object of your own (see docs/extending.md).
             detector_weights: an ONNX file of YuNet; None takes the one that comes with the package.
-            batch_size, max_pixels, min_face: see the class.
+            batch_size, max_pixels, min_face, prior: see the class.
             min_score: YuNet drops faces with a lower detection score, 0 to 1.
 
         Raises:
             ValueError: no such weights, or not a file of this package; an unknown detector, device, runtime or
-                precision; a number out of its range.
+                precision; a number out of its range; see `parse_prior`.
             ModuleNotFoundError: the runtime or the extra `hub` is not installed. The message says what to install.
         """
         with ThreadPoolExecutor(1) as pool:  # detector and network both take a while to compile
             future = pool.submit(create_detector, detector, detector_weights, min_score)
             network, description = load_network(weights, device, runtime, precision)
-        return cls(network, description, future.result(), batch_size, max_pixels, min_face)
+        return cls(network, description, future.result(), batch_size, max_pixels, min_face, prior)
 
     @property
     def classes(self) -> tuple[str, ...]:
