@@ -64,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="also test on N faces whether the attention shows what the network relies on (some 250 passes for each)",
     )
+    parser.add_argument(
+        "--heads",
+        type=at_least(1),
+        metavar="N",
+        help="also measure on N faces what part of the face each attention head looks at, and the accuracy without it",
+    )
     add_weights(parser)
     add_prior(parser)
     add_detector(
@@ -104,6 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"written: metrics.json, predictions.csv, predictions.parquet and pictures in {arguments.out}")
     if arguments.faithfulness:
         _measure_faithfulness(subject, arguments.faithfulness, out)
+    heads = _measure_heads(subject, arguments.heads, out) if arguments.heads else None
     if arguments.report:
         write_page(
             arguments.report,
@@ -113,6 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
             comparison=comparison,
             groupings=groupings,
             robustness=robustness,
+            heads=heads,
             environment=describe_packages(),
         )
         print(f"written: {arguments.report}")
@@ -141,6 +149,16 @@ def _measure_robustness(subject, split, out: Path) -> list:
     title = f"{subject.weights} on {subject.request.dataset} {subject.request.split}, n = {rows[0].n}"
     plot_robustness(rows, out / "robustness.png", title)
     return rows
+
+
+def _measure_heads(subject, n: int, out: Path):
+    from ..evaluation.heads import evaluate_heads, format_heads, write_heads
+
+    report = evaluate_heads(subject, n)
+    write_heads(out, report)
+    print(format_heads(report))
+    print(f"written: heads.json in {out}")
+    return report
 
 
 def _measure_faithfulness(subject, n: int, out: Path) -> None:

@@ -19,6 +19,7 @@ from ..io.images import encode_image
 from .comparison import Comparison
 from .evaluate import Evaluation
 from .groups import Grouping
+from .heads import HeadReport
 from .predictions import NO_PREDICTION, PredictionTable
 from .robustness import Robustness
 
@@ -127,6 +128,7 @@ def write_page(
     comparison: tuple[Comparison, PredictionTable] | None = None,
     groupings: Sequence[Grouping] = (),
     robustness: Sequence[Robustness] = (),
+    heads: HeadReport | None = None,
     environment: dict | None = None,
 ) -> None:
     """Write the page of an evaluation.
@@ -138,6 +140,7 @@ def write_page(
         comparison: with the table of the other one.
         groupings: figures by groups.
         robustness: see `measure_robustness`.
+        heads: see `evaluate_heads`.
         environment: name -> value, shown at the end.
     """
     import jinja2
@@ -160,6 +163,7 @@ def write_page(
         comparison=comparison and comparison[0],
         groupings=groupings,
         robustness=robustness,
+        heads=heads,
         environment=environment or {},
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",

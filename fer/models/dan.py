@@ -82,10 +82,14 @@ class DAN(nn.Module):
         """Normalised images [N,3,H,W] -> DANOutput."""
         features = self.backbone.features(x)
         raw, attention = self.attention(features)
-        heads = torch.log_softmax(raw.float(), dim=1) if raw.shape[1] > 1 else raw  # heads compete for each dimension
-        fused = (heads if self.fusion == "paper" else raw).sum(1)  # [N,D]
+        heads, fused = self.fuse(raw)
         va = None if self.va is None else self.va(fused)  # [N,2]
         return DANOutput(self.norm(self.classifier(fused)), features, heads, attention, fused, va)
+
+    def fuse(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs of the heads [N,K,D] -> the same after log-softmax over K [N,K,D], and the fused heads [N,D]."""
+        heads = torch.log_softmax(raw.float(), dim=1) if raw.shape[1] > 1 else raw  # heads compete for each dimension
+        return heads, (heads if self.fusion == "paper" else raw).sum(1)
 
     def fold(self) -> DAN:
         """A faster copy for inference, with the same outputs: batch normalisation is folded into the convolutions."""

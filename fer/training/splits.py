@@ -97,7 +97,7 @@ def measure_class_shares(config: TrainConfig, train: Samples) -> dict[str, float
     shares = np.average(train.targets, 0, weights)
     if config.class_weights:
         shares = shares * inverse_frequency(train.targets)
-    return dict(zip(train.classes, (shares / shares.sum()).round(6).tolist()))
+    return dict(zip(train.classes, (shares / shares.sum()).astype(float).round(6).tolist()))
 
 
 def _name_datasets(config: TrainConfig) -> list[tuple[str, str, str, str]]:
