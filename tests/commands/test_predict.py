@@ -90,6 +90,17 @@ def test_embeddings(tiny_checkpoint, photos, tmp_path, capsys, suffix):
     assert "--embeddings are for a file; name it by --out" in capsys.readouterr().err
 
 
+def test_another_mix_of_classes(photos, tmp_path, capsys):
+    """A class that is not to be expected is not predicted; a mistake is reported before the work."""
+    shares = dict.fromkeys(EMOTIONS, 0) | {"disgust": 1, "contempt": 1}
+    (tmp_path / "mix.json").write_text(json.dumps(shares))
+    arguments = ["predict", str(photos), "--recursive", "--detector", "none", "--out", str(tmp_path / "rows.csv")]
+    assert main([*arguments, "--prior", str(tmp_path / "mix.json")]) == 0
+    assert {row["label"] for row in read(tmp_path / "rows.csv")} <= {"disgust", "contempt"}
+    assert main([*arguments, "--overwrite", "--prior", str(tmp_path / "gone.json")]) == 2
+    assert "not a readable JSON or YAML file (No such file or directory)" in capsys.readouterr().err
+
+
 def test_jsonl(tiny_checkpoint, photos, tmp_path):
     assert predict(tiny_checkpoint, photos / "b.png", tmp_path / "gone.png", "--out", tmp_path / "faces.jsonl") == 1
     rows = [json.loads(line) for line in (tmp_path / "faces.jsonl").read_text().splitlines()]

@@ -193,6 +193,17 @@ def test_intervals_hold_their_figures(data, tiny_checkpoint):
 
 
 @pytest.mark.slow
+def test_a_prior_evens_the_classes_out(data):
+    """By the shares in the shipped file, whose rarest class gains most."""
+    request = EvaluationRequest(DEFAULT_WEIGHTS, "ferplus", data, "val", precision="float32")
+    trained, even = predict_split(request).table(), predict_split(replace(request, prior="even:0.5")).table()
+    shares = read_description(find_checkpoint(DEFAULT_WEIGHTS)).class_shares
+    weighted = trained.probs / np.sqrt([shares[name] for name in trained.classes])
+    np.testing.assert_allclose(even.probs, weighted / weighted.sum(1, keepdims=True), atol=1e-5)
+    assert shares["neutral"] == pytest.approx(0.337301) and sum(shares.values()) == pytest.approx(1)
+    assert evaluate_checkpoint(replace(request, prior="even")).to_dict()["prior"] == "even"
+
+
 def test_the_shipped_file_and_its_card_tell_its_figures(shared):
     path = find_checkpoint(DEFAULT_WEIGHTS)
     told = read_description(path).metrics
