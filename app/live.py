@@ -21,10 +21,9 @@ from fer.inference.recognizer import EmotionRecognizer
 from fer.inference.tracks import Tracks
 from fer.io.images import read_image
 from fer.labels import VA
-from fer.results.explanation import fuse_attention, spread
+from fer.results.explanation import fuse_attention, scale_to_unit, spread
 from fer.results.rows import quality_columns
 from fer.results.types import Face, ImageResult
-from fer.visualization.attention import scale_to_unit
 
 from .advice import advise
 from .budget import PixelBudget, count_pixels

@@ -11,9 +11,18 @@ import numpy as np
 from .types import Face, _ByValue
 
 
+def scale_to_unit(weights: np.ndarray) -> np.ndarray:
+    """The smallest value of each map [...,h,w] becomes 0, the largest 1; a map without contrast becomes 0. float32."""
+    smallest, contrast = weights.min((-2, -1), keepdims=True), np.ptp(weights, (-2, -1), keepdims=True)
+    return ((weights - smallest) / np.maximum(contrast, 1e-9)).astype(np.float32)
+
+
 def fuse_attention(attention: np.ndarray) -> np.ndarray:
-    """The mean [...,h,w] of the heads' maps [...,K,h,w], each scaled to a mean of 1."""
-    return (attention / np.maximum(attention.mean((-2, -1), keepdims=True), 1e-9)).mean(-3)
+    """The mean [...,h,w] of the heads' maps [...,K,h,w], each scaled to 0 to 1 so that each head can be seen in it.
+
+    (With maps of the same mean, a head with a narrow peak outshines the others.)
+    """
+    return scale_to_unit(attention).mean(-3)
 
 
 def spread(weights: np.ndarray, side: int, grid: Sequence[float] = ()) -> np.ndarray:

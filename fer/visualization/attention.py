@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ..results.explanation import fuse_attention, spread
+from ..results.explanation import fuse_attention, scale_to_unit, spread
 
 
 def draw_attention(
@@ -26,11 +26,6 @@ def draw_attention(
         smooth = spread(scale_to_unit(weights), side, grid)
         pictures.append(cv2.addWeighted(cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB), 0.5, to_heat(smooth), 0.5, 0))
     return pictures
-
-
-def scale_to_unit(weights: np.ndarray) -> np.ndarray:
-    """The smallest value of a map becomes 0, the largest 1; a map without contrast becomes 0. float32."""
-    return ((weights - weights.min()) / max(float(np.ptp(weights)), 1e-9)).astype(np.float32)
 
 
 def to_heat(weights: np.ndarray) -> np.ndarray:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..results.explanation import Explanation
-from .attention import draw_attention, scale_to_unit, to_heat
+from ..results.explanation import Explanation, scale_to_unit
+from .attention import draw_attention, to_heat
 from .faces import draw_faces
 
 STRENGTH = 0.75  # opacity of a map over the photo where it is largest

@@ -72,8 +72,18 @@ def test_a_crop_beyond_the_photo_has_an_empty_window():
 
 def test_the_fusion_counts_each_head_alike():
     e = explanation()
-    np.testing.assert_allclose(e.fused, (MAP / MAP.mean() + (MAP / MAP.mean())[::-1]) / 2, rtol=1e-5)
+    unit = (MAP - MAP.min()) / (MAP.max() - MAP.min())
+    np.testing.assert_allclose(e.fused, (unit + unit[::-1]) / 2, atol=1e-6)  # the second head is 0.1 times as large
     np.testing.assert_allclose(fuse_attention(np.stack([e.attention] * 3)), [e.fused] * 3)
+    flat = np.full_like(MAP, 0.3)
+    np.testing.assert_allclose(fuse_attention(np.stack([MAP, flat])), unit / 2, atol=1e-6)
+
+
+def test_a_narrow_peak_does_not_outshine_a_wide_one():
+    wide, narrow = np.zeros((2, 7, 7), np.float32)
+    wide[3:6, 1:6], narrow[1, 3] = 1 / 15, 1.0  # the same sum
+    fused = fuse_attention(np.stack([wide, narrow]))
+    assert fused[4, 3] == fused[1, 3] == 0.5
 
 
 def test_explanations_compare_by_value():
