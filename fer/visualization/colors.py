@@ -39,3 +39,9 @@ def color_of(name: str, classes: Sequence[str]) -> tuple[int, int, int]:
         return COLORS[name]
     others = [other for other in classes if other not in COLORS]
     return OTHERS[others.index(name) % len(OTHERS)]
+
+
+def ink_on(colour: tuple[int, int, int]) -> str:
+    """Black or white, whichever has more contrast with an RGB colour (relative luminance, WCAG 2)."""
+    linear = [(v / 255) ** 2.2 for v in colour]
+    return "black" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 else "white"

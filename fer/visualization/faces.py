@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..results.types import Face
-from .colors import color_of
+from .colors import color_of, ink_on
 
 
 def draw_faces(image: np.ndarray, faces: Sequence[Face], bars: bool = False, numbers: bool = False) -> np.ndarray:
@@ -68,5 +68,4 @@ def _draw_label(
     x = int(np.clip(left, 0, max(0, size[0] - w - 2 * pad)))
     y = top - h - 2 * pad if top >= h + 2 * pad else max(top, 0)
     pen.rectangle((x, y, x + w + 2 * pad, y + h + 2 * pad), fill=colour)
-    dark = np.dot(colour, (0.299, 0.587, 0.114)) > 130
-    pen.text((x + pad, y + pad), text, font=font, fill="black" if dark else "white")
+    pen.text((x + pad, y + pad), text, font=font, fill=ink_on(colour))
