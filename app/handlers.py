@@ -17,7 +17,7 @@ from fer.results.sinks import open_sink
 from fer.results.tally import Tally
 from fer.results.types import ImageResult
 
-from . import video, views
+from . import photos, video, views
 from .budget import PixelBudget, count_pixels
 from .uploads import MAX_FILES, Upload, claim, open_uploads
 
@@ -86,7 +86,7 @@ class Handlers:
         return self._process(Upload(Path(path).name, Path(path).read_bytes()), self._show_photo)
 
     def _show_photo(self, result: ImageResult) -> str:
-        return views.photo(self._recognizer, result)
+        return photos.show_photo(self._recognizer, result)
 
     def show_batch(self, paths: list[str | Path]) -> Iterator[str]:
         """Yield progress, then the gallery by emotion with rows to download, as HTML."""

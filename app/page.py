@@ -13,7 +13,7 @@ from fer.inference.recognizer import EmotionRecognizer
 from fer.io.paths import VIDEO_SUFFIXES
 from fer.resources import resource_folder
 from fer.results.rows import QUALITY
-from fer.visualization.colors import color_of
+from fer.visualization.colors import COLORS, color_of
 
 from . import views
 from .addresses import LocalBlocks, RefuseAddresses
@@ -28,6 +28,9 @@ SAMPLES = resource_folder("samples")
 TITLE = "dan-fer: what a network sees in a face"
 JOBS = 2  # uploads processed at the same time, per tab; the live view does not wait for them
 KEEP = 600  # seconds after which an upload that was never processed is deleted
+
+# The colours of the emotions, for the line under the title.
+SPECTRUM = f":root {{ --spectrum: {', '.join(views.css(name, COLORS) for name in COLORS)}; }}\n"
 
 # Browsers cannot play or seek in a long data URL; replace it with a Blob.
 PLAY = """
@@ -67,8 +70,8 @@ def build_page(recognizer: EmotionRecognizer, handlers: Handlers | None = None) 
 def launch_options() -> dict:
     """Keyword arguments of `launch`: theme, limits and middleware."""
     return {
-        "theme": gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        "css": (STATIC / "page.css").read_text(),
+        "theme": _theme(),
+        "css": SPECTRUM + (STATIC / "page.css").read_text(),
         "footer_links": ["api"],
         "share": False,
         "ssr_mode": False,
@@ -81,11 +84,27 @@ def launch_options() -> dict:
     }
 
 
+def _theme() -> gr.themes.Base:
+    """Gradio's Soft, with system fonts and more contrast."""
+    theme = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    links = {f"link_text_color{state}_dark": "*primary_400" for state in ("", "_active", "_hover", "_visited")}
+    return theme.set(
+        body_text_color_subdued="*neutral_600",
+        block_label_text_color="*primary_700",
+        block_title_text_color="*primary_700",
+        color_accent="*primary_600",
+        background_fill_primary="*neutral_50",  # of Soft, which `set` forgets
+        border_color_primary="*neutral_300",
+        checkbox_border_color="*neutral_500",
+        **links,
+    )
+
+
 def _live(view: LiveView) -> None:
     def look(request: dict) -> dict:
         return view.look(request)
 
-    classes = view.recognizer.classes
+    classes, sample = view.recognizer.classes, SAMPLES / "astronaut.jpg"
     gr.HTML(
         html_template=(STATIC / "live.html").read_text(),
         css_template=(STATIC / "live.css").read_text(),
@@ -95,19 +114,20 @@ def _live(view: LiveView) -> None:
         quality=list(QUALITY),
         quadrants=list(QUADRANTS) if view.recognizer.description.va else [],
         colours={name: list(color_of(name, classes)) for name in classes},
+        sample=views.data_url(sample.read_bytes(), "image/jpeg") if sample.exists() else "",
     )
 
 
 def _photo(handlers: Handlers) -> None:
-    file = gr.File(label=f"Photos, up to {MAX_PHOTOS}", file_count="multiple", height=180)
+    file = gr.File(label=f"Photos, up to {MAX_PHOTOS}", file_count="multiple", height=150)
     samples = sorted(SAMPLES.glob("*.jpg"))
     gr.set_static_paths(samples)  # served in place; copies among the uploads would be deleted
     buttons = []
     if samples:
-        with gr.Row():
+        with gr.Row(elem_classes="samples"):
             gr.Markdown("Or try a sample:")
             buttons = [gr.Button(p.stem.replace("_", " "), icon=p, size="sm") for p in samples]
-    output = gr.HTML(elem_classes="results")
+    output = gr.HTML(elem_classes="results", js_on_load=(STATIC / "photo.js").read_text())
 
     def show(paths: list[str]) -> tuple[None, str]:
         return None, handlers.show_photos(paths)
@@ -118,7 +138,7 @@ def _photo(handlers: Handlers) -> None:
 
 
 def _batch(handlers: Handlers) -> None:
-    file = gr.File(label="Photos, zip archives", file_count="multiple", height=180)
+    file = gr.File(label="Photos, zip archives", file_count="multiple", height=150)
     gr.Markdown(
         f"<small>Up to {MAX_FILES:,} photos, also inside zip archives; files that cannot be read are listed.</small>"
     )
@@ -127,7 +147,7 @@ def _batch(handlers: Handlers) -> None:
 
 def _video(handlers: Handlers) -> None:
     suffixes = ", ".join(sorted(s[1:] for s in VIDEO_SUFFIXES))
-    file = gr.File(label="A video", height=180)
+    file = gr.File(label="A video", height=150)
     gr.Markdown(
         f"<small>{suffixes}; the first {MAX_SECONDS // 60} minutes are processed, "
         f"at most {MAX_FRAMES:,} frames.</small>"

@@ -1,4 +1,4 @@
-"""Results as HTML. Pictures are embedded as data URLs, so that none is written to the disk."""
+"""Results as HTML; those of photos are in `photos`. Pictures are embedded as data URLs: none is written to the disk."""
 
 from __future__ import annotations
 
@@ -17,14 +17,10 @@ from fer.inference.recognizer import EmotionRecognizer
 from fer.io.images import encode_image
 from fer.results.tally import Tally
 from fer.results.types import Face, ImageResult
-from fer.visualization.attention import draw_attention
 from fer.visualization.colors import color_of
-from fer.visualization.faces import draw_faces
 
-from .advice import advise, describe_limits
-from .plane import draw_plane, show_va
+from .advice import describe_limits
 
-SIDE = 1_280  # pixels of the longer side of a displayed photo
 THUMBNAIL = 96  # pixels
 SHOWN = 100  # faces displayed per emotion in a gallery
 MIME = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
@@ -65,71 +61,6 @@ def problem(text: str) -> str:
 def progress(text: str, part: float | None = None) -> str:
     value = "" if part is None else f' value="{part:.3f}"'
     return f'<p role="status"><progress max="1"{value}></progress> {escape(text)}</p>'
-
-
-def photo(recognizer: EmotionRecognizer, result: ImageResult) -> str:
-    """One photo with its boxes, a table, and a card for each face."""
-    name = escape(result.path)
-    if result.error or result.image is None:
-        return problem(f"{result.path}: {result.error}")
-    n = len(result.faces)
-    summary = f"{n} face{'s' * (n > 1)}" if n else "no face found: try a larger, brighter or more frontal picture"
-    annotated = draw_faces(*reduce(result.image, result.faces, SIDE), numbers=n > 1)
-    alt = f"{result.path} with {', '.join(face.label for face in result.faces) or 'no face'}"
-    cards = "".join(_card(recognizer, result.image, face, i) for i, face in enumerate(result.faces, 1))
-    table = _table(result.faces) + draw_plane(result.faces) if n else ""
-    return (
-        f'<section class="photo"><h3>{name} <small>{summary}</small></h3>'
-        f'<div class="seen"><div>{picture(annotated, alt)}{table}</div>'
-        f'<div class="cards">{cards}</div></div></section>'
-    )
-
-
-def _card(recognizer: EmotionRecognizer, image: np.ndarray, face: Face, number: int) -> str:
-    bars = "".join(_bar(name, p, css(name, face.probs)) for name, p in face.probs.items())
-    figures = ""
-    if face.attention is not None:
-        captions = ["all heads", *(f"head {k}" for k in range(1, len(face.attention) + 1))]
-        crop, grid = recognizer.classifier.cut(image, face)[0], recognizer.classifier.description.grid
-        pictures = draw_attention(crop, face.attention, THUMBNAIL, grid)
-        figures = "".join(
-            f"<figure>{picture(p, f'attention of {c}')}<figcaption>{c}</figcaption></figure>"
-            for c, p in zip(captions, pictures)
-        )
-    emotion = css(face.label, face.probs)
-    return (
-        f'<section class="card" style="--emotion:{emotion}"><h4>{_title(face)} <small>face {number}</small></h4>'
-        f'{_reason(face)}{bars}{show_va(face)}<div class="maps">{figures}</div></section>'
-    )
-
-
-def _title(face: Face) -> str:
-    title = f"unsure <small>perhaps {escape(face.label)}</small>" if face.unsure else escape(face.label)
-    return f"{title} <small>{face.confidence:.0%}</small>"
-
-
-def _reason(face: Face) -> str:
-    return f'<p class="reason">{escape(advise(face))}</p>' if face.unsure else ""
-
-
-def _bar(name: str, p: float, colour: str) -> str:
-    fill = f'<span class="fill" style="width:{p:.1%};background:{colour}"></span>'
-    track, percent = f'<span class="track">{fill}</span>', f'<span class="percent">{p:.0%}</span>'
-    return f'<div class="bar"><span>{escape(name)}</span>{track}{percent}</div>'
-
-
-def _table(faces: list[Face]) -> str:
-    rows = "".join(
-        f"<tr><td>{i}</td><td>{escape(face.label)}{_in_brackets(face.unsure)}</td><td>{face.confidence:.0%}</td>"
-        f"<td>{', '.join(f'{v:.0f}' for v in face.box)}</td></tr>"
-        for i, face in enumerate(faces, 1)
-    )
-    head = "<tr><th>face</th><th>emotion</th><th>confidence</th><th>box (x1, y1, x2, y2)</th></tr>"
-    return f"<table>{head}{rows}</table>"
-
-
-def _in_brackets(reason: str) -> str:
-    return f" (unsure: {escape(reason)})" if reason else ""
 
 
 def _summary(tally: Tally) -> str:
@@ -176,13 +107,13 @@ class Gallery:
                 more = f" <small>the first {SHOWN} are shown</small>" if n > SHOWN else ""
                 style = f'style="--emotion:{css(name, self.classes)}"'
                 parts.append(
-                    f'<section class="emotion" {style}><h3>{escape(name)} <small>{n}</small>{more}</h3>'
+                    f'<section class="emotion" {style}><h2>{escape(name)} <small>{n}</small>{more}</h2>'
                     f'<div class="thumbnails">{figures}</div></section>'
                 )
         if self.broken:
             rows = "".join(f"<tr><td>{escape(path)}</td><td>{escape(error)}</td></tr>" for path, error in self.broken)
             parts.append(
-                f'<section class="problem" role="alert"><h3>Could not be read</h3><table>{rows}</table></section>'
+                f'<section class="problem" role="alert"><h2>Could not be read</h2><table>{rows}</table></section>'
             )
         if self.empty:
             items = "".join(f"<li>{escape(path)}</li>" for path in self.empty)

@@ -58,4 +58,5 @@ def test_a_photo_and_a_batch_say_why_a_face_is_unsure(work, upload, limits, unsu
     gallery = list(work.show_batch([upload("a.png", picture(1))]))[-1]
     assert ('class="reason"' in shown) == bool(reason)
     assert not reason or f'<p class="reason">{sentence}</p>' in shown
-    assert not reason or (f"(unsure: {reason})" in shown and f" ({reason}), a.png" in gallery)
+    assert ("unsure <small>perhaps" in shown) == ('class="face unsure"' in shown) == bool(reason)
+    assert not reason or f" ({reason}), a.png" in gallery
