@@ -3,7 +3,8 @@
 // smoothly between answers and fade in and out.
 //
 // An engine recognises faces, on the server or in this tab: { name, look }. `look(canvas, options)`
-// resolves to what `LiveView.look` in app/live.py returns.
+// resolves to what `LiveView.look` in app/live.py returns. Options: `attention`, whether to return the
+// maps; `sample`, whether the picture is the sample and has nothing to do with those of the camera.
 const $ = (selector) => element.querySelector(selector);
 const root = $(".live"), video = $("video"), view = $(".view"), pen = view.getContext("2d");
 const { classes, colours, quality, quadrants } = props; // quality: names of what is measured of a face
@@ -15,20 +16,29 @@ const SIDE = 640; // pixels of the longer side of a sent picture
 const TIMELINE_SECONDS = 60; // length of the timeline
 const TRAIL_SECONDS = 6; // length of the trail in the plane of valence and arousal
 const PLANE = 240; // side of the plane in pixels of the page
+const BAND = 64, AXIS = 24, GUTTER = 56; // of the timeline: height of a row and of the axis, width of the names
+const GAP = 1; // seconds without an answer that are left empty in the timeline
 const MAX_ROWS = 200000; // rows of the session that are kept
 const session = crypto.randomUUID?.() ?? String(Math.random());
 const sent = document.createElement("canvas"); // the last picture that was sent
 const faces = new Map(); // displayed faces by track: { box, alpha, card, result, unsure, last, heats }
 const serverEngine = {
   name: "server",
-  look: (canvas, { attention }) =>
-    server.look({ picture: canvas.toDataURL("image/jpeg", 0.85), session, attention }),
+  look: (canvas, { attention, sample }) => {
+    const picture = canvas.toDataURL("image/jpeg", 0.85);
+    return server.look({ picture, session: sample ? `${session} sample` : session, attention });
+  },
 };
 let engine = props.engine ?? serverEngine;
 let stream = null, run = 0, rows = [], sessionStart = 0, answerTimes = [], hint = "", hintAt = 0;
 let shown = { text: "", at: -Infinity }; // the hint under the video
 
 const css = (name) => `rgb(${colours[name]})`;
+// Black or white, as `ink_on` in fer/visualization/colors.py.
+const ink = (name) => {
+  const [r, g, b] = colours[name].map((v) => (v / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+};
 const percent = (p) => `${Math.round(100 * p)}%`;
 const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -69,8 +79,8 @@ async function start() {
   showHint("");
   sessionStart ||= performance.now();
   root.dataset.state = "on";
-  $(".welcome").style.display = "none";
   $(".stop").disabled = false;
+  clear();
   run += 1;
   send(run);
   requestAnimationFrame((now) => paint(run, now, now));
@@ -81,15 +91,55 @@ function stop() {
   stream?.getTracks().forEach((track) => track.stop());
   stream = video.srcObject = null;
   root.dataset.state = "off";
-  $(".welcome").style.display = "";
   $(".start").disabled = false;
   $(".stop").disabled = true;
   $(".rate").textContent = "";
-  faces.forEach((face) => face.card.remove());
-  faces.clear();
-  pen.clearRect(0, 0, view.width, view.height);
+  clear();
   [hint, shown] = ["", { text: "", at: -Infinity }];
   showHint("");
+  showSample();
+}
+
+function clear() {
+  faces.forEach((face) => face.card.remove());
+  faces.clear();
+  sent.remove();
+  pen.clearRect(0, 0, view.width, view.height);
+}
+
+// While the camera is off: a sample photo, through the same engine and the same drawing. No row is recorded.
+async function showSample() {
+  const thisRun = run;
+  if (stream || !props.sample) return;
+  try {
+    const photo = new Image();
+    photo.src = props.sample;
+    await photo.decode();
+    const width = photo.width, height = Math.min(photo.height, (3 / 4) * width);
+    Object.assign(sent, { width, height });
+    sent.getContext("2d").drawImage(photo, 0, 0, width, height, 0, 0, width, height);
+    const answer = await engine.look(sent, { attention: true, sample: true });
+    if (thisRun !== run || !answer.faces.length) return;
+    $(".stage").prepend(sent);
+    root.dataset.state = "sample";
+    display(answer.faces.map((face, track) => ({ ...face, track })), performance.now());
+    drawSample();
+  } catch {} // the page does without
+}
+
+function drawSample() {
+  if (root.dataset.state !== "sample") return;
+  $(".stage").style.aspectRatio = `${sent.width} / ${sent.height}`;
+  fitView();
+  faces.forEach((face) => drawFace(Object.assign(face, { alpha: 1 }), view.width / sent.width, false));
+}
+
+// As many pixels as on the screen, so that lines and labels are sharp.
+function fitView() {
+  const [width, height] = [view.clientWidth, view.clientHeight].map((side) => Math.round(side * devicePixelRatio));
+  if (view.width !== width || view.height !== height) Object.assign(view, { width, height });
+  pen.setTransform(1, 0, 0, 1, 0, 0);
+  pen.clearRect(0, 0, view.width, view.height);
 }
 
 async function send(thisRun) {
@@ -141,7 +191,13 @@ function receive(answer, latency) {
     milliseconds: answer.milliseconds,
     label: answer.faces[0]?.label ?? "",
   });
-  for (const result of answer.faces) {
+  display(answer.faces, now);
+  announce(answer.faces[0], now);
+  record(answer.faces, now);
+}
+
+function display(results, now) {
+  for (const result of results) {
     if (result.track == null) continue; // a new face gets its track with the next picture
     const face = faces.get(result.track) ?? { box: result.box, alpha: 0, card: makeCard() };
     face.unsure = hold(face.unsure ?? { text: "", at: -Infinity }, result.unsure, now);
@@ -149,8 +205,6 @@ function receive(answer, latency) {
     faces.set(result.track, face);
     fillCard(face);
   }
-  announce(answer.faces[0], now);
-  record(answer.faces, now);
 }
 
 // Two texts that differ in their numbers only: the width of a face changes with every picture.
@@ -173,14 +227,10 @@ function announce(face, now) {
 
 function paint(thisRun, now, previous) {
   if (thisRun !== run) return;
-  if (video.videoWidth && (view.width !== video.videoWidth || view.height !== video.videoHeight)) {
-    Object.assign(view, { width: video.videoWidth, height: video.videoHeight });
-    $(".stage").style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`;
-  }
+  if (video.videoWidth) $(".stage").style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`;
   const mirrored = $(".mirror").checked, step = now - previous;
   video.classList.toggle("mirrored", mirrored);
-  pen.setTransform(1, 0, 0, 1, 0, 0);
-  pen.clearRect(0, 0, view.width, view.height);
+  fitView();
   const scale = view.width / (sent.width || view.width);
   for (const [track, face] of faces) {
     const approach = 1 - Math.exp(-step / 70);
@@ -201,7 +251,7 @@ function paint(thisRun, now, previous) {
 function drawFace(face, scale, mirrored) {
   const { result, heats } = face, unsure = face.unsure.text;
   pen.globalAlpha = face.alpha;
-  if (heats) {
+  if (heats && $(".attention").checked) {
     pen.setTransform(mirrored ? -scale : scale, 0, 0, scale, mirrored ? view.width : 0, 0);
     pen.transform(...result.crop);
     pen.drawImage(heats[0], 0, 0, 1, 1);
@@ -228,14 +278,13 @@ function drawFace(face, scale, mirrored) {
   const y = top > height ? top - height : Math.max(0, top);
   pen.fillStyle = css(result.label);
   pen.fillRect(x, y, width, height);
-  const [r, g, b] = colours[result.label];
-  pen.fillStyle = 0.299 * r + 0.587 * g + 0.114 * b > 130 ? "#000" : "#fff";
+  pen.fillStyle = ink(result.label);
   pen.fillText(text, x + font / 2, y + 1.08 * font);
   pen.globalAlpha = 1;
 }
 
-// Draw a map (rows of weights from 0 to 1) as a tiny picture in the colours of "magma"; the canvas
-// smooths it when enlarged.
+// Draw a map (rows of weights from 0 to 1) as a tiny picture in the colours of "magma", the more opaque
+// the larger the weight; the canvas smooths it when enlarged.
 const MAGMA = [[0, 0, 4], [81, 18, 124], [183, 55, 121], [252, 137, 97], [252, 253, 191]];
 function heat(rows) {
   const tiny = document.createElement("canvas");
@@ -244,7 +293,7 @@ function heat(rows) {
   rows.flat().forEach((weight, i) => {
     const position = Math.min(weight * 4, 3.999), k = Math.floor(position);
     const colour = MAGMA[k].map((v, c) => v + (position - k) * (MAGMA[k + 1][c] - v));
-    picture.data.set([...colour, 191 * (0.35 + 0.65 * weight)], 4 * i);
+    picture.data.set([...colour, 217 * weight], 4 * i);
   });
   context.putImageData(picture, 0, 0);
   return tiny;
@@ -257,7 +306,7 @@ function makeCard() {
   const track = `<span class="track"><span class="fill"></span></span>`;
   const bar = `<div class="bar"><span class="name"></span>${track}<span class="percent"></span></div>`;
   const more = `<p class="va"></p><div class="maps"></div>`;
-  card.innerHTML = `<h4><span></span> <small></small></h4>${bar.repeat(classes.length)}${more}`;
+  card.innerHTML = `<h3><span></span> <small></small></h3>${bar.repeat(classes.length)}${more}`;
   card.querySelectorAll(".name").forEach((cell, i) => (cell.textContent = classes[i]));
   card.querySelectorAll(".fill").forEach((fill, i) => (fill.style.background = css(classes[i])));
   $(".faces").append(card);
@@ -266,9 +315,9 @@ function makeCard() {
 
 function fillCard({ card, result, heats, unsure }) {
   card.style.setProperty("--emotion", css(result.label));
-  card.querySelector("h4 span").textContent = unsure.text ? "unsure" : result.label;
+  card.querySelector("h3 span").textContent = unsure.text ? "unsure" : result.label;
   const more = `${percent(result.confidence)} · face ${result.track + 1}`;
-  card.querySelector("h4 small").textContent = unsure.text ? `perhaps ${result.label} · ${unsure.text} · ${more}` : more;
+  card.querySelector("h3 small").textContent = unsure.text ? `perhaps ${result.label} · ${unsure.text} · ${more}` : more;
   card.querySelectorAll(".fill").forEach((fill, i) => (fill.style.width = percent(result.probs[i])));
   card.querySelectorAll(".percent").forEach((cell, i) => (cell.textContent = percent(result.probs[i])));
   card.querySelector(".va").textContent = va.map((name) => `${name} ${signed(result[name])}`).join(", ");
@@ -372,31 +421,44 @@ function drawPlane(end) {
   }
 }
 
+// The probabilities of the faces seen most, stacked, over an axis in seconds since the session began.
 function drawTimeline(end) {
   const canvas = $(".timeline"), context = canvas.getContext("2d");
-  const first = Math.max(0, end - TIMELINE_SECONDS), points = rowsSince(first);
+  const span = Math.min(TIMELINE_SECONDS, Math.max(10, end)), first = Math.max(0, end - span);
+  const points = rowsSince(first);
   const tracks = [...points].sort((a, b) => b[1].length - a[1].length).slice(0, 3).sort((a, b) => a[0] - b[0]);
-  const width = canvas.clientWidth * devicePixelRatio, band = 56 * devicePixelRatio;
-  Object.assign(canvas, { width, height: band * tracks.length });
-  canvas.style.height = `${56 * tracks.length}px`;
-  const at = (seconds) => ((seconds - first) / TIMELINE_SECONDS) * width;
+  const width = canvas.clientWidth, bottom = BAND * tracks.length;
+  canvas.style.height = `${bottom + AXIS}px`;
+  Object.assign(canvas, { width: width * devicePixelRatio, height: (bottom + AXIS) * devicePixelRatio });
+  context.scale(devicePixelRatio, devicePixelRatio);
+  const at = (seconds) => GUTTER + ((seconds - first) / span) * (width - GUTTER);
+  const text = getComputedStyle(root).color;
+  Object.assign(context, { font: "13px system-ui, sans-serif", textBaseline: "middle" });
   tracks.forEach(([track, line], k) => {
+    context.fillStyle = text;
+    context.fillText(`face ${track + 1}`, 0, BAND * k + (BAND - 6) / 2);
     line.forEach((row, i) => {
-      const next = line[i + 1]?.seconds ?? end, stop = Math.min(next, row.seconds + 0.5);
-      let y = band * k;
+      const next = line[i + 1]?.seconds ?? end, stop = Math.min(next, row.seconds + GAP);
+      let y = BAND * k;
       row.face.probs.forEach((p, c) => {
         context.fillStyle = css(classes[c]);
-        context.fillRect(at(row.seconds), y, Math.max(1, at(stop) - at(row.seconds) + 0.5), p * (band - 6));
-        y += p * (band - 6);
+        context.fillRect(at(row.seconds), y, Math.max(1, at(stop) - at(row.seconds) + 0.5), p * (BAND - 6));
+        y += p * (BAND - 6);
       });
     });
-    context.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
-    context.fillStyle = "rgba(0,0,0,0.6)";
-    const labelWidth = context.measureText(`face ${track + 1}`).width;
-    context.fillRect(0, band * k, labelWidth + 12 * devicePixelRatio, 18 * devicePixelRatio);
-    context.fillStyle = "#fff";
-    context.fillText(`face ${track + 1}`, 6 * devicePixelRatio, band * k + 13 * devicePixelRatio);
   });
+  const step = [1, 2, 5, 10, 20].find((seconds) => at(first + seconds) - GUTTER > 50) ?? 60;
+  context.fillStyle = context.strokeStyle = text;
+  context.textAlign = "center";
+  context.beginPath();
+  context.moveTo(GUTTER, bottom + 0.5);
+  context.lineTo(width, bottom + 0.5);
+  for (let seconds = step * Math.ceil(first / step); at(seconds) < width - 16; seconds += step) {
+    context.moveTo(at(seconds) + 0.5, bottom);
+    context.lineTo(at(seconds) + 0.5, bottom + 5);
+    context.fillText(`${seconds} s`, at(seconds), bottom + 15);
+  }
+  context.stroke();
 }
 
 function download() {
@@ -425,3 +487,12 @@ $(".start").addEventListener("click", start);
 $(".stop").addEventListener("click", stop);
 $(".csv").addEventListener("click", download);
 $(".forget").addEventListener("click", forget);
+$(".attention").addEventListener("change", drawSample);
+new ResizeObserver(drawSample).observe(view);
+classes.forEach((name) => {
+  const item = document.createElement("li");
+  item.textContent = name;
+  item.style.setProperty("--emotion", css(name));
+  $(".legend").append(item);
+});
+showSample();

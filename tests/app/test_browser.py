@@ -20,6 +20,7 @@ from app.benchmark import CHROMIUM, FLAGS, camera_flags, read_frames, write_y4m 
 from app.live import LiveView  # noqa: E402
 from app.page import build_page, launch_options  # noqa: E402
 from fer.inference.recognizer import EmotionRecognizer  # noqa: E402
+from fer.io.images import encode_image, read_image  # noqa: E402
 from fer.resources import DEFAULT_WEIGHTS  # noqa: E402
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -111,7 +112,7 @@ def tab(chromium, url):
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", note)
         page.goto(address)
-        page.get_by_role("button", name="Start the camera").wait_for()
+        page.wait_for_selector(".live[data-state=sample]")  # the sample has been recognised
         return page
 
     yield open_tab
@@ -213,6 +214,56 @@ def test_the_session_can_be_downloaded_and_forgotten(tab):
     page.wait_for_selector(".timeline", state="hidden")
 
 
+def test_a_sample_is_shown_until_the_camera_starts(tab):
+    """Through the same engine; the session knows nothing of it."""
+    page = tab()
+    assert page.locator(".tag").inner_text() == "Sample photo" and max(picture(page)) > 0
+    assert page.locator(".card h3").inner_text().startswith("happiness")
+    assert page.locator(".card .maps canvas").count() == 5
+    before = picture(page)
+    page.get_by_label("Show where the network looks").check()
+    assert picture(page) != before
+    page.get_by_label("Show where the network looks").uncheck()
+    assert page.locator(".timeline").is_hidden() and state(page)["frames"] == "0"
+    start(page)
+    wait_for_label(page, 5000)
+    assert page.locator(".tag").is_hidden() and page.locator(".stage canvas").count() == 1
+    page.wait_for_selector(".timeline", state="visible")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the session").click()
+    _, *rows = Path(download.value.path()).read_text().splitlines()
+    assert 0 < len(rows) <= int(state(page)["frames"])
+    assert {row.split(",")[1] for row in rows} == {"0"}  # the first face that the tracker has seen
+
+
+def test_without_a_sample_the_page_works(tab):
+    page = tab()
+    frames = re.compile("component_server")
+    page.route(frames, lambda route: route.abort())
+    page.reload()
+    page.get_by_role("button", name="Start the camera").wait_for()
+    page.wait_for_timeout(1000)
+    assert state(page)["state"] == "off" and page.locator(".hint.shown, .card, .tag:visible").count() == 0
+    page.unroute(frames)
+    start(page)
+    wait_for_label(page, 8000)
+
+
+def test_the_timeline_is_as_wide_as_the_page_from_the_beginning(tab):
+    page = tab()
+    start(page)
+    page.wait_for_selector(".timeline", state="visible")
+    timeline, live = (page.locator(name).bounding_box() for name in (".timeline", ".live"))
+    assert timeline["width"] > 0.95 * live["width"] and 80 < timeline["height"] < 120
+    assert page.locator(".legend li").all_inner_texts() == page.locator(".card .bar > .name").all_inner_texts()
+    columns = """() => {
+        const { width } = document.querySelector(".timeline");
+        const { data } = document.querySelector(".timeline").getContext("2d").getImageData(0, 20, width, 1);
+        return [...Array(width).keys()].filter((x) => data[4 * x + 3]).length / width;
+    }"""
+    page.wait_for_function(f"({columns})() > 0.3", timeout=20_000)  # it takes ten seconds to fill it, not sixty
+
+
 def test_valence_and_arousal_where_the_network_gives_them(tab, serve, va_checkpoint):
     page = tab(address=serve(weights=va_checkpoint))
     start(page)
@@ -241,7 +292,7 @@ def test_stop_frees_the_camera_and_start_goes_on(tab):
     wait_for_label(page, 5000)
     page.get_by_role("button", name="Stop").click()
     assert page.evaluate("document.querySelector('.stage video').srcObject") is None
-    assert page.locator(".card").count() == 0 and state(page)["state"] == "off"
+    page.wait_for_selector(".live[data-state=sample]")  # as before the camera started
     before = int(state(page)["frames"])
     start(page)
     page.wait_for_function(f"Number(document.querySelector('.live').dataset.frames) > {before + 2}", timeout=5000)
@@ -329,8 +380,9 @@ def test_photos_and_broken_uploads(tab, arrivals):
     files = [as_file("a.jpg", sample), as_file("empty.jpg", b""), as_file("virus.jpg", b"MZ" + bytes(2000))]
     upload(page, "Photo", files)
     page.wait_for_selector(".photo .card")
-    assert "happiness" in page.inner_text(".photo .card h4")
+    assert "happiness" in page.inner_text(".photo .card h3")
     assert page.locator(".photo .maps img").count() == 5
+    assert page.locator(".photo .label").inner_text() == "happiness 100%"
     assert page.locator(".problem").all_inner_texts() == [
         "empty.jpg: the file is empty",
         "virus.jpg: not an image file",
@@ -349,13 +401,60 @@ def test_samples_are_one_click_away(tab):
     assert (SAMPLES / "grace_hopper.jpg").exists()
 
 
+def faces_in_a_row() -> bytes:
+    """A picture of 2,000 pixels with six faces, close to each other."""
+    face = read_image(SAMPLES / "astronaut.jpg")[30:230, 150:320]
+    return encode_image(cv2.resize(np.hstack([face] * 6), (2000, 392)), "jpeg", 90)
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_labels_can_be_read_however_small_the_picture_is_shown(tab, phone):
+    page = tab(viewport={"width": 390, "height": 844} if phone else {"width": 1280, "height": 900})
+    upload(page, "Photo", [as_file("row.jpg", faces_in_a_row())])
+    page.wait_for_selector(".photo .label")
+    page.wait_for_timeout(300)
+    labels = page.locator(".photo .label")
+    sizes = labels.evaluate_all("(labels) => labels.map((label) => parseFloat(getComputedStyle(label).fontSize))")
+    assert len(sizes) == 6 and min(sizes) >= 13
+    places = [labels.nth(i).bounding_box() for i in range(6)]
+    edges = sorted((place["x"], place["x"] + place["width"]) for place in places)
+    assert all(right <= left for (_, right), (left, _) in zip(edges, edges[1:]))  # none covers another
+    shown = page.locator(".photo .picture").bounding_box()
+    assert shown["x"] <= edges[0][0] and edges[-1][1] <= shown["x"] + shown["width"]
+    assert [name.split()[0] for name in labels.all_inner_texts()] == list("123456")
+    assert page.evaluate("document.documentElement.scrollHeight") < (2000 if phone else 1300)
+
+
+def test_a_card_and_its_face_point_to_each_other(tab):
+    page = tab()
+    upload(page, "Photo", [as_file("row.jpg", faces_in_a_row())])
+    page.wait_for_selector(".photo .card")
+
+    def pointed() -> list[str]:
+        return page.locator(".pointed").evaluate_all("(parts) => parts.map((p) => p.dataset.face + p.tagName)")
+
+    page.locator('.card[data-face="3"]').hover()
+    assert pointed() == ["3DIV", "3ARTICLE"] and "happiness" in page.locator(".face.pointed .label").inner_text()
+    page.locator('.face[data-face="5"] .box').hover()
+    assert pointed() == ["5DIV", "5ARTICLE"]
+    page.mouse.move(0, 0)
+    assert pointed() == []
+    page.locator('.face[data-face="6"] .box').focus()
+    page.keyboard.press("Tab")  # the download
+    page.keyboard.press("Tab")
+    assert pointed() == ["1DIV", "1ARTICLE"] and page.evaluate("document.activeElement.tagName") == "ARTICLE"
+    box = page.get_by_role("button", name=re.compile("^face 4: happiness"))
+    box.focus()
+    assert pointed() == ["4DIV", "4ARTICLE"]
+
+
 def test_a_batch_of_an_archive(tab):
     page = tab()
     data = archive({"../up.jpg": (SAMPLES / "astronaut.jpg").read_bytes(), "notes.txt": b"hello"})
     upload(page, "Batch", [as_file("photos.zip", data), as_file("broken.zip", b"PK no")])
     page.wait_for_selector("a.download")
     assert "photos.zip/notes.txt" in page.inner_text(".problem") and "broken.zip" in page.inner_text(".problem")
-    assert page.locator(".emotion h3").inner_text().startswith("happiness")
+    assert page.locator(".emotion h2").inner_text().startswith("happiness")
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     assert len(Path(download.value.path()).read_text().splitlines()) == 4
@@ -387,8 +486,8 @@ def test_the_reason_why_a_face_is_unsure_does_not_flicker(tab, monkeypatch):
     monkeypatch.setattr(LiveView, "look", say)
     page = tab()
     start(page)
-    page.wait_for_selector(".card h4 small:has-text('too dark')")
-    title = "document.querySelector('.card h4 span').textContent"
+    page.wait_for_selector(".card h3 small:has-text('too dark')")
+    title = "document.querySelector('.card h3 span').textContent"
     assert stays(title, "unsure")
     said.update(hints=["Move closer: the face is only N pixels wide."], unsure="too small")
     page.wait_for_selector(".hint.shown:has-text('Move closer: the face is only 1')")
@@ -407,7 +506,7 @@ def test_the_page_says_why_a_face_is_not_to_be_believed(tab):
         ("too dark", "It is very dark here: more light would help."),
         ("blurred", "Blurred: hold still"),
     ):
-        page.wait_for_selector(f".card h4 small:has-text('{reason}')")
+        page.wait_for_selector(f".card h3 small:has-text('{reason}')")
         page.wait_for_selector(f".hint.shown:has-text('{advice}')")
 
 
@@ -419,10 +518,10 @@ def test_names_of_a_checkpoint_or_archive_are_not_run(tab, serve):
     start(page)
     wait_for_label(page, 6000)
     assert page.locator(".card .bar > .name").all_inner_texts() == [f"{EVIL}{i}" for i in range(8)]
-    assert EVIL in page.inner_text(".card h4")
+    assert EVIL in page.inner_text(".card h3")
     upload(page, "Batch", [as_file("a.zip", archive({EVIL: b"x", "b.jpg": (SAMPLES / "astronaut.jpg").read_bytes()}))])
     page.wait_for_selector("a.download")
-    assert EVIL in page.inner_text(".problem") and EVIL in page.inner_text(".emotion h3")
+    assert EVIL in page.inner_text(".problem") and EVIL in page.inner_text(".emotion h2")
     page.get_by_role("tab", name="About").click()
     page.wait_for_timeout(300)
     assert EVIL in page.locator("[role=tabpanel]:visible").inner_text()
@@ -464,3 +563,33 @@ def test_the_camera_can_be_started_by_keyboard(tab):
             break
     page.keyboard.press("Enter")
     wait_for_label(page, 6000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(tab, scheme):
+    """On each tab, with results; what axe-core cannot decide, as text over a picture, is not counted."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
+    page = tab(color_scheme=scheme)
+
+    def findings() -> list[str]:
+        violations = axe.run(page).response["violations"]
+        return [f"{v['impact']} {v['id']} {node['target']}" for v in violations for node in v["nodes"]]
+
+    assert findings() == []
+    page.get_by_label("Show where the network looks").check()
+    start(page)
+    page.wait_for_selector(".live[data-state=on] .maps canvas")
+    page.wait_for_selector(".timeline", state="visible")
+    assert findings() == []
+    page.get_by_role("button", name="Stop").click()
+    sample = read_image(SAMPLES / "astronaut.jpg")
+    unsure = as_file("blurred.png", encode_image(cv2.GaussianBlur(sample, (0, 0), 7), "png"))
+    files = [as_file("row.jpg", faces_in_a_row()), unsure, as_file("empty.jpg", b"")]
+    for name, ready in (("Photo", ".photo .card .reason"), ("Batch", "a.download")):
+        upload(page, name, files)
+        page.wait_for_selector(f"[role=tabpanel]:visible {ready}")
+        assert findings() == []
+    for name in ("Video", "About"):
+        page.get_by_role("tab", name=name).click()
+        page.wait_for_timeout(300)
+        assert findings() == []
