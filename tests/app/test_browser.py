@@ -486,7 +486,7 @@ def test_the_reason_why_a_face_is_unsure_does_not_flicker(tab, monkeypatch):
     monkeypatch.setattr(LiveView, "look", say)
     page = tab()
     start(page)
-    page.wait_for_selector(".card h3 small:has-text('too dark')")
+    page.wait_for_selector(".live[data-state=on] .card h3 small:has-text('too dark')")
     title = "document.querySelector('.card h3 span').textContent"
     assert stays(title, "unsure")
     said.update(hints=["Move closer: the face is only N pixels wide."], unsure="too small")
