@@ -40,6 +40,11 @@ DARK = 35  # mean gray value below which the hint asks for more light
 SMALL = 60  # pixels of a face's longer side below which the hint asks to come closer
 SESSIONS = 200  # cameras remembered at most
 FORGET = 60.0  # seconds after which an idle camera is forgotten
+HINTS = {
+    "dark": "It is very dark here: more light would help.",
+    "empty": "No face in view: look into the camera, come closer, or turn on a light.",
+    "far": "You are far away: come closer.",
+}
 
 
 class Camera:
@@ -204,12 +209,12 @@ class LiveView:
 def give_hint(image: np.ndarray, faces: list[Face]) -> str:
     """Advice for the person in front of the camera, or "". The image is RGB uint8 [H,W,3]."""
     if image[::4, ::4].mean() < DARK:
-        return "It is very dark here: more light would help."
+        return HINTS["dark"]
     if not faces:
-        return "No face in view: look into the camera, come closer, or turn on a light."
+        return HINTS["empty"]
     largest = max(faces, key=lambda face: float(np.prod(face.box[2:] - face.box[:2])))
     if largest.unsure in ("", "low confidence") and float((largest.box[2:] - largest.box[:2]).max()) < SMALL:
-        return "You are far away: come closer."
+        return HINTS["far"]
     return advise(largest)
 
 

@@ -15,7 +15,7 @@ from .detection import Detection
 # of nose tip and mouth corners are those of MediaPipe's canonical face model; in a least-squares fit to the FER+ faces
 # the same depth of the nose is best.
 MODEL = np.array([[-0.5, 0, 0], [0.5, 0, 0], [0, 0.575, -0.64], [-0.4, 0.997, -0.13], [0.4, 0.997, -0.13]])
-_FIT = np.linalg.pinv(MODEL - MODEL.mean(0))  # [3,5]
+FIT = np.linalg.pinv(MODEL - MODEL.mean(0))  # [3,5]; the least-squares fit of MODEL to landmarks
 _NO_POSE = (float("nan"),) * 3
 
 
@@ -82,7 +82,7 @@ def head_pose(landmarks: np.ndarray) -> tuple[float, float, float]:
     points = np.asarray(landmarks, float)
     if not np.isfinite(points).all() or not np.ptp(points, axis=0).any():
         return _NO_POSE
-    affine = (_FIT @ (points - points.mean(0))).T  # [2,3]
+    affine = (FIT @ (points - points.mean(0))).T  # [2,3]
     left, _, right = np.linalg.svd(affine, full_matrices=False)
     x, y = left @ right  # rows of the rotation
     z = np.array([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]])
