@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo app space test lint docs study oldest format clean
+.PHONY: help demo app web space test lint docs study oldest format clean
 
 help:
 	@echo "make demo    classify the photos in samples/ and draw annotated copies in runs/demo"
 	@echo "make app     serve the page: live camera, photos, batches, videos; ARGS='--host 0.0.0.0' gives it options"
+	@echo "make web     write the live page that needs no server into WEB=runs/web; ARGS gives options"
 	@echo "make space   put what a Hugging Face Space needs into SPACE=runs/space"
 	@echo "make test    run all tests"
 	@echo "make lint    ruff check and format, mypy"
@@ -22,6 +23,11 @@ demo: $(VENV)/.predict
 
 app: $(VENV)/.app
 	$(BIN)/fer app $(ARGS)
+
+WEB ?= runs/web
+
+web: $(VENV)/.web
+	$(BIN)/fer web --out $(WEB) $(ARGS)
 
 SPACE ?= runs/space
 
@@ -77,6 +83,10 @@ $(VENV)/.predict: pyproject.toml | $(BIN)/python
 
 $(VENV)/.app: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e '.[app]'
+	@touch $@ $(VENV)/.predict $(VENV)/.web
+
+$(VENV)/.web: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet -e '.[web]'
 	@touch $@ $(VENV)/.predict
 
 $(VENV)/.docs: pyproject.toml | $(BIN)/python
@@ -85,4 +95,4 @@ $(VENV)/.docs: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e '.[dev]'
-	@touch $@ $(VENV)/.predict $(VENV)/.app $(VENV)/.docs
+	@touch $@ $(VENV)/.predict $(VENV)/.app $(VENV)/.web $(VENV)/.docs

@@ -18,6 +18,7 @@ from fer.results.tally import Tally
 from fer.results.types import ImageResult
 
 from . import photos, video, views
+from .about import write_about
 from .budget import PixelBudget, count_pixels
 from .uploads import MAX_FILES, Upload, claim, open_uploads
 
@@ -145,7 +146,7 @@ class Handlers:
 
     def about(self) -> str:
         """A short model card, as Markdown."""
-        return views.about(self._recognizer)
+        return write_about(self._recognizer)
 
 
 def _read(upload: Upload, recognizer: EmotionRecognizer) -> ImageResult:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,9 +16,7 @@ from fer.inference.recognizer import EmotionRecognizer
 from fer.io.images import encode_image
 from fer.results.tally import Tally
 from fer.results.types import Face, ImageResult
-from fer.visualization.colors import color_of
-
-from .advice import describe_limits
+from fer.visualization.colors import COLORS, color_of
 
 THUMBNAIL = 96  # pixels
 SHOWN = 100  # faces displayed per emotion in a gallery
@@ -31,9 +28,8 @@ def css(name: str, classes: Iterable[str]) -> str:
     return "rgb({},{},{})".format(*color_of(name, list(classes)))
 
 
-def plain(text: object) -> str:
-    """Escape text for Markdown and HTML: no tag, link, picture, table or code in it takes effect."""
-    return re.sub(r"[^\w\s]|_", lambda sign: f"&#{ord(sign[0])};", " ".join(str(text).split()))
+# The colours of the emotions, for the line under the title.
+SPECTRUM = f":root {{ --spectrum: {', '.join(css(name, COLORS) for name in COLORS)}; }}\n"
 
 
 def data_url(data: bytes, mime: str) -> str:
@@ -145,84 +141,3 @@ def downloads(stem: str, files: dict[str, bytes]) -> str:
         for suffix, data in files.items()
     )
     return f"<p>Rows: {' '.join(links)}</p>"
-
-
-RUNTIMES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "torch": "PyTorch"}
-
-
-def about(recognizer: EmotionRecognizer) -> str:
-    """A short model card as Markdown, from the description stored in the checkpoint."""
-    description, network = recognizer.description, recognizer.classifier.network
-    m = description.metrics
-    figures = "The checkpoint does not state its accuracy."
-    if "accuracy" in m:
-        clean = m.get("accuracy_without_duplicates")
-        figures = f"{m['accuracy']:.1%} of {m['n']:,} images of {plain(m['dataset'])} "
-        figures += f"({plain(m['split'])} split, rule {plain(m['rule'])}) are recognised correctly"
-        figures += (
-            f"; {clean:.1%} of the {m['n_without_duplicates']:,} that are not also in the training split"
-            if clean
-            else ""
-        )
-        figures += ". By emotion:\n\n| emotion | images | found (recall) | correct if predicted (precision) |\n"
-        figures += "|---|---|---|---|\n"
-        figures += "\n".join(
-            f"| {plain(name)} | {c['n']:,} | {_percent(c['recall'])} | {_percent(c['precision'])} |"
-            for name, c in m["per_class"].items()
-        )
-    return ABOUT.format(
-        figures=figures,
-        backbone=plain(description.backbone),
-        heads=description.num_heads,
-        runtime=RUNTIMES.get(network.name, network.name),
-        device="CPU" if network.device == "cpu" else f"device {network.device}",
-        classes=", ".join(map(plain, description.classes)),
-        va=" It also gives valence and arousal, from -1 to 1." if description.va else "",
-        dataset=plain(description.dataset or "unnamed data"),
-        confidence=CALIBRATED if description.temperature != 1 else "The confidence of this network was not calibrated.",
-        unsure=description.unsure_below,
-        limits=describe_limits(description.limits),
-        licence=plain(description.licence or "not stated"),
-    )
-
-
-def _percent(share: float | None) -> str:
-    """A share in percent; None if the class has no image or was never predicted."""
-    return "never" if share is None else f"{share:.0%}"
-
-
-CALIBRATED = (
-    "The confidence is calibrated: on images like the training data, about 80 % of the predictions with "
-    "a confidence of 80 % are correct."
-)
-
-ABOUT = """
-## What this is
-A DAN ("Distract Your Attention", [Wen et al. 2021](https://arxiv.org/abs/2109.07270)) with {heads} attention heads
-on the backbone {backbone}, trained on {dataset}. It predicts one of: {classes}.{va} YuNet finds the faces.
-The network runs on the {device} with {runtime}.
-
-## How good it is
-{figures}
-
-{confidence} Below a confidence of {unsure:.0%} the page shows *unsure*.{limits}
-
-## What it cannot do
-- An expression is not a feeling. The network predicts the label that people gave to small gray pictures of faces, not
-  what a person feels. Do not use it for decisions about people: not at work, at school, at borders, in health care
-  or in justice.
-- Emotions with few images in the table are mostly missed. Faces seen from the side, covered, very small or in the dark
-  give many errors; neutral and sad faces are often confused.
-- The attention maps show where the network weighs its features, not why it chose a label. For the shipped network, a
-  plain blob in the middle of the face marks what its predictions rely on better than the maps do.
-- The training images are not balanced by age, skin tone, pose or culture, and their mix is unknown. Expect uneven
-  errors.
-
-## Privacy
-Pictures go from your browser to the computer that runs this page and to no other. Camera frames are never written to
-its disk. Uploaded files stay in a temporary folder until they have been read; then they are deleted. The session of the
-live view is stored only in your browser tab. Whoever runs the page can change it: trust it as much as you trust them.
-
-## Licence
-Code: MIT. Weights: {licence}
-"""

@@ -26,6 +26,7 @@ from .commands import (
     report,
     study,
     train,
+    web,
 )
 from .commands.common import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from .errors import FerError
@@ -36,6 +37,7 @@ _COMMANDS = {  # module: add_arguments(parser), run(arguments), HELP
     "predict": predict,
     "explain": explain,
     "app": app,
+    "web": web,
     "fit": fit,
     "benchmark": benchmark,
     "train": train,
@@ -61,6 +63,7 @@ _EXTRAS = {
     "onnxruntime": "onnxruntime",
     "huggingface_hub": "hub",
     "pooch": "hub",
+    "markdown_it": "web",
 }
 _AFTER_INTERRUPTION = {
     "predict": "; the results so far are in --out; add --resume to continue",

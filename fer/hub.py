@@ -178,24 +178,33 @@ def download_file(address: str, suffixes: tuple[str, ...]) -> Path:
             f"`curl -L '{place}' | sha256sum` prints, if you trust this file"
         )
     _import("pooch", address)
-    return _fetch(place, checksum[1].lower(), re.sub(r"[^\w.-]", "_", name))
+    log.info("weights: %s", place)
+    return fetch(place, checksum[1].lower(), re.sub(r"[^\w.-]", "_", name))
 
 
-def _fetch(place: str, checksum: str, name: str) -> Path:
+def fetch(address: str, checksum: str, name: str) -> Path:
+    """A file from the user's cache folder, or downloaded into it as `name`.
+
+    Args:
+        checksum: SHA-256 of the file, in 64 digits.
+
+    Raises:
+        ValueError: the download fails, or the file has another checksum.
+        ModuleNotFoundError: pooch is not installed.
+    """
     import pooch
 
     pooch.get_logger().setLevel(logging.WARNING)  # our own log says it
-    log.info("weights: %s", place)
     try:
-        return Path(pooch.retrieve(place, f"sha256:{checksum}", name, pooch.os_cache("dan-fer") / checksum[:16]))
+        return Path(pooch.retrieve(address, f"sha256:{checksum}", name, pooch.os_cache("dan-fer") / checksum[:16]))
     except ValueError as error:
         got = re.search(r"but got (\w+)", str(error))
         raise ValueError(
-            f"{place}: its SHA-256 is {got[1] if got else 'another'}, not {checksum}; nothing was kept. Either the "
+            f"{address}: its SHA-256 is {got[1] if got else 'another'}, not {checksum}; nothing was kept. Either the "
             "checksum is wrong, or the file has changed"
         ) from None
     except OSError as error:  # those of requests too
-        raise ValueError(f"{place}: cannot be downloaded ({shorten_error(error)})") from None
+        raise ValueError(f"{address}: cannot be downloaded ({shorten_error(error)})") from None
 
 
 def _is_loopback(host: str) -> bool:

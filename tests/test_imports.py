@@ -93,6 +93,7 @@ def test_imports_point_one_way(path):
         ("import fer.evaluation.push", ["torch", "jinja2", "huggingface_hub", "pooch", "requests"]),
         ("import fer.device, fer.benchmark.run, fer.benchmark.report", ["torch", "timm", "safetensors", "onnxruntime"]),
         ("import app.handlers, app.live, app.views, app.uploads", ["torch", "gradio", "playwright", "matplotlib"]),
+        ("import app.web", ["torch", "gradio", "starlette", "pooch", "markdown_it", "matplotlib"]),
         ("import app.__main__", ["gradio", "torch", "cv2"]),
     ],
 )

@@ -16,6 +16,7 @@ ELSEWHERE = {
     "fer/benchmark/report.py": "the text of a benchmark; tests/commands/test_benchmark.py reads it",
     "fer/benchmark/rivals.py": "networks to compare with; tests/commands/test_benchmark.py runs them",
     "fer/commands/app.py": "hands its arguments to app/__main__.py; tests/test_release.py starts it",
+    "fer/commands/web.py": "hands its arguments to app/web.py; tests/app/test_web.py calls it",
     "fer/commands/import_dan.py": "needs the networks of tests/models/test_authors.py, which calls it",
     "fer/evaluation/request.py": "a dataclass; tests/evaluation/test_evaluate.py and others make it",
     "fer/evaluation/samples.py": "steps of fer/evaluation/evaluate.py: tests/evaluation/test_evaluate.py",

@@ -143,6 +143,14 @@ def add_detector_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector-weights", metavar="FILE", help="another ONNX file of YuNet")
 
 
+def add_runtime_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--runtime-files",
+        metavar="PATH",
+        help="the npm package onnxruntime-web (.tgz), or a folder with its files (default: download it once)",
+    )
+
+
 def add_dataset(parser: argparse.ArgumentParser) -> None:
     from ..data import DATASETS
 

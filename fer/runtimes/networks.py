@@ -48,7 +48,7 @@ class OnnxNetwork:
         self.description = read_onnx_description(path)
         self.name, self.device, self.precision = runtime, device, precision
         self.batched = device != "cpu"
-        self._path = path
+        self.path = path
         self._session = self._open(parallel, threads)
         self.precision = self._session.precision
         self._of_threads = {parallel: self}  # by number of threads; shared by all of them
@@ -56,8 +56,8 @@ class OnnxNetwork:
 
     def _open(self, parallel: int | None, threads: int | None = None) -> Session:
         if self.name == "openvino":
-            return OpenVinoSession(self._path, None, parallel, self.precision, threads)
-        return OnnxRuntimeSession(self._path, self.device, parallel, threads)
+            return OpenVinoSession(self.path, None, parallel, self.precision, threads)
+        return OnnxRuntimeSession(self.path, self.device, parallel, threads)
 
     def _try(self, path: str | os.PathLike) -> None:
         """Check that a blank crop gives finite logits of the described classes, and valence and arousal if described.
