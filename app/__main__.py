@@ -14,7 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer.commands.common import EXIT_OK, EXIT_USAGE, add_detector, add_weights, recognizer_options
+from fer.commands.common import (
+    EXIT_OK,
+    EXIT_USAGE,
+    add_detector,
+    add_prior,
+    add_runtime_files,
+    add_weights,
+    recognizer_options,
+)
 from fer.errors import FerError
 from fer.terminal import set_up_streams
 
@@ -57,6 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--open", action="store_true", help="open a browser")
     add_weights(parser)
     add_detector(parser)
+    add_prior(parser)
+    add_runtime_files(parser)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -170,9 +180,11 @@ def _build(arguments: argparse.Namespace, logins: Logins | None) -> tuple[Blocks
     recognizer = EmotionRecognizer.from_pretrained(**recognizer_options(arguments))
     signal.signal(signal.SIGTERM, _end)
     handlers = Handlers(recognizer, Path(os.environ["GRADIO_TEMP_DIR"]))
-    options = launch_options() | {"share": arguments.share, "auth": logins.check if logins else None}
+    options = launch_options(recognizer, arguments.runtime_files)
+    options |= {"share": arguments.share, "auth": logins.check if logins else None}
     if offer_tools:
-        options["app_kwargs"] |= offer_tools(handlers, logins, None if arguments.share else arguments.host)
+        tools = offer_tools(handlers, logins, None if arguments.share else arguments.host)
+        options["app_kwargs"] |= tools | {"routes": options["app_kwargs"]["routes"] + tools["routes"]}
     return build_page(recognizer, handlers), options
 
 

@@ -39,7 +39,7 @@ FLAGS = [
     "--disable-backgrounding-occluded-windows",
 ]
 
-# Records [time, server milliseconds, latency] of each answer in the page.
+# Records [time, milliseconds of the engine, latency] of each answer in the page.
 WATCH = """
 const live = document.querySelector(".live");
 window.answers = [];
@@ -100,24 +100,35 @@ def megabytes(pid: int) -> float:
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-def stream(browser, url: str, clients: int, seconds: float, report) -> str:
+def processor_seconds(pid: int) -> float:
+    """Processor time that a process has used so far (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # in the user's and the kernel's code
+
+
+def stream(browser, url: str, in_tab: bool, clients: int, seconds: float, report) -> str:
     """Stream from several tabs at once; return their frame rates and latencies as one line.
 
     Args:
         browser: of Playwright.
         url: address of the page.
+        in_tab: let the tabs compute, instead of the server.
         clients: number of tabs.
-        report: called every ten seconds.
+        report: called when they stream, and then every ten seconds.
     """
     tabs = [browser.new_context(permissions=["camera"]).new_page() for _ in range(clients)]
     for tab in tabs:
         tab.goto(url)
+        if in_tab:
+            tab.get_by_label("Compute in this tab").check()
+            tab.get_by_text("Nothing leaves this tab").wait_for(timeout=180_000)
         tab.get_by_role("button", name="Start the camera").click()
     for tab in tabs:
         tab.wait_for_function("document.querySelector('.live').dataset.label", timeout=60_000)
     tabs[0].wait_for_timeout(3000)
     for tab in tabs:
         tab.evaluate(WATCH)
+    report()
     begin = time.monotonic()
     while (remaining := seconds - (time.monotonic() - begin)) > 0:
         tabs[0].wait_for_timeout(1000 * min(10.0, remaining))
@@ -128,7 +139,7 @@ def stream(browser, url: str, clients: int, seconds: float, report) -> str:
     rates = [(len(a) - 1) / (a[-1, 0] - a[0, 0]) * 1000 for a in answers]
     server, latency = (np.concatenate([a[:, k] for a in answers]) for k in (1, 2))
     return (
-        f"{clients} client{'s' * (clients > 1)}: {min(rates):.1f} to {max(rates):.1f} frames/s each; server "
+        f"{clients} client{'s' * (clients > 1)}: {min(rates):.1f} to {max(rates):.1f} frames/s each; engine "
         f"{np.median(server):.0f} ms (p95 {np.percentile(server, 95):.0f}), round trip {np.median(latency):.0f} ms "
         f"(p95 {np.percentile(latency, 95):.0f})"
     )
@@ -144,6 +155,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-browser", action="store_true", help="clients without Chromium that post frames without pause"
     )
+    parser.add_argument("--in-tab", action="store_true", help="let the tabs compute, instead of the server")
     parser.add_argument(
         "--compare",
         type=Path,
@@ -166,30 +178,35 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder, "server")
         temporary.mkdir()
-        make_clients = post_frames if arguments.no_browser else open_tabs
+        make_clients = post_frames if arguments.no_browser else partial(open_tabs, in_tab=arguments.in_tab)
         with (
             serve([a for a in arguments.arguments if a != "--"], temporary) as (url, pid),
             make_clients(arguments.source, url, Path(folder)) as run,
         ):
             before = _files(temporary)
             for clients in arguments.clients:
-                memory: list[float] = []
-                print(run(clients, arguments.seconds, lambda m=memory: m.append(megabytes(pid))))
-                print(f"  memory of the server: {memory[0]:.0f} MB after {min(10, arguments.seconds):.0f} s, ", end="")
-                print(f"{memory[-1]:.0f} MB at the end ({arguments.seconds:.0f} s), {max(memory):.0f} MB at most")
+                seen: list[tuple[float, float]] = []
+                print(
+                    run(clients, arguments.seconds, lambda s=seen: s.append((megabytes(pid), processor_seconds(pid))))
+                )
+                memory, processor = zip(*seen)
+                print(
+                    f"  memory of the server: {memory[0]:.0f} MB at the start, {memory[-1]:.0f} MB at the end, ", end=""
+                )
+                print(f"{max(memory):.0f} MB at most; its processor time: {processor[-1] - processor[0]:.1f} s")
             print(f"files left on the disk: {len(_files(temporary) - before)}", flush=True)
     return 0
 
 
 @contextmanager
-def open_tabs(source: Path, url: str, folder: Path) -> Iterator[Callable]:
+def open_tabs(source: Path, url: str, folder: Path, in_tab: bool = False) -> Iterator[Callable]:
     """Start Chromium; yield a function that streams from several tabs, called as `run(clients, seconds, report)`."""
     from playwright.sync_api import sync_playwright
 
     clip = write_y4m(folder / "face.y4m", read_frames(source))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS + camera_flags(clip))
-        yield partial(stream, browser, url)
+        yield partial(stream, browser, url, in_tab)
         browser.close()
 
 
@@ -201,6 +218,7 @@ def post_frames(source: Path, url: str, folder: Path) -> Iterator[Callable]:
 
     def run(number: int, seconds: float, report: Callable[[], None]) -> str:
         with ThreadPoolExecutor(1) as pool:
+            report()
             line = pool.submit(stream_pictures, url, number, seconds, pictures)
             while not line.done():
                 wait([line], 10)

@@ -12,25 +12,22 @@ from starlette.middleware import Middleware
 from fer.inference.recognizer import EmotionRecognizer
 from fer.io.paths import VIDEO_SUFFIXES
 from fer.resources import resource_folder
-from fer.results.rows import QUALITY
-from fer.visualization.colors import COLORS, color_of
 
 from . import views
 from .addresses import LocalBlocks, RefuseAddresses
+from .engine import view_props
 from .handlers import MAX_FILES, MAX_PHOTOS, Handlers
+from .isolation import Isolate
 from .live import LiveView
-from .plane import QUADRANTS
 from .uploads import SeparateUploads
 from .video import MAX_FRAMES, MAX_SECONDS
+from .web import PATH, serve_files
 
 STATIC = Path(__file__).parent / "static"
 SAMPLES = resource_folder("samples")
 TITLE = "dan-fer: what a network sees in a face"
 JOBS = 2  # uploads processed at the same time, per tab; the live view does not wait for them
 KEEP = 600  # seconds after which an upload that was never processed is deleted
-
-# The colours of the emotions, for the line under the title.
-SPECTRUM = f":root {{ --spectrum: {', '.join(views.css(name, COLORS) for name in COLORS)}; }}\n"
 
 # Browsers cannot play or seek in a long data URL; replace it with a Blob.
 PLAY = """
@@ -53,25 +50,34 @@ def build_page(recognizer: EmotionRecognizer, handlers: Handlers | None = None) 
             "# What a network sees in a face\n"
             "Expressions, not feelings. Nothing leaves the computer that runs this page."
         )
+        gr.HTML(html_template=(STATIC / "switch.html").read_text(), js_on_load=_call("switch", "makeSwitch(element)"))
         with gr.Tab("Live"):
             _live(LiveView(recognizer))
-        with gr.Tab("Photo"):
-            _photo(handlers)
-        with gr.Tab("Batch"):
-            _batch(handlers)
-        with gr.Tab("Video"):
-            _video(handlers)
+        for title, fill, in_tab in (
+            ("Photo", _photo, "{}"),
+            ("Batch", _batch, "{ gallery: true }"),
+            ("Video", _video, ""),
+        ):
+            with gr.Tab(title):
+                with gr.Column(elem_classes="on-server"):
+                    fill(handlers)
+                with gr.Column(elem_classes="in-tab"):
+                    _choose(in_tab)
         with gr.Tab("About"):
             gr.Markdown(handlers.about())
         _api(handlers)
     return page.queue(max_size=32, default_concurrency_limit=JOBS)
 
 
-def launch_options() -> dict:
-    """Keyword arguments of `launch`: theme, limits and middleware."""
+def launch_options(recognizer: EmotionRecognizer, runtime: str | None = None) -> dict:
+    """Keyword arguments of `launch`: theme, limits, middleware, and the files of the engine in the browser.
+
+    Args:
+        runtime: see `load_runtime`.
+    """
     return {
         "theme": _theme(),
-        "css": SPECTRUM + (STATIC / "page.css").read_text(),
+        "css": views.SPECTRUM + (STATIC / "page.css").read_text(),
         "footer_links": ["api"],
         "share": False,
         "ssr_mode": False,
@@ -79,7 +85,12 @@ def launch_options() -> dict:
         "enable_monitoring": False,
         "max_file_size": "200mb",
         "app_kwargs": {
-            "middleware": [Middleware(RefuseAddresses), Middleware(SeparateUploads, arrivals=Path(get_upload_folder()))]
+            "routes": [serve_files(recognizer, runtime)],
+            "middleware": [
+                Middleware(RefuseAddresses),
+                Middleware(Isolate),
+                Middleware(SeparateUploads, arrivals=Path(get_upload_folder())),
+            ],
         },
     }
 
@@ -100,21 +111,23 @@ def _theme() -> gr.themes.Base:
     )
 
 
+def _call(module: str, call: str) -> str:
+    """JavaScript for `js_on_load` that calls a function of a module in `browser/`."""
+    function = call.partition("(")[0]
+    address = f"${{window.gradio_config.root.replace(/\\/$/, '')}}{PATH}/browser/{module}.js"
+    return f"import(`{address}`).then(({{ {function} }}) => {call});"
+
+
 def _live(view: LiveView) -> None:
     def look(request: dict) -> dict:
         return view.look(request)
 
-    classes, sample = view.recognizer.classes, SAMPLES / "astronaut.jpg"
     gr.HTML(
         html_template=(STATIC / "live.html").read_text(),
         css_template=(STATIC / "live.css").read_text(),
-        js_on_load=(STATIC / "live.js").read_text(),
+        js_on_load=_call("live", "makeLiveView(element, props, server)"),
         server_functions=[look],
-        classes=list(classes),
-        quality=list(QUALITY),
-        quadrants=list(QUADRANTS) if view.recognizer.description.va else [],
-        colours={name: list(color_of(name, classes)) for name in classes},
-        sample=views.data_url(sample.read_bytes(), "image/jpeg") if sample.exists() else "",
+        **view_props(view.recognizer),
     )
 
 
@@ -127,7 +140,7 @@ def _photo(handlers: Handlers) -> None:
         with gr.Row(elem_classes="samples"):
             gr.Markdown("Or try a sample:")
             buttons = [gr.Button(p.stem.replace("_", " "), icon=p, size="sm") for p in samples]
-    output = gr.HTML(elem_classes="results", js_on_load=(STATIC / "photo.js").read_text())
+    output = gr.HTML(elem_classes="results", js_on_load=_call("pointing", "pointFaces(element)"))
 
     def show(paths: list[str]) -> tuple[None, str]:
         return None, handlers.show_photos(paths)
@@ -171,6 +184,14 @@ def _work(file: gr.File, handler: Callable[..., Iterator[str]], js: str | None =
     stop.click(
         lambda: (stopped, gr.Button(visible=False)), None, [output, stop], cancels=work, api_visibility="private"
     )
+
+
+def _choose(options: str) -> None:
+    """What a tab offers while the browser computes: photos by `makeTabChooser`, or nothing."""
+    if options:
+        gr.HTML(js_on_load=_call("switch", f"makeTabChooser(element, {options})"))
+    else:
+        gr.Markdown("Videos are processed on the server only: switch off “Compute in this tab” to upload one.")
 
 
 def _api(handlers: Handlers) -> None:

@@ -156,8 +156,9 @@ PAGE = f"""
 import urllib.request
 from app.page import build_page, launch_options
 from fer import EmotionRecognizer
-page = build_page(EmotionRecognizer.from_pretrained({str(ROOT / "weights" / "dan-mobilefacenet-ferplus.onnx")!r}))
-_, url, _ = page.launch(**launch_options(), prevent_thread_lock=True, quiet=True)
+recognizer = EmotionRecognizer.from_pretrained({str(ROOT / "weights" / "dan-mobilefacenet-ferplus.onnx")!r})
+page = build_page(recognizer)
+_, url, _ = page.launch(**launch_options(recognizer), prevent_thread_lock=True, quiet=True)
 print("What a network sees in a face" in urllib.request.urlopen(url).read().decode())
 page.close(verbose=False)
 """

@@ -62,7 +62,7 @@ def serve(arrivals):
         recognizer = EmotionRecognizer.from_pretrained(weights, device="cpu")
         recognizer.description.classes = classes or recognizer.classes
         pages.append(build_page(recognizer))
-        _, address, _ = pages[-1].launch(**launch_options(), prevent_thread_lock=True, quiet=True)
+        _, address, _ = pages[-1].launch(**launch_options(recognizer), prevent_thread_lock=True, quiet=True)
         return address
 
     yield start
@@ -366,7 +366,7 @@ def test_a_slow_server_lowers_the_rate_and_builds_up_no_delay(tab, monkeypatch):
 
 def upload(page, name: str, files: list[dict]) -> None:
     page.get_by_role("tab", name=name).click()
-    panel = page.locator("[role=tabpanel]:visible input[type=file]")
+    panel = page.locator(".on-server:visible input[type=file]")
     panel.set_input_files(files)
 
 
@@ -571,7 +571,13 @@ def test_axe_finds_nothing(tab, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
     page = tab(color_scheme=scheme)
 
+    settled = """[...document.querySelectorAll(".results")].every((part) => {
+        while (part && getComputedStyle(part).opacity === "1") part = part.parentElement;
+        return !part;
+    })"""
+
     def findings() -> list[str]:
+        page.wait_for_function(settled)  # Gradio dims what it is about to replace
         violations = axe.run(page).response["violations"]
         return [f"{v['impact']} {v['id']} {node['target']}" for v in violations for node in v["nodes"]]
 
@@ -593,3 +599,90 @@ def test_axe_finds_nothing(tab, scheme):
         page.get_by_role("tab", name=name).click()
         page.wait_for_timeout(300)
         assert findings() == []
+
+
+def test_nothing_can_be_clicked_before_its_script_is_there(tab):
+    page = tab()
+    page.route("**/browser/browser/*.js", lambda route: None)  # they never arrive
+    page.goto(page.url)
+    page.wait_for_selector(".start")
+    assert page.locator(".start").is_disabled() and page.get_by_label("Compute in this tab").is_disabled()
+
+
+@pytest.fixture
+def sent(site_files) -> list:
+    """What `compute_in_tab` sees the page ask for, except for the files of the engine."""
+    return []
+
+
+def compute_in_tab(page, sent: list) -> None:
+    page.get_by_label("Compute in this tab").check()
+    page.on("request", lambda r: (r.method, "/browser/" in r.url) == ("GET", True) or sent.append((r.method, r.url)))
+    page.wait_for_function(
+        "document.querySelector('.switch [role=status]').textContent.startsWith('Nothing leaves')", timeout=90_000
+    )
+
+
+def test_no_frame_leaves_a_tab_that_computes(tab, sent):
+    page = tab()
+    start(page)
+    wait_for_label(page, 5000)
+    compute_in_tab(page, sent)
+    before = int(state(page)["frames"])
+    page.wait_for_function(f"Number(document.querySelector('.live').dataset.frames) > {before + 5}")
+    assert page.evaluate("crossOriginIsolated")  # so that WebAssembly may use threads
+    assert "in the tab" in page.inner_text(".rate") and page.inner_text(".privacy") == "Pictures stay in this tab."
+    assert state(page)["label"]
+    page.get_by_label("Show where the network looks").check()
+    page.wait_for_selector(".card .maps canvas")
+    assert sent == []
+    page.get_by_label("Compute in this tab").uncheck()  # and back
+    page.wait_for_function("document.querySelector('.rate').textContent.includes('in the server')")
+    assert any(method == "POST" for method, _ in sent)
+
+
+def test_no_photo_leaves_a_tab_that_computes(tab, sent, tmp_path, arrivals):
+    page = tab()
+    files = sorted(arrivals.rglob("*"))
+    compute_in_tab(page, sent)
+    (tmp_path / "no.jpg").write_bytes(b"no picture")
+    chosen = [*sorted(SAMPLES.glob("*.jpg")), tmp_path / "no.jpg"]
+    page.get_by_role("tab", name="Photo").click()
+    page.locator(".in-tab input:visible").set_input_files(chosen)
+    page.get_by_role("button", name="Download the rows").wait_for()
+    shown = page.locator(".in-tab:visible")
+    assert [name.split()[0] for name in shown.locator("h2").all_inner_texts()] == ["astronaut.jpg", "grace_hopper.jpg"]
+    assert shown.locator(".problem").inner_text() == "no.jpg: not a picture that this browser can read"
+    assert shown.locator(".card h3").first.inner_text().startswith("happiness")
+    box, picture = (shown.locator(name).first.bounding_box() for name in (".box", ".picture"))
+    assert picture["x"] < box["x"] < box["x"] + box["width"] < picture["x"] + picture["width"]
+    shown.locator(".box").first.hover()
+    assert shown.locator(".card.pointed").count() == 1
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the rows").click()
+    header, *rows = Path(download.value.path()).read_text().splitlines()
+    assert header.startswith("file,face,status,error,x1") and header.endswith("anger,contempt")
+    assert [row.split(",")[:3] for row in rows] == [
+        ["astronaut.jpg", "0", "ok"],
+        ["grace_hopper.jpg", "0", "ok"],
+        ["no.jpg", "", "error"],
+    ]
+    page.get_by_role("tab", name="Batch").click()
+    page.locator(".in-tab input:visible").set_input_files(chosen)
+    page.get_by_role("button", name="Download the rows").wait_for()
+    assert page.locator(".in-tab:visible .emotion h2").first.inner_text() == "happiness 1"
+    assert page.locator(".in-tab:visible summary").all_inner_texts() == ["Could not be read: 1"]
+    page.get_by_role("tab", name="Video").click()
+    assert "on the server only" in page.locator(".in-tab:visible").inner_text()
+    assert [url for method, url in sent if method != "GET"] == [] and sorted(arrivals.rglob("*")) == files
+
+
+def test_a_tab_that_cannot_compute_stops_the_camera(tab):
+    page = tab()
+    page.route("**/browser/settings.json", lambda route: route.fulfill(status=503, body="no ONNX file"))
+    start(page)
+    wait_for_label(page, 5000)
+    page.get_by_label("Compute in this tab").check()
+    page.wait_for_function("document.querySelector('.switch [role=status]').textContent.includes('no ONNX file')")
+    assert not page.get_by_label("Compute in this tab").is_checked()
+    assert page.evaluate("document.querySelector('.stage video').srcObject") is None

@@ -39,6 +39,7 @@ FLAGS = [
     ("--batch-size", "3"),
     ("--detector", "none"),
     ("--detector-weights", "faces.onnx"),
+    ("--prior", "even:0.5"),
 ]
 
 
@@ -111,13 +112,13 @@ def test_without_mcp_it_says_what_to_install(capsys, monkeypatch):
     assert "--mcp needs the package mcp 2: pip install 'dan-fer[mcp]'" in capsys.readouterr().err
 
 
-def test_defaults_keep_the_page_to_this_computer():
+def test_defaults_keep_the_page_to_this_computer(recognizer):
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     arguments = parser.parse_args([])
     assert arguments.host == "127.0.0.1" and not arguments.share and not arguments.auth
     assert not arguments.mcp
-    assert launch_options()["share"] is False
+    assert launch_options(recognizer)["share"] is False
 
 
 def test_the_flags_of_the_command_reach_the_recogniser(capsys, monkeypatch):

@@ -41,7 +41,7 @@ def to_text(data: bytes) -> str:
 def test_a_language_model_gets_rows(launch, recognizer, tmp_path):
     arrivals, photo = tmp_path / "uploads", PHOTO.read_bytes()
     tools = offer_tools(Handlers(recognizer, arrivals), Logins({"anna": "secret"}), "127.0.0.1")
-    url = launch(app_kwargs=launch_options()["app_kwargs"] | tools, auth=[("anna", "secret")]) + "mcp"
+    url = launch(app_kwargs=launch_options(recognizer)["app_kwargs"] | tools, auth=[("anna", "secret")]) + "mcp"
     before = contents(arrivals)
     for name, data in {"a.jpg": photo, "b.zip": archive({"1.jpg": photo})}.items():
         (arrivals / name).mkdir()
