@@ -1,4 +1,4 @@
-"""Photos as HTML: boxes over the picture and a card for each face. `browser/pointing.js` lets them point to each other."""
+"""Photos as HTML: boxes over the picture and a card for each face, which point to each other (browser/pointing.js)."""
 
 from __future__ import annotations
 
