@@ -138,6 +138,13 @@ def test_without_service_workers_it_runs_in_one_thread(publish, visit):
     assert len(page.loads) == 1 and not isolated(page) and page.inner_text(".runtime") == "WebAssembly, 1 thread"
 
 
+def test_it_can_be_installed_as_an_app(publish, visit):
+    page = visit(publish())
+    page.wait_for_selector(".start:enabled")
+    errors = page.context.new_cdp_session(page).send("Page.getInstallabilityErrors")["installabilityErrors"]
+    assert [error["errorId"] for error in errors if error["errorId"] != "in-incognito"] == []
+
+
 def test_other_hosts_are_forbidden(publish, visit):
     host, other = publish(), publish()
     page = visit(host)
