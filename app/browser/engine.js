@@ -56,8 +56,8 @@ export class Engine {
   }
 
   // A face with what is to be cut out of the picture for it, and the outputs for each crop.
-  #prepare({ box, landmarks, score }) {
-    const { second_crop: second, upright } = this.settings, face = { box, landmarks, score };
+  #prepare({ box, landmarks }) {
+    const { second_crop: second, upright } = this.settings, face = { box, landmarks };
     const framings = second && isUpright(landmarks, upright) ? [face, { ...face, landmarks: null }] : [face];
     return { ...face, framings, outputs: framings.map(() => null), quality: null, maps: null };
   }
@@ -111,7 +111,7 @@ export class Engine {
   }
 
   // As LiveView.look describes a face.
-  #describe({ box, landmarks, score, quality, maps }, { track, values }, attention) {
+  #describe({ box, landmarks, quality, maps }, { track, values }, attention) {
     const { props, grid, template, quality_decimals: decimals } = this.settings;
     const probs = values.slice(0, props.classes.length), confidence = Math.max(...probs);
     const [valence, arousal] = values.slice(props.classes.length).map((value) => round(value, 3));
