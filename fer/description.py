@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from reprlib import Repr
@@ -12,7 +13,7 @@ from .labels import check_classes
 from .preprocessing import Preprocessing
 
 FUSIONS = ("paper", "sum")  # kinds of fusion of the heads
-FORMAT_VERSION = 6  # 2: fusion, 3: second_crop, 4: limits and grid, 5: va, 6: class_shares
+FORMAT_VERSION = 7  # 2: fusion, 3: second_crop, 4: limits and grid, 5: va, 6: class_shares, 7: prior
 MAX_HEADS = 1000
 LIMITS = {"size": 4096, "brightness": 1, "sharpness": 16, "yaw": 180, "pitch": 180}  # names and largest values
 
@@ -39,6 +40,7 @@ class Description:
     fusion: str = "paper"  # kind of fusion of the heads
     va: bool = False  # the network also gives valence and arousal
     class_shares: dict[str, float] = field(default_factory=dict)  # of each class in the training; {}: not known
+    prior: str = "trained"  # mix of classes that prediction expects by default, see `fer.prior.parse_prior`
     dataset: str = ""
     recipe: dict = field(default_factory=dict)  # the merged training configuration
     metrics: dict = field(default_factory=dict)  # figures with their protocol
@@ -66,6 +68,8 @@ class Description:
         shares = values.get("class_shares")
         if shares and set(shares) != set(values["classes"]):
             raise ValueError(f"class_shares: expected a share of each class, got {_show(shares)}")
+        if values.get("prior", "trained") != "trained" and not shares:
+            raise ValueError(f"prior: expected trained without class_shares, got {_show(values['prior'])}")
         _check_names(values["preprocessing"], Preprocessing, "preprocessing: ")
         try:
             preprocessing = Preprocessing(**values["preprocessing"])
@@ -147,6 +151,11 @@ def _is_shares(value: object) -> bool:
     return isinstance(value, dict) and all(_is_number(share, 0, 1) for share in value.values())
 
 
+def is_stored_prior(value: object) -> bool:
+    """Whether a checkpoint may hold this prior: one that needs no file."""
+    return _is_text(value) and re.fullmatch(r"trained|even(:(0|1|0?\.\d+))?", value) is not None
+
+
 def _is_grid(value: object) -> bool:
     return isinstance(value, list) and (
         not value or len(value) == 2 and all(_is_number(v, -1, 1) for v in value) and value[1] > 0
@@ -171,6 +180,7 @@ _FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # what is expected
     "fusion": (f"one of {', '.join(FUSIONS)}", lambda v: _is_text(v) and v in FUSIONS),
     "va": ("true or false", lambda v: isinstance(v, bool)),
     "class_shares": ("an object of numbers of 0 to 1", _is_shares),
+    "prior": ("trained, even or even:STRENGTH, 0 to 1", is_stored_prior),
     "dataset": ("a text", _is_text),
     "recipe": ("an object", _is_object),
     "metrics": ("an object", _is_object),

@@ -11,8 +11,9 @@ import numpy as np
 from .description import Description
 
 PRIOR_HELP = (
-    "mix of the classes to expect: trained (that of the training, the default), even, or a JSON or YAML file "
-    "{class: share}; with :STRENGTH of 0 to 1, such as even:0.5, the correction is weaker"
+    "mix of the classes to expect: auto (the one that the weights name), trained (that of the training), even, or a "
+    "JSON or YAML file {class: share}; with :STRENGTH of 0 to 1, such as even:0.5, the correction is weaker "
+    "(default: %(default)s)"
 )
 
 
@@ -24,8 +25,8 @@ def parse_prior(text: str, description: Description) -> np.ndarray:
     al. 2021, arXiv:2007.07314).
 
     Args:
-        text: `trained`, `even` (equal shares), or the path of a JSON or YAML file {class: share}; then perhaps
-            `:STRENGTH`, 0 to 1 (default: 1).
+        text: `auto` (`description.prior`), `trained`, `even` (equal shares), or the path of a JSON or YAML file
+            {class: share}; the last two perhaps with `:STRENGTH`, 0 to 1 (default: 1).
 
     Returns:
         float32 [C].
@@ -33,9 +34,10 @@ def parse_prior(text: str, description: Description) -> np.ndarray:
     Raises:
         ValueError: no such file, or not shares of these classes; or the checkpoint does not know its class shares.
     """
+    text = description.prior if text == "auto" else text
     match = re.fullmatch(r"(.+?)(?::(0|1|[01]?\.\d+))?", text)
     if not match or float(match[2] or 1) > 1:
-        raise ValueError(f"--prior takes trained, even or a file, perhaps with :STRENGTH of 0 to 1, not {text!r}")
+        raise ValueError(f"--prior takes auto, trained, even or a file, perhaps with :STRENGTH of 0 to 1, not {text!r}")
     name, strength, classes = match[1], float(match[2] or 1), description.classes
     if name == "trained":
         return np.zeros(len(classes), np.float32)

@@ -54,7 +54,7 @@ def test_not_an_object(tiny_checkpoint, tmp_path, text):
         ({"format_version": "3"}, "format_version: expected a whole number of at least 1, got '3'"),
         ({"format_version": True}, "format_version: expected a whole number"),
         ({"format_version": 0}, "format_version: expected a whole number"),
-        ({"format_version": FORMAT_VERSION + 1, "new": 1}, "format 7 is newer than this package reads"),
+        ({"format_version": FORMAT_VERSION + 1, "new": 1}, "format 8 is newer than this package reads"),
         # each field
         ({"backbone": 3}, "backbone: expected a name, got 3"),
         ({"backbone": ""}, "backbone: expected a name, got ''"),
@@ -75,6 +75,9 @@ def test_not_an_object(tiny_checkpoint, tmp_path, text):
         ({"classes": ["a", "b\x1b[2Jc"]}, "classes: expected names without control characters"),
         ({"class_shares": [0.5]}, "class_shares: expected an object of numbers of 0 to 1"),
         ({"class_shares": {"happiness": 2}}, "class_shares: expected an object of numbers of 0 to 1"),
+        ({"prior": "shares.json"}, "prior: expected trained, even or even:STRENGTH, 0 to 1, got 'shares.json'"),
+        ({"prior": "even:1.5"}, "prior: expected trained, even or even:STRENGTH, 0 to 1, got 'even:1.5'"),
+        ({"prior": "even", "class_shares": {}}, "prior: expected trained without class_shares, got 'even'"),
         ({"class_shares": {"joy": 1.0}}, "class_shares: expected a share of each class, got {'joy': 1.0}"),
         ({"template": [[0.5, 0.5]] * 4}, r"template: expected \[\] or five points"),
         ({"template": [[0.5]] * 5}, "template: expected"),
@@ -137,7 +140,7 @@ def test_a_field_that_is_wrong(tiny_checkpoint, tmp_path, values, message):
 
 def test_fields_with_a_default_may_be_missing(tiny_checkpoint):
     """As in the first format, which had neither fusion nor second_crop nor limits."""
-    absent = dict.fromkeys(("fusion", "second_crop", "limits", "grid", "class_shares"), LEFT_OUT)
+    absent = dict.fromkeys(("fusion", "second_crop", "limits", "grid", "class_shares", "prior"), LEFT_OUT)
     old = Description.from_json(changed(tiny_checkpoint, **absent, format_version=1))
     assert (old.fusion, old.second_crop, old.limits, old.va) == ("paper", False, {}, False)
     assert old.format_version == FORMAT_VERSION

@@ -59,8 +59,8 @@ def test_a_class_of_share_0_is_not_predicted(tmp_path):
 @pytest.mark.parametrize(
     ("text", "content", "message"),
     [
-        ("", "", "--prior takes trained, even or a file, perhaps with :STRENGTH of 0 to 1, not ''"),
-        ("even:1.5", "", "--prior takes trained, even or a file"),
+        ("", "", "--prior takes auto, trained, even or a file, perhaps with :STRENGTH of 0 to 1, not ''"),
+        ("even:1.5", "", "--prior takes auto, trained, even or a file"),
         ("x.yaml", None, r"--prior x.yaml: not a readable JSON or YAML file \(No such file or directory\)"),
         ("x.yaml", "{", "--prior x.yaml: not a readable JSON or YAML file"),
         ("x.yaml", "3", r"--prior x.yaml: expected {class: share} with the classes a, b, c"),
@@ -92,3 +92,11 @@ def test_what_the_checkpoint_must_know():
 def test_a_recogniser_takes_a_prior():
     recognizer = EmotionRecognizer(None, DESCRIPTION, FakeDetector(), prior="even")
     assert recognizer.classifier.adjustment.argmax() == 2
+
+
+def test_the_checkpoint_names_the_default():
+    described = replace(DESCRIPTION, prior="even:0.5")
+    expected = parse_prior("even:0.5", DESCRIPTION)
+    np.testing.assert_array_equal(EmotionRecognizer(None, described, FakeDetector()).classifier.adjustment, expected)
+    assert expected.any() and not FaceClassifier(None, described, prior="trained").adjustment.any()
+    assert not FaceClassifier(None, DESCRIPTION).adjustment.any()

@@ -106,10 +106,10 @@ def add_detector(
     add_detector_weights(parser)
 
 
-def add_prior(parser: argparse.ArgumentParser) -> None:
+def add_prior(parser: argparse.ArgumentParser, default: str = "auto") -> None:
     from ..prior import PRIOR_HELP
 
-    parser.add_argument("--prior", type=named, default="trained", metavar="MIX", help=PRIOR_HELP)
+    parser.add_argument("--prior", type=named, default=default, metavar="MIX", help=PRIOR_HELP)
 
 
 def add_reading(parser: argparse.ArgumentParser, what: str) -> None:

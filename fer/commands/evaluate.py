@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also measure on N faces what part of the face each attention head looks at, and the accuracy without it",
     )
     add_weights(parser)
-    add_prior(parser)
+    add_prior(parser, "trained")
     add_detector(
         parser, "detect the face in each crop and cut it out as from a photo; none: use the crops unchanged", "none"
     )

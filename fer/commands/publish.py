@@ -26,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="robustness.json of fer evaluate --robustness, whose limits of a face's quality are stored",
     )
+    parser.add_argument(
+        "--prior",
+        default="trained",
+        metavar="MIX",
+        help="mix of classes that prediction expects by default: trained, even or even:STRENGTH (default: %(default)s)",
+    )
     add_detector_weights(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
@@ -44,7 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
     )
     limits = read_limits(arguments.robustness) if arguments.robustness else None
-    evaluation = publish_checkpoint(request, arguments.out, arguments.licence, arguments.second_crop, limits)
+    evaluation = publish_checkpoint(
+        request, arguments.out, arguments.licence, arguments.second_crop, limits, arguments.prior
+    )
     print(format_summary(evaluation))
     print(f"written: {arguments.out}, {Path(arguments.out).stat().st_size / 1e6:.1f} MB")
     return EXIT_OK

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..description import is_stored_prior
 from ..models.checkpoint import load_checkpoint, save_checkpoint
+from ..prior import parse_prior
 from .calibration import cross_fitted_error, expected_calibration_error, fit_temperature, unsure_threshold
 from .evaluate import Evaluation, SplitPredictions, measure, predict_split
 from .request import EvaluationRequest
@@ -20,6 +22,7 @@ def publish_checkpoint(
     licence: str,
     second_crop: bool = False,
     limits: dict[str, float] | None = None,
+    prior: str = "trained",
 ) -> Evaluation:
     """Calibrate a checkpoint on validation, and store it in half precision with its metrics and its licence.
 
@@ -34,6 +37,8 @@ def publish_checkpoint(
         second_crop: let inference average the logits with those of a second crop, the square around the box. In a
             dataset of crops, YuNet then detects the faces, as in inference.
         limits: of a face's quality, see `find_limits`; None keeps those of the checkpoint.
+        prior: mix of classes that prediction expects by default: trained, even or even:STRENGTH. The threshold of
+            unsure predictions is for it; the evaluation is not.
 
     Returns:
         the evaluation of the stored weights on the validation split. It is also stored in the description of the file
@@ -41,12 +46,15 @@ def publish_checkpoint(
 
     Raises:
         ValueError: see `load_checkpoint`, `load_samples`, `create_detector`; `out` is a folder or does not end with
-            .safetensors; or a weight is too large for float16.
+            .safetensors; a weight is too large for float16; or see `parse_prior`.
     """
     _check_out(out)
     model, description = load_checkpoint(request.weights)
     description.dataset = request.dataset or description.dataset
-    description.second_crop = second_crop
+    if not is_stored_prior(prior):
+        raise ValueError(f"--prior {prior}: a checkpoint can hold trained, even or even:STRENGTH, 0 to 1")
+    description.second_crop, description.prior = second_crop, prior
+    parse_prior(prior, description)  # raises before the work
     if limits is not None:
         description.limits = limits
     with tempfile.TemporaryDirectory() as folder:
@@ -94,7 +102,9 @@ def calibrate(split: SplitPredictions) -> dict:
     clean = np.ones(len(split.samples), bool) if split.leaked is None or all_leaked else ~split.leaked
     logits, targets = split.predictions.logits[clean], split.predictions.targets[clean]
     split.description.temperature = fit_temperature(logits, targets)
-    split.description.unsure_below = unsure_threshold(logits / split.description.temperature, targets)
+    columns = [split.description.classes.index(name) for name in split.samples.classes]
+    corrected = logits / split.description.temperature + parse_prior("auto", split.description)[columns]
+    split.description.unsure_below = unsure_threshold(corrected, targets)
     return {
         "n": int(clean.sum()),
         "error_before": expected_calibration_error(logits, targets),

@@ -39,7 +39,7 @@ class Finetuning:
     def __init__(self, base: tuple[Path, Path], description: Description, faces: LabelledFaces):
         self.base, self.faces = base, faces
         # The photos have no valence and arousal.
-        self.description = replace(description, classes=faces.classes, class_shares={}, va=False)
+        self.description = replace(description, classes=faces.classes, class_shares={}, prior="trained", va=False)
 
     def cross_validate(self) -> np.ndarray:
         """The logits [N,C] of each face by a network that was trained without the faces of its fold."""

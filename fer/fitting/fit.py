@@ -105,6 +105,7 @@ def fit_photos(
         temperature=temperature,
         unsure_below=threshold,
         class_shares=dict(zip(faces.classes, targets.mean(0).tolist())),
+        prior="trained",
         dataset="folder",
         recipe={"fit": {"weights": Path(weights).stem, "faces": len(faces.names), "finetuned": is_tuned}},
         metrics=protocol | asdict(fit.metrics) | {"intervals": intervals},

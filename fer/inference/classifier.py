@@ -37,7 +37,7 @@ class FaceClassifier:
         prior: mix of the classes to expect, see `parse_prior`.
     """
 
-    def __init__(self, network: Network, description: Description, batch_size: int = 16, prior: str = "trained"):
+    def __init__(self, network: Network, description: Description, batch_size: int = 16, prior: str = "auto"):
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         self.network, self.description, self.batch_size = network, description, batch_size

@@ -73,7 +73,7 @@ class EmotionRecognizer:
         batch_size: int = 16,
         max_pixels: int = MAX_PIXELS,
         min_face: float = 0,
-        prior: str = "trained",
+        prior: str = "auto",
     ):
         for name, value, least in (("max_pixels", max_pixels, 1), ("min_face", min_face, 0)):
             if value < least:
@@ -95,7 +95,7 @@ class EmotionRecognizer:
         max_pixels: int = MAX_PIXELS,
         min_score: float = MIN_SCORE,
         min_face: float = 0,
-        prior: str = "trained",
+        prior: str = "auto",
     ) -> EmotionRecognizer:
         """A recogniser from a file of weights.
 

@@ -1,16 +1,20 @@
 """fer publish: a checkpoint with its terms, figures and calibration."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from conftest import make_ferplus
 from fake_detector import FakeDetector
 from fer.cli import main
 from fer.evaluation import evaluate, publish
-from fer.evaluation.evaluate import evaluate_checkpoint
+from fer.evaluation.evaluate import evaluate_checkpoint, predict_split
 from fer.evaluation.request import EvaluationRequest
+from fer.inference.recognizer import EmotionRecognizer
 from fer.models.checkpoint import load_checkpoint, read_description, save_checkpoint
+from fer.prior import parse_prior
 
 
 @pytest.mark.parametrize(("trained_on", "asked"), [("ferplus", []), ("parquet", ["--dataset", "ferplus"])])
@@ -76,3 +80,23 @@ def test_publish_stores_measured_limits(tmp_path, tiny_checkpoint, capsys):
         assert main(command) == 2
         message = "No such file" if text is None else "expected robustness.json, as fer evaluate --robustness writes it"
         assert f"robustness.json: {message}" in capsys.readouterr().err
+
+
+def test_publish_stores_the_prior_of_prediction(tmp_path, tiny_checkpoint, capsys):
+    data, out = make_ferplus(tmp_path / "data", {"FER2013Valid": 16}), tmp_path / "shipped.safetensors"
+    model, description = load_checkpoint(tiny_checkpoint)
+    description.class_shares = {name: (i + 1) / 36 for i, name in enumerate(description.classes)}
+    save_checkpoint(tmp_path / "best.safetensors", model, description)
+    command = ["publish", str(tmp_path / "best.safetensors"), "--dataset", "ferplus", "--data", str(data)]
+    command += ["--out", str(out), "--licence", "mine", "--device", "cpu", "--prior"]
+    for prior in ("mix.json", "even:2"):
+        assert main([*command, prior]) == 2
+        assert f"--prior {prior}: a checkpoint can hold trained, even or even:STRENGTH" in capsys.readouterr().err
+    assert main([*command, "even:0.25"]) == 0
+    shipped = read_description(out)
+    assert (shipped.prior, shipped.metrics["prior"]) == ("even:0.25", "trained")
+    recognizer = EmotionRecognizer.from_pretrained(out, detector="none", device="cpu")
+    np.testing.assert_array_equal(recognizer.classifier.adjustment, parse_prior("even:0.25", shipped))
+    request = EvaluationRequest(out, "ferplus", data, "val", device="cpu", prior="auto")
+    named = replace(request, prior="even:0.25")
+    np.testing.assert_array_equal(predict_split(request).logits, predict_split(named).logits)

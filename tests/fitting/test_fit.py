@@ -63,7 +63,7 @@ def test_it_is_a_checkpoint_like_any_other(fitted, photos):
         np.testing.assert_allclose(list(laboratory(photos / faces.names[i])[0].probs.values()), expected, atol=0.02)
     description = light.description
     assert description == laboratory.description
-    assert description.class_shares == {"calm": 0.5, "smile": 0.5}
+    assert (description.class_shares, description.prior) == ({"calm": 0.5, "smile": 0.5}, "trained")
     assert (description.metrics["n"], description.dataset, description.second_crop) == (16, "folder", True)
 
 
