@@ -153,7 +153,7 @@ def _is_shares(value: object) -> bool:
 
 def is_stored_prior(value: object) -> bool:
     """Whether a checkpoint may hold this prior: one that needs no file."""
-    return _is_text(value) and re.fullmatch(r"trained|even(:(0|1|0?\.\d+))?", value) is not None
+    return isinstance(value, str) and re.fullmatch(r"trained|even(:(0|1|0?\.\d+))?", value) is not None
 
 
 def _is_grid(value: object) -> bool:

@@ -46,7 +46,8 @@ def publish_checkpoint(
 
     Raises:
         ValueError: see `load_checkpoint`, `load_samples`, `create_detector`; `out` is a folder or does not end with
-            .safetensors; a weight is too large for float16; or see `parse_prior`.
+            .safetensors; the checkpoint was trained on the validation images; a weight is too large for float16;
+            or see `parse_prior`.
     """
     _check_out(out)
     model, description = load_checkpoint(request.weights)
@@ -55,6 +56,11 @@ def publish_checkpoint(
         raise ValueError(f"--prior {prior}: a checkpoint can hold trained, even or even:STRENGTH, 0 to 1")
     description.second_crop, description.prior = second_crop, prior
     parse_prior(prior, description)  # raises before the work
+    if description.recipe.get("merge_val"):
+        raise ValueError(
+            f"{request.weights} was trained on the validation images (--merge-val), which therefore cannot "
+            "calibrate it; publish the run without --merge-val"
+        )
     if limits is not None:
         description.limits = limits
     with tempfile.TemporaryDirectory() as folder:

@@ -49,7 +49,7 @@ def find_seen(samples: Samples, request: EvaluationRequest, rules: dict) -> np.n
     chose the epoch.
 
     Args:
-        rules: `train_rule` and `val_rule` of the checkpoint's training.
+        rules: `train_rule`, `val_rule` and `merge_val` of the checkpoint's training.
 
     Returns:
         None for the train split itself, if there is no train split, or if it would be drawn from the same images.
@@ -67,6 +67,8 @@ def find_seen(samples: Samples, request: EvaluationRequest, rules: dict) -> np.n
             raise
         return None
     leaked = duplicates_of(samples, train)
+    if request.split == "val" and rules.get("merge_val"):
+        leaked[:] = True
     if request.split == "test":
         with suppress(SplitNotFound):
             leaked |= duplicates_of(samples, load_samples(request.dataset, folder, "val", rules.get("val_rule", "")))

@@ -39,6 +39,10 @@ class TrainConfig:
     val_rule: str = _option("", "which validation images to keep; empty: the dataset's default")
     votes: str = _option("", "CSV file with columns image and votes_<class>: training learns the shares of the votes")
     drop_duplicates: bool = _option(False, "drop copies of validation images and repeated images from training")
+    merge_val: bool = _option(
+        False,
+        "train on the validation images too, by their train_rule, once all settings are chosen; needs select last",
+    )
     fold: str = _option(
         "", "cross-validation: K/N validates on part K of N and trains on the others; K/persons: on person K"
     )
@@ -156,6 +160,11 @@ class TrainConfig:
             raise ValueError("--balanced and --class-weights both even out the classes; together they do it twice")
         if self.select == "last" and self.patience:
             raise ValueError("--patience waits for a better epoch, but --select last compares none; leave out one")
+        if self.merge_val and (self.select != "last" or self.fold or self.drop_duplicates):
+            raise ValueError(
+                "--merge-val leaves no images to choose an epoch by: add --select last, and leave out --fold and "
+                "--drop-duplicates"
+            )
         if self.person and not self.fold:
             raise ValueError("--person divides the persons of --fold; add, e.g., --fold 1/5")
         datasets, shares = self.dataset.count(",") + 1, self.shares

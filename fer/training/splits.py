@@ -57,11 +57,13 @@ def steps_per_epoch(config: TrainConfig, images: int) -> int:
 def load_splits(config: TrainConfig) -> Splits:
     """Load the training and the validation split; of several datasets, the splits of all.
 
-    With `drop_duplicates`, copies of validation images and repeated images are removed from training.
+    With `merge_val`, training has the validation images too. With `drop_duplicates`, copies of validation images and
+    repeated images are removed from training.
 
     Raises:
         ValueError: see `load_samples`, `load_fold`, `add_votes` and `steps_per_epoch`; image files are missing, the
-            splits have different classes, or `va` is set and the training images have no valence and arousal.
+            splits have different classes, `merge_val` finds splits that were packed with different rules, or `va` is
+            set and the training images have no valence and arousal.
     """
     loaded = [_load_dataset(config, *names) for names in _name_datasets(config)]
     train, val = (join_samples(parts, name_sources(config)) for parts in zip(*loaded))
@@ -135,7 +137,16 @@ def _load_dataset(
             if not len(samples):
                 raise ValueError(f"--fold {config.fold}: no {part} image in {folder}")
         return train, val
-    return load_samples(name, folder, "train", train_rule), load_samples(name, folder, "val", val_rule)
+    train, val = load_samples(name, folder, "train", train_rule), load_samples(name, folder, "val", val_rule)
+    if config.merge_val:
+        more = load_samples(name, folder, "val", find_dataset(name).rule_for("train", train_rule))
+        if more.rule != train.rule:
+            raise ValueError(
+                f"--merge-val: {folder} was packed with the rule {train.rule} for training images and {more.rule} for "
+                f"validation images; pack it anew with --rule {train.rule}"
+            )
+        train = join_samples([train, more])
+    return train, val
 
 
 def _cut_out(config: TrainConfig, samples: Samples, split: str) -> Samples:

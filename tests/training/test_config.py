@@ -112,6 +112,8 @@ def test_a_recipe_that_is_none(tmp_path, text, message):
         ({"select": "last", "patience": 1}, "--patience waits for a better epoch"),
         ({"patience": -1}, "--patience must be at least 0"),
         ({"balanced": True, "class_weights": True}, "--balanced and --class-weights"),
+        ({"merge_val": True}, "--merge-val leaves no images to choose an epoch by: add --select last"),
+        ({"merge_val": True, "select": "last", "fold": "1/5"}, "--merge-val leaves no images"),
         ({"person": "(.)"}, "--person divides the persons of --fold"),
         ({"shares": [0.5]}, r"--shares takes a number of at least 0 for each of several datasets, not \[0.5\]"),
         ({"dataset": "a,b", "shares": [1.0, -0.5]}, "--shares takes a number"),

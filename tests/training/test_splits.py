@@ -9,6 +9,10 @@ import pytest
 
 from fer import EmotionRecognizer
 from fer.data import Samples, load_samples
+from fer.data.pack import PackOptions, pack_split
+from fer.evaluation.evaluate import predict_split
+from fer.evaluation.publish import publish_checkpoint
+from fer.evaluation.request import EvaluationRequest
 from fer.faces import crop_face
 from fer.io.images import read_image, write_image
 from fer.training import splits as splits_module
@@ -30,6 +34,27 @@ def test_validation_tells_images_that_are_in_training_apart(ferplus_tree, tmp_pa
     assert (figures["n"], figures["n_without_duplicates"]) == (16, 15)
     splits = load_splits(tiny_config(ferplus_tree, tmp_path / "b", drop_duplicates=True))
     assert (len(splits.train), len(splits.val), splits.leaked.sum()) == (15, 16, 0)
+
+
+def test_validation_images_are_merged_into_training(ferplus_tree, tmp_path):
+    """Then no figure is without duplicates, and publishing, which calibrates on validation, is refused."""
+    config = tiny_config(ferplus_tree, tmp_path / "run", epochs=1, merge_val=True, select="last")
+    splits = load_splits(config)
+    assert (len(splits.train), len(splits.val), splits.leaked.sum()) == (32, 16, 16)
+    assert splits.train.rule == "probability" and splits.val.rule == "majority"
+    assert fit(config)["accuracy_without_duplicates"] is None
+    request = EvaluationRequest(tmp_path / "run" / "best.safetensors", "ferplus", ferplus_tree, "val", device="cpu")
+    assert predict_split(request).leaked.all()
+    with pytest.raises(ValueError, match="best.safetensors was trained on the validation images .--merge-val."):
+        publish_checkpoint(request, tmp_path / "out.safetensors", "mine")
+
+
+def test_merged_splits_have_the_same_kind_of_targets(ferplus_tree, tmp_path):
+    for split in ("train", "val"):
+        pack_split(load_samples("ferplus", ferplus_tree, split), tmp_path / "packed", "ferplus", split, PackOptions())
+    config = tiny_config(tmp_path / "packed", tmp_path / "run", dataset="parquet", merge_val=True, select="last")
+    with pytest.raises(ValueError, match="packed with the rule probability .* and majority .*--rule probability"):
+        load_splits(config)
 
 
 def test_missing_images_are_reported_before_any_work(ferplus_tree, tmp_path):
