@@ -38,7 +38,7 @@ def publish_checkpoint(
             dataset of crops, YuNet then detects the faces, as in inference.
         limits: of a face's quality, see `find_limits`; None keeps those of the checkpoint.
         prior: mix of classes that prediction expects by default: trained, even or even:STRENGTH. The threshold of
-            unsure predictions is for it; the evaluation is not.
+            unsure predictions is fitted with it. The returned figures are without it.
 
     Returns:
         the evaluation of the stored weights on the validation split. It is also stored in the description of the file

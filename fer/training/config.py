@@ -41,7 +41,7 @@ class TrainConfig:
     drop_duplicates: bool = _option(False, "drop copies of validation images and repeated images from training")
     merge_val: bool = _option(
         False,
-        "train on the validation images too, by their train_rule, once all settings are chosen; needs select last",
+        "train on the validation images too, kept and labelled by train_rule; for the last run; needs select last",
     )
     fold: str = _option(
         "", "cross-validation: K/N validates on part K of N and trains on the others; K/persons: on person K"
