@@ -62,6 +62,7 @@ class TrainConfig:
     class_weights: bool = _option(False, "weigh the cross-entropy by the inverse frequency of the classes")
     mixup: float = _option(0.0, "mixup: blend images and targets; alpha of the Beta distribution, 0: off")
     cutmix: float = _option(0.0, "cutmix: paste a rectangle of another image; alpha, 0: off; with mixup, one per batch")
+    degrade: float = _option(0.0, "share of the images that lose detail for the student, not for the teachers, 0 to 1")
     # network
     backbone: str = _option("mobilefacenet", "{backbones}, or a name from timm.list_models()")
     backbone_weights: str = _option(
@@ -138,8 +139,9 @@ class TrainConfig:
         for name in ("layer_decay", "gamma"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0 and at most 1, not {getattr(self, name)}")
-        if not 0 <= self.distill <= 1:
-            raise ValueError(f"--distill must be between 0 and 1, not {self.distill}")
+        for name in ("distill", "degrade"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"--{name} must be between 0 and 1, not {getattr(self, name)}")
         if self.distill_temperature <= 0:
             raise ValueError(f"--distill-temperature must be above 0, not {self.distill_temperature}")
         if {len(self.mean), len(self.std)} - {1, 3} or min(self.std) <= 0:

@@ -30,6 +30,7 @@ from ..registry import parse_losses
 from ..runtimes.torch_network import TorchNetwork
 from ..terminal import progress
 from .config import TrainConfig
+from .degrading import degrade
 from .distillation import Teachers
 from .finite import check_finite, check_logits, check_network
 from .mixing import make_mixing
@@ -192,10 +193,11 @@ class Trainer:
         """A batch of the loader -> the arguments of the objective, on the device."""
         x = normalize(images.to(self.device, non_blocking=True), self.preprocessing)
         x, target = self.mix(x, target.to(self.device, non_blocking=True))
-        if self.teachers is None:
-            return x, target, None
-        with autocast(self.device, self.config.amp):
-            return x, target, self.teachers(x)
+        taught = None
+        if self.teachers is not None:
+            with autocast(self.device, self.config.amp):
+                taught = self.teachers(x)
+        return degrade(x, self.config.degrade, self.preprocessing.crop_size), target, taught
 
     def _backward(self, inputs: list[tuple]) -> dict[str, Tensor]:
         """Add the gradient of the mean loss over `inputs`; returns the mean loss terms."""
