@@ -9,6 +9,8 @@ from torch.nn.functional import interpolate
 from fer.training.config import TrainConfig
 from fer.training.degrading import NOISE, degrade
 from fer.training.loop import fit
+from fer.training.splits import load_splits
+from fer.training.trainer import Trainer
 from runs import interrupt, tiny_config, weights_of
 
 
@@ -41,6 +43,17 @@ def test_no_image_is_degraded_by_default_or_in_a_batch_that_is_too_small():
     assert TrainConfig().degrade == 0
     with pytest.raises(ValueError, match="--degrade must be between 0 and 1, not 1.5"):
         TrainConfig(degrade=1.5)
+
+
+def test_teachers_see_the_images_before_they_lose_detail(ferplus_tree, tmp_path, tiny_checkpoint):
+    images = torch.randint(0, 256, (8, 32, 32, 1), dtype=torch.uint8)
+    seen = {}
+    for share in (0.0, 1.0):
+        config = tiny_config(ferplus_tree, tmp_path / str(share), amp=False, teachers=[str(tiny_checkpoint)])
+        trainer = Trainer(replace(config, degrade=share), load_splits(config))
+        seen[share] = trainer._prepare(images, torch.eye(8))
+    assert torch.equal(seen[0.0][2], seen[1.0][2])
+    assert not torch.equal(seen[0.0][0], seen[1.0][0])
 
 
 def test_run_degrades_alike_after_a_resume_and_otherwise_than_without(ferplus_tree, tmp_path):
