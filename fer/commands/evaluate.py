@@ -157,7 +157,7 @@ def _measure_heads(subject, n: int, out: Path):
     report = evaluate_heads(subject, n)
     write_heads(out, report)
     print(format_heads(report))
-    print(f"written: heads.json in {out}")
+    print(f"written: heads.json and heads.png in {out}")
     return report
 
 

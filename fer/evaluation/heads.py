@@ -14,6 +14,7 @@ from ..description import Description
 from ..faces import Detection, create_detector, crop_transform
 from ..faces.regions import REGIONS, face_regions
 from ..resources import find_checkpoint
+from ..visualization.attention import draw_attention
 from .evaluate import Subject
 from .metrics import accuracy
 from .samples import find_faces
@@ -28,6 +29,9 @@ class HeadReport:
     regions: list[dict[str, float]]  # of each head: the share of its attention in each of REGIONS, mean over the faces
     overlap: list[list[float]]  # [K,K]: cosine similarity of the maps of two heads, mean over the faces
     accuracy_without: list[float]  # of each head: the accuracy if its output is the same for each face, the mean
+    attention: list  # mean map of each head [K,h,w]
+    face: np.ndarray  # mean of the crops, gray uint8 [S,S]
+    grid: list[float]  # places of the maps' cells, see `Description`
 
 
 def evaluate_heads(subject: Subject, faces: int, seed: int = 0) -> HeadReport:
@@ -58,10 +62,11 @@ def evaluate_heads(subject: Subject, faces: int, seed: int = 0) -> HeadReport:
     dataset = CropDataset(samples, description.preprocessing, np.reshape(description.template, (-1, 2)))
     with torch.inference_mode():
         batches = [
-            (*model.attention(model.backbone.features(normalize(crops, description.preprocessing))), target)
+            (*model.attention(model.backbone.features(normalize(crops, description.preprocessing))), target, crops)
             for crops, target in make_loader(dataset, request.batch_size)
         ]
-        heads, attention, targets = (torch.cat(part) for part in zip(*batches))  # [N,K,D], [N,K,h,w], [N,C]
+        # [N,K,D], [N,K,h,w], [N,C], [N,S,S,1 or 3]
+        heads, attention, targets, crops = (torch.cat(part) for part in zip(*batches))
         columns = [description.classes.index(name) for name in samples.classes]
 
         def measure(heads: torch.Tensor) -> float:
@@ -78,6 +83,9 @@ def evaluate_heads(subject: Subject, faces: int, seed: int = 0) -> HeadReport:
             _region_shares(attention.numpy(), landmarks, description),
             _pairwise_overlap(attention.numpy()),
             without,
+            attention.mean(0).tolist(),
+            crops.float().mean((0, 3)).byte().numpy(),
+            list(description.grid),
         )
 
 
@@ -123,5 +131,22 @@ def format_heads(report: HeadReport) -> str:
 
 
 def write_heads(out: Path, report: HeadReport) -> None:
-    """Write heads.json into the folder `out`."""
-    (out / "heads.json").write_text(json.dumps(asdict(report), indent=2) + "\n")
+    """Write heads.json, and heads.png with the mean map of each head over the mean face, into the folder `out`."""
+    figures = asdict(report)
+    del figures["face"]
+    (out / "heads.json").write_text(json.dumps(figures, indent=2) + "\n")
+    plot_heads(report, out / "heads.png")
+
+
+def plot_heads(report: HeadReport, path: Path) -> None:
+    """Draw the mean map of each head over the mean face, with the region that has most of its attention."""
+    from matplotlib.figure import Figure
+
+    _, *pictures = draw_attention(np.dstack([report.face] * 3), np.array(report.attention), 224, report.grid)
+    figure = Figure(figsize=(2.2 * len(pictures), 2.6), layout="constrained")
+    for k, (axes, picture) in enumerate(zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures)):
+        region, share = max(report.regions[k].items(), key=lambda item: item[1])
+        axes.imshow(picture)
+        axes.set_title(f"head {k + 1}: {region}, {share:.0%}", fontsize=9)
+        axes.axis("off")
+    figure.savefig(path, dpi=120)

@@ -16,6 +16,7 @@ from fer.evaluation.heads import evaluate_heads, format_heads, place_landmarks
 from fer.evaluation.request import EvaluationRequest
 from fer.faces import crop_face
 from fer.faces.regions import REGIONS, face_regions
+from fer.io.images import read_image
 from fer.models.checkpoint import load_checkpoint, read_description
 from fer.models.inputs import normalize
 
@@ -30,7 +31,8 @@ def test_the_command(data, tiny_checkpoint, tmp_path, capsys):
     arguments += [f"--out={tmp_path / 'eval'}", f"--report={tmp_path / 'report.html'}", "--heads=5"]
     assert main(["evaluate", *arguments]) == 0
     out = capsys.readouterr().out
-    assert "heads on 5 faces" in out and "written: heads.json" in out
+    assert "heads on 5 faces" in out and "written: heads.json and heads.png" in out
+    assert read_image(tmp_path / "eval" / "heads.png").shape[1] == 2 * 264  # a picture for each of two heads
     figures = json.loads((tmp_path / "eval" / "heads.json").read_text())
     assert figures["n"] == 5 and [list(regions) for regions in figures["regions"]] == [list(REGIONS)] * 2
     page = (tmp_path / "report.html").read_text()
@@ -51,6 +53,8 @@ def test_the_figures_against_the_network(data, tiny_checkpoint):
         raw[:, 1] = raw[:, 1].mean(0)
         changed = model.norm(model.classifier(torch.log_softmax(raw, 1).sum(1)))
     assert maps.shape[2:] == (2, 2)
+    np.testing.assert_allclose(report.attention, maps.mean(0), atol=1e-6)
+    np.testing.assert_allclose(report.face, crops.mean((0, 3)), atol=1)
     for k, shares in enumerate(report.regions):
         expected = [np.mean([m[regions == r].sum() / m.sum() for m in maps[:, k].numpy()]) for r in range(5)]
         assert list(shares.values()) == pytest.approx(expected, abs=1e-4)
