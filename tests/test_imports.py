@@ -26,7 +26,7 @@ LABORATORY = {
     "models": {"io"},
     "losses": {"models"},
     "data": {"io", "faces"},
-    "evaluation": {"io", "runtimes", "faces", "results", "models", "data"},
+    "evaluation": {"io", "runtimes", "faces", "results", "visualization", "models", "data"},
     "training": {"io", "runtimes", "faces", "models", "losses", "data", "evaluation"},
     "experiments": {"io", "models", "data", "evaluation", "training"},
     "fitting": {
