@@ -142,8 +142,9 @@ def plot_heads(report: HeadReport, path: Path) -> None:
     """Draw the mean map of each head over the mean face, with the region that has most of its attention."""
     from matplotlib.figure import Figure
 
-    _, *pictures = draw_attention(np.dstack([report.face] * 3), np.array(report.attention), 224, report.grid)
-    figure = Figure(figsize=(2.2 * len(pictures), 2.6), layout="constrained")
+    face = np.interp(report.face, (report.face.min(), report.face.max()), (0, 255)).astype(np.uint8)
+    _, *pictures = draw_attention(np.dstack([face] * 3), np.array(report.attention), 224, report.grid)
+    figure = Figure(figsize=(2.2 * len(pictures), 2.4), layout="constrained")
     for k, (axes, picture) in enumerate(zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures)):
         region, share = max(report.regions[k].items(), key=lambda item: item[1])
         axes.imshow(picture)
