@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-SMALLEST = 1 / 3  # of the crop's side; below, people too can hardly name an expression
+SMALLEST = 1 / 3  # of the crop's side
 NOISE = 0.3  # largest standard deviation, in units of the normalised image
 
 
