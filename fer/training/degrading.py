@@ -13,9 +13,9 @@ NOISE = 0.3  # largest standard deviation, in units of the normalised image
 def degrade(images: Tensor, share: float, crop_size: int) -> Tensor:
     """Spoil a random share of the images [N,3,H,W], normalised; returns a tensor of the same shape.
 
-    Half of them are reduced to a random size between SMALLEST and all of the crop, and enlarged again. The other half
-    get noise of a random strength up to NOISE, the same in all colours. Both act in the pixels of the crop, before it
-    was enlarged to the input.
+    Half of them are reduced to one random size between SMALLEST and all of the crop, and enlarged again. The others
+    get noise, each of a random strength up to NOISE, the same in all colours. Both act in the pixels of the crop,
+    before it was enlarged to the input.
 
     Args:
         share: from 0 to 1; 0 returns the images as they are.
