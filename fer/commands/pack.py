@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--align", action="store_true", help="align every face that YuNet finds to the recipe's template"
     )
+    parser.add_argument(
+        "--align-share", type=float, default=1.0, help="share of the images to align, drawn at random (default: 1)"
+    )
     parser.add_argument("--recipe", help="recipe with the template and crop size for --align and for photos")
     add_detector_weights(parser)
 
@@ -50,6 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.align and not arguments.recipe:
         raise ValueError("--align needs the --recipe to whose template the faces are aligned, e.g. --recipe ferplus")
+    share = arguments.align_share
+    if not 0 < share <= 1 or (share < 1 and not arguments.align):
+        raise ValueError(f"--align-share takes a share above 0, up to 1, together with --align, not {share}")
     config = TrainConfig(**(load_recipe(arguments.recipe) if arguments.recipe else {}))
     if arguments.align and not config.template:
         raise ValueError(
@@ -78,13 +84,16 @@ def run(arguments: argparse.Namespace) -> int:
             continue
         with progress(total=len(samples), desc=split, unit="image") as bar:
             cut = np.reshape(photo_template(config.template, samples), (-1, 2))  # as training cuts them
-            packed = pack_split(samples, arguments.out, arguments.dataset, split, options, align, cut, bar.update)
+            packed = pack_split(
+                samples, arguments.out, arguments.dataset, split, options, align, cut, bar.update, share
+            )
         print(f"{split}: {packed.rows} images in {len(packed.shards)} shards")
         for line in packed.unreadable:
             print(f"left out: {line}")
         unreadable += len(packed.unreadable)
     if align:
-        print(f"{sum(aligned_faces)} of {len(aligned_faces)} images aligned; the others show no face and are unchanged")
+        kind = "images" if share == 1 else "drawn images"
+        print(f"{sum(aligned_faces)} of {len(aligned_faces)} {kind} aligned; the others show no face and are unchanged")
     if len(absent) == len(arguments.splits):
         raise ValueError(absent[0])
     return EXIT_SOME_FAILED if unreadable else EXIT_OK

@@ -64,6 +64,7 @@ def pack_split(
     align: Callable[[np.ndarray], np.ndarray | None] | None = None,
     template: np.ndarray | None = None,
     on_rows: Callable[[int], object] = lambda rows: None,
+    align_share: float = 1.0,
 ) -> Packed:
     """Write a split as shards `SPLIT-00000-of-00002.parquet` in the folder `out`.
 
@@ -75,6 +76,7 @@ def pack_split(
             unchanged.
         template: landmarks [5,2] to which annotated faces are aligned when they are cut out of photos.
         on_rows: callback, called with the number of images processed since the last call.
+        align_share: of the images, chosen at random but the same in each call; the others are not aligned.
 
     Raises:
         ValueError: `out` already holds this split, or a part of it that was packed with other settings.
@@ -91,10 +93,12 @@ def pack_split(
     }
     settings |= {} if samples.va is None else {"va": True}
     settings |= {"options": vars(options), "aligned": align is not None, "images": len(samples)}
+    settings |= {} if align_share == 1 else {"align_share": align_share}
     settings["template"] = np.reshape([] if template is None else template, (-1, 2)).round(6).tolist()
     packed, start = _resume(out, split, settings)
     on_rows(start)
-    encode = _Encoder(samples, options, align, settings["template"])
+    to_align = (np.random.default_rng(0).random(len(samples)) >= 1 - align_share) & (align is not None)
+    encode = _Encoder(samples, options, align, to_align, settings["template"])
     for end, rows, unreadable in _shards(encode, start, options.shard_megabytes * 1e6, on_rows):
         path = out / f"{split}-{len(packed.shards):05d}.part"
         packed.unreadable += unreadable
@@ -148,8 +152,11 @@ def _shards(
 class _Encoder:
     """Encode the image at an index as the bytes of a file; return the error if it cannot be read."""
 
-    def __init__(self, samples: Samples, options: PackOptions, align: Callable | None, template: list):
-        self.samples, self.options, self.align, self.template = samples, options, align, np.array(template)
+    def __init__(
+        self, samples: Samples, options: PackOptions, align: Callable | None, to_align: np.ndarray, template: list
+    ):
+        self.samples, self.options, self.template = samples, options, np.array(template)
+        self.align, self.to_align = align, to_align  # which images
         self.lock = Lock()  # detectors are not thread-safe
 
     def __call__(self, i: int) -> bytes | ValueError:
@@ -159,7 +166,7 @@ class _Encoder:
                 i, self.template, o.size
             )  # also for format keep, to check that the file is readable
             with self.lock:
-                aligned = self.align(crop) if self.align else None
+                aligned = self.align(crop) if self.align and self.to_align[i] else None
             unchanged = self.samples.boxes is None and aligned is None
             if o.format == "keep" and unchanged and not isinstance(source, np.ndarray):
                 return source if isinstance(source, bytes) else Path(str(source)).read_bytes()

@@ -38,3 +38,13 @@ def test_aligned_crops(tmp_path, shared, capsys):
     assert aligned.names == loose.names
     changed = [not np.array_equal(aligned.read(i), loose.read(i)) for i in range(len(loose))]
     assert np.mean(changed) > 0.8
+    command[3], share = str(tmp_path / "half"), ["--align-share", "0.5"]
+    assert main(["pack", "ferplus", str(tmp_path / "few"), str(tmp_path / "half"), *share]) == 2
+    assert "together with --align, not 0.5" in capsys.readouterr().err
+    assert main([*command, "--recipe", "ferplus", *share]) == 0
+    assert "drawn images aligned" in capsys.readouterr().out
+    half = load_samples("parquet", tmp_path / "half", "val")
+    is_loose, is_aligned = (
+        [np.array_equal(half.read(i), s.read(i)) for i in range(len(half))] for s in (loose, aligned)
+    )
+    assert np.all(np.logical_or(is_loose, is_aligned)) and 0.2 < np.mean(is_loose) < 0.8

@@ -53,6 +53,20 @@ def test_lossy_formats_stay_close(tmp_path, options):
     assert 0 < np.abs(loaded.astype(int) - image).mean() < 4
 
 
+def test_a_share_of_the_images_is_aligned(tmp_path):
+    """Drawn once: an interrupted call goes on with the same images."""
+    samples = make_samples(1000, side=2)
+
+    def changed(name: str, share: float) -> np.ndarray:
+        pack_split(samples, tmp_path / name, "x", "val", PackOptions("png"), lambda c: 255 - c, align_share=share)
+        packed = load_samples("parquet", tmp_path / name, "val")
+        return np.array([np.array_equal(packed.read(i), 255 - samples.read(i)) for i in range(len(samples))])
+
+    half = changed("half", 0.5)
+    assert half.mean() == pytest.approx(0.5, abs=0.05) and np.array_equal(half, changed("again", 0.5))
+    assert changed("all", 1.0).all()
+
+
 def test_files_are_kept_byte_by_byte(tmp_path):
     write_image(tmp_path / "a.jpg", make_samples(1).read(0))
     samples = Samples([str(tmp_path / "a.jpg")], np.eye(3, dtype=np.float32)[:1], ["a"], CLASSES, "", "label")
