@@ -382,7 +382,7 @@ def test_photos_and_broken_uploads(tab, arrivals):
     page.wait_for_selector(".photo .card")
     assert "happiness" in page.inner_text(".photo .card h3")
     assert page.locator(".photo .maps img").count() == 5
-    assert page.locator(".photo .label").inner_text() == "happiness 100%"
+    assert re.fullmatch("happiness (99|100)%", page.locator(".photo .label").inner_text())
     assert page.locator(".problem").all_inner_texts() == [
         "empty.jpg: the file is empty",
         "virus.jpg: not an image file",

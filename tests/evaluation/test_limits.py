@@ -57,7 +57,7 @@ def test_few_faces_give_no_limit():
 def test_qualities_are_those_of_inference(tmp_path):
     data = make_ferplus(tmp_path / "data", {"FER2013Valid": 4})
     split = predict_split(EvaluationRequest(DEFAULT_WEIGHTS, "ferplus", data, "val"))
-    recognizer = EmotionRecognizer.from_pretrained(detector="none")
+    recognizer = EmotionRecognizer.from_pretrained(detector="none", prior="trained")  # as in evaluation
     whole = measure_qualities(split)
     for i in range(4):
         (face,) = recognizer(split.samples.read(i))

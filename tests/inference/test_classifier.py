@@ -25,7 +25,7 @@ def photo(faces: int) -> np.ndarray:
 def test_the_second_crop_is_the_square_around_the_box():
     """Mean of the logits of both crops, for upright faces with landmarks; the attention is that of the aligned crop."""
     model, description = load_checkpoint(DEFAULT_WEIGHTS)
-    description.second_crop = True
+    description.second_crop, description.prior = True, "trained"
     landmarks = 20 + 30 * np.array(description.template)
     with_landmarks = Detection(np.array([20, 20, 50, 55.0]), landmarks, 0.9)
     without = Detection(np.array([30, 10, 60, 40.0]), None, 0.9)
