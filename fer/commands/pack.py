@@ -54,8 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.align and not arguments.recipe:
         raise ValueError("--align needs the --recipe to whose template the faces are aligned, e.g. --recipe ferplus")
     share = arguments.align_share
-    if not 0 < share <= 1 or (share < 1 and not arguments.align):
-        raise ValueError(f"--align-share takes a share above 0, up to 1, together with --align, not {share}")
+    if not 0 < share <= 1:
+        raise ValueError(f"--align-share takes a share above 0, up to 1, not {share}")
+    if share < 1 and not arguments.align:
+        raise ValueError("--align-share is for use together with --align; add --align and its --recipe")
     config = TrainConfig(**(load_recipe(arguments.recipe) if arguments.recipe else {}))
     if arguments.align and not config.template:
         raise ValueError(

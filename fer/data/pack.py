@@ -76,7 +76,8 @@ def pack_split(
             unchanged.
         template: landmarks [5,2] to which annotated faces are aligned when they are cut out of photos.
         on_rows: callback, called with the number of images processed since the last call.
-        align_share: of the images, chosen at random but the same in each call; the others are not aligned.
+        align_share: share of the images to align, above 0, up to 1. They are drawn at random, but each call draws the
+            same ones. The others are stored unchanged.
 
     Raises:
         ValueError: `out` already holds this split, or a part of it that was packed with other settings.
@@ -97,8 +98,7 @@ def pack_split(
     settings["template"] = np.reshape([] if template is None else template, (-1, 2)).round(6).tolist()
     packed, start = _resume(out, split, settings)
     on_rows(start)
-    to_align = (np.random.default_rng(0).random(len(samples)) >= 1 - align_share) & (align is not None)
-    encode = _Encoder(samples, options, align, to_align, settings["template"])
+    encode = _Encoder(samples, options, align, align_share, settings["template"])
     for end, rows, unreadable in _shards(encode, start, options.shard_megabytes * 1e6, on_rows):
         path = out / f"{split}-{len(packed.shards):05d}.part"
         packed.unreadable += unreadable
@@ -153,10 +153,10 @@ class _Encoder:
     """Encode the image at an index as the bytes of a file; return the error if it cannot be read."""
 
     def __init__(
-        self, samples: Samples, options: PackOptions, align: Callable | None, to_align: np.ndarray, template: list
+        self, samples: Samples, options: PackOptions, align: Callable | None, align_share: float, template: list
     ):
-        self.samples, self.options, self.template = samples, options, np.array(template)
-        self.align, self.to_align = align, to_align  # which images
+        self.samples, self.options, self.align, self.template = samples, options, align, np.array(template)
+        self.to_align = np.random.default_rng(0).random(len(samples)) >= 1 - align_share
         self.lock = Lock()  # detectors are not thread-safe
 
     def __call__(self, i: int) -> bytes | ValueError:

@@ -139,6 +139,7 @@ RECIPE = (  # fields of the configuration that a card names
         "weight_decay",
         "schedule",
         "augmentation",
+        "degrade",
         "ema",
         "seed",
     ),

@@ -382,7 +382,8 @@ def test_photos_and_broken_uploads(tab, arrivals):
     page.wait_for_selector(".photo .card")
     assert "happiness" in page.inner_text(".photo .card h3")
     assert page.locator(".photo .maps img").count() == 5
-    assert re.fullmatch("happiness (99|100)%", page.locator(".photo .label").inner_text())
+    (face,) = EmotionRecognizer.from_pretrained(device="cpu")(read_image(SAMPLES / "astronaut.jpg"))
+    assert page.locator(".photo .label").inner_text() == f"happiness {face.confidence:.0%}"
     assert page.locator(".problem").all_inner_texts() == [
         "empty.jpg: the file is empty",
         "virus.jpg: not an image file",

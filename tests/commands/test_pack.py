@@ -40,7 +40,9 @@ def test_aligned_crops(tmp_path, shared, capsys):
     assert np.mean(changed) > 0.8
     command[3], share = str(tmp_path / "half"), ["--align-share", "0.5"]
     assert main(["pack", "ferplus", str(tmp_path / "few"), str(tmp_path / "half"), *share]) == 2
-    assert "together with --align, not 0.5" in capsys.readouterr().err
+    assert "--align-share is for use together with --align; add --align" in capsys.readouterr().err
+    assert main([*command, "--recipe", "ferplus", "--align-share", "50"]) == 2
+    assert "--align-share takes a share above 0, up to 1, not 50.0" in capsys.readouterr().err
     assert main([*command, "--recipe", "ferplus", *share]) == 0
     assert "drawn images aligned" in capsys.readouterr().out
     half = load_samples("parquet", tmp_path / "half", "val")
