@@ -93,7 +93,6 @@ $(VENV)/.docs: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e '.[docs]'
 	@touch $@
 
-# Without compiling every module at once: each is compiled when it is first imported.
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --no-compile -e '.[dev]'
+	$(BIN)/pip install --quiet -e '.[dev]'
 	@touch $@ $(VENV)/.predict $(VENV)/.app $(VENV)/.web $(VENV)/.docs
